@@ -1,0 +1,131 @@
+# DMVPN toolkit.  GNU make; targets: all check demo asan fuzz bench install.
+# Users may set: CC CFLAGS LDFLAGS PREFIX DESTDIR MODE O.
+
+MODE ?= release
+O ?= build
+PREFIX ?= /usr/local
+LIBEXECDIR ?= $(PREFIX)/libexec/dmvpn
+PKG_CONFIG ?= pkg-config
+
+B := $(O)/$(MODE)
+BIN := $(O)/bin
+
+PROGRAMS := $(notdir $(wildcard cmd/dmvpn-*))
+PACKAGES := libcrypto libssl libcbor libevent libmnl sqlite3 libseccomp libpcap libcares
+
+ifeq ($(filter deps clean,$(MAKECMDGOALS)),)
+MISSING := $(shell for p in $(PACKAGES); do \
+	$(PKG_CONFIG) --exists $$p || echo $$p; done)
+ifneq ($(MISSING),)
+ifeq ($(filter check demo,$(MAKECMDGOALS)),)
+$(error missing development packages: $(MISSING); "make deps" installs them)
+endif
+endif
+endif
+
+PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wpointer-arith -Wwrite-strings -Wvla -Wundef -Wformat=2
+HARDEN := -fstack-protector-strong -fstack-clash-protection -fPIE
+ifeq ($(MODE),release)
+CFLAGS ?= -O2 -g
+HARDEN += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+endif
+ifeq ($(MODE),asan)
+CFLAGS ?= -O1 -g -fno-omit-frame-pointer
+SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+endif
+ifeq ($(MODE),tsan)
+CFLAGS ?= -O1 -g
+SAN := -fsanitize=thread
+endif
+ifeq ($(MODE),fuzz)
+CC := clang
+CFLAGS ?= -O1 -g -fno-omit-frame-pointer
+SAN := -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined
+endif
+ifneq ($(SAN),)
+HARDEN += -DDMVPN_SANITIZED
+endif
+
+ALL_CFLAGS := -std=c11 -D_GNU_SOURCE $(WARN) $(HARDEN) $(SAN) -Ilib -Ilib/base \
+	-DLIBEXECDIR='"$(LIBEXECDIR)"' $(PKG_CFLAGS) -pthread $(CFLAGS)
+ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(SAN) \
+	-pthread $(LDFLAGS)
+
+# What a program links; --as-needed drops what it does not use.
+LIBS_COMMON := -lcbor -levent_core -levent_extra -lmnl -lseccomp -lcrypto
+LIBS_dmvpn-pki := -lsqlite3 -lssl
+LIBS_dmvpn-dpd := -lcares
+LIBS_dmvpn-decode := -lpcap
+LIBS_dmvpn-gre := -ldl
+
+LIB_SRC := $(wildcard lib/*/*.c)
+LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
+# All of a program but what touches the loop, sockets and exit: for tests.
+ENGINE_SRC := $(filter-out %/main.c $(wildcard cmd/*/cmd_*.c cmd/*/serve*.c), \
+	$(wildcard cmd/*/*.c))
+ENGINE_OBJ := $(ENGINE_SRC:%.c=$(B)/%.o)
+UNIT := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_test.c))
+FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+
+.PHONY: all
+all: $(PROGRAMS:%=$(BIN)/%) $(BIN)/dmvpn
+
+define program_rule
+$(B)/bin/$(1): $(patsubst %.c,$(B)/%.o,$(wildcard cmd/$(1)/*.c)) $(B)/libdmvpn.a
+	@mkdir -p $$(@D)
+	$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(LIBS_$(1)) $$(LIBS_COMMON)
+$(BIN)/$(1): $(B)/bin/$(1) $(O)/.mode
+	@mkdir -p $$(@D)
+	@cp -f $$< $$@.new && mv -f $$@.new $$@
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
+
+$(BIN)/dmvpn: cmd/dmvpn/dmvpn.sh
+	@mkdir -p $(@D)
+	install -m 755 $< $@
+
+# build/bin follows the mode that was built last.
+$(O)/.mode: FORCE
+	@mkdir -p $(@D)
+	@[ "$$(cat $@ 2>/dev/null)" = "$(MODE)" ] || echo "$(MODE)" >$@
+.PHONY: FORCE
+FORCE:
+
+$(B)/libdmvpn.a: $(LIB_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+$(B)/libengines.a: $(ENGINE_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/tests/%: tests/unit/%.c $(B)/libengines.a $(B)/libdmvpn.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -Icmd -Itests/unit -MMD -MP -MF $(B)/tests/$*.d $(ALL_LDFLAGS) -o $@ $< \
+		$(B)/libengines.a $(B)/libdmvpn.a -lcmocka -lpcap -lsqlite3 \
+		-lssl -lcares $(LIBS_COMMON) -ldl
+$(B)/fuzz/%: tests/fuzz/%.c $(B)/libengines.a $(B)/libdmvpn.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -Icmd -MMD -MP -MF $(B)/fuzz/$*.d $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< \
+		$(B)/libengines.a $(B)/libdmvpn.a -lpcap -lsqlite3 -lssl \
+		-lcares $(LIBS_COMMON) -ldl
+
+.PHONY: unit fuzz asan
+unit: $(UNIT)
+asan:
+	$(MAKE) MODE=asan all unit
+fuzz-build: $(FUZZ)
+fuzz:
+	$(MAKE) MODE=fuzz fuzz-build
+
+.PHONY: clean
+clean:
+	rm -rf $(O)
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
