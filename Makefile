@@ -10,7 +10,7 @@ PKG_CONFIG ?= pkg-config
 B := $(O)/$(MODE)
 BIN := $(O)/bin
 
-PROGRAMS := $(notdir $(wildcard cmd/dmvpn-*))
+PROGRAMS := $(patsubst cmd/%/main.c,%,$(wildcard cmd/dmvpn-*/main.c))
 PACKAGES := libcrypto libssl libcbor libevent libmnl sqlite3 libseccomp libpcap libcares
 
 ifeq ($(filter deps clean,$(MAKECMDGOALS)),)
@@ -49,7 +49,7 @@ ifneq ($(SAN),)
 HARDEN += -DDMVPN_SANITIZED
 endif
 
-ALL_CFLAGS := -std=c11 -D_GNU_SOURCE $(WARN) $(HARDEN) $(SAN) -Ilib -Ilib/base \
+ALL_CFLAGS := -std=c11 -D_GNU_SOURCE $(WARN) $(HARDEN) $(SAN) -Ilib -I$(B)/gen \
 	-DLIBEXECDIR='"$(LIBEXECDIR)"' $(PKG_CFLAGS) -pthread $(CFLAGS)
 ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(SAN) \
 	-pthread $(LDFLAGS)
@@ -62,7 +62,7 @@ LIBS_dmvpn-decode := -lpcap
 LIBS_dmvpn-gre := -ldl
 
 LIB_SRC := $(wildcard lib/*/*.c)
-LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
+LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(B)/gen/msg/types.o
 # All of a program but what touches the loop, sockets and exit: for tests.
 ENGINE_SRC := $(filter-out %/main.c $(wildcard cmd/*/cmd_*.c cmd/*/serve*.c), \
 	$(wildcard cmd/*/*.c))
@@ -71,12 +71,13 @@ UNIT := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_test.c))
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .PHONY: all
-all: $(PROGRAMS:%=$(BIN)/%) $(BIN)/dmvpn
+all: $(PROGRAMS:%=$(BIN)/%) $(if $(wildcard cmd/dmvpn/dmvpn.sh),$(BIN)/dmvpn)
 
 define program_rule
 $(B)/bin/$(1): $(patsubst %.c,$(B)/%.o,$(wildcard cmd/$(1)/*.c)) $(B)/libdmvpn.a
 	@mkdir -p $$(@D)
-	$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(LIBS_$(1)) $$(LIBS_COMMON)
+	@echo "  LINK    $$@"
+	@$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(LIBS_$(1)) $$(LIBS_COMMON)
 $(BIN)/$(1): $(B)/bin/$(1) $(O)/.mode
 	@mkdir -p $$(@D)
 	@cp -f $$< $$@.new && mv -f $$@.new $$@
@@ -96,23 +97,36 @@ FORCE:
 
 $(B)/libdmvpn.a: $(LIB_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	@$(AR) rcs $@ $^
 $(B)/libengines.a: $(ENGINE_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	@$(AR) rcs $@ $^
 
-$(B)/%.o: %.c
+# The C side of the contract is made from the CDDL.
+CDDL := lib/msg/dmvpn.cddl
+$(B)/gen/msg/types.h $(B)/gen/msg/types.c: $(B)/gen/msg/types.%: $(CDDL) lib/msg/cddl.awk
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	@awk -v part=$* -f lib/msg/cddl.awk $(CDDL) $(CDDL) >$@.new
+	@mv $@.new $@
+$(B)/gen/msg/types.o: $(B)/gen/msg/types.c
+	@echo "  CC      $<"
+	@$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/%.o: %.c | $(B)/gen/msg/types.h
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	@$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(B)/tests/%: tests/unit/%.c $(B)/libengines.a $(B)/libdmvpn.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -Icmd -Itests/unit -MMD -MP -MF $(B)/tests/$*.d $(ALL_LDFLAGS) -o $@ $< \
+	@echo "  LINK    $@"
+	@$(CC) $(ALL_CFLAGS) -Icmd -Itests/unit -MMD -MP -MF $(B)/tests/$*.d $(ALL_LDFLAGS) -o $@ $< \
 		$(B)/libengines.a $(B)/libdmvpn.a -lcmocka -lpcap -lsqlite3 \
 		-lssl -lcares $(LIBS_COMMON) -ldl
 $(B)/fuzz/%: tests/fuzz/%.c $(B)/libengines.a $(B)/libdmvpn.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -Icmd -MMD -MP -MF $(B)/fuzz/$*.d $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< \
+	@echo "  LINK    $@"
+	@$(CC) $(ALL_CFLAGS) -Icmd -MMD -MP -MF $(B)/fuzz/$*.d $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< \
 		$(B)/libengines.a $(B)/libdmvpn.a -lpcap -lsqlite3 -lssl \
 		-lcares $(LIBS_COMMON) -ldl
 

@@ -176,7 +176,7 @@ endpoint_parse(const char *text, uint16_t dflt, struct endpoint *p,
     struct err *e)
 {
 	char host[64];
-	const char *port;
+	const char *port = NULL;
 	uint64_t n = dflt;
 
 	if (split_port(text, host, &port, e) < 0 ||

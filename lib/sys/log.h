@@ -1,0 +1,36 @@
+#ifndef SYS_LOG_H
+#define SYS_LOG_H
+
+#include <stdint.h>
+
+/*
+ * Events, not prose: an id that never changes and typed fields.
+ *	dmvpn-ike: warn auth-failed peer=192.0.2.7 spi=49152 why="..."
+ * With DMVPN_LOG=cbor: one CBOR map each.  Never blocks: what a full pipe
+ * does not take is dropped and counted (the next line says how many).  At
+ * most 10 lines a second for one id; the rest is counted.  Foreign text is
+ * escaped.  Level by DMVPN_LOG_LEVEL or log_level: error warn info debug.
+ */
+enum log_level { LEVEL_ERROR, LEVEL_WARN, LEVEL_INFO, LEVEL_DEBUG };
+
+enum log_kind { LOG_END, LOG_TEXT, LOG_UINT, LOG_HEX };
+struct log_field {
+	enum log_kind	 kind;
+	const char	*key;
+	const char	*text;
+	uint64_t	 value;
+};
+
+#define T(k, v) { LOG_TEXT, (k), (v), 0 }
+#define U(k, v) { LOG_UINT, (k), NULL, (v) }
+#define H(k, v) { LOG_HEX, (k), NULL, (v) }
+#define log_event(level, id, ...) log_fields((level), (id), \
+    (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(,) \
+    { LOG_END, NULL, NULL, 0 } })
+
+void log_open(const char *program);	/* to stderr, made non-blocking-safe */
+void log_level(enum log_level level);
+void log_fields(enum log_level level, const char *id,
+    const struct log_field *fields);
+
+#endif
