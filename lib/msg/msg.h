@@ -65,6 +65,10 @@ struct msg_type {
 int msg_put(struct wbuf *w, const struct msg_type *t, const void *m,
     struct err *e);
 
+/* Octets that msg_put writes for m; 0 when it can not be written.  For
+ * pages of snapshots: how many items still fit. */
+size_t msg_size(const struct msg_type *t, const void *m);
+
 /*
  * Read one CBOR map into m, which is zeroed first.  in must hold exactly one
  * item.  EBADMSG says which key and why: not shortest form, keys unsorted or
