@@ -11,7 +11,7 @@ TABLE(ike_encr_names, IKE_ENCRS);
 TABLE(ike_prf_names, IKE_PRFS);
 TABLE(ike_integ_names, IKE_INTEGS);
 TABLE(ike_group_names, IKE_GROUPS);
-TABLE(ike_esn_names, IKE_ESNS);
+TABLE(ike_esn_choice_names, IKE_ESN_CHOICES);
 TABLE(ike_id_names, IKE_IDS);
 TABLE(ike_cert_names, IKE_CERTS);
 TABLE(ike_auth_names, IKE_AUTHS);
@@ -32,7 +32,7 @@ ike_transform_names(uint8_t type)
 	case IKE_T_INTEG:
 		return ike_integ_names;
 	case IKE_T_ESN:
-		return ike_esn_names;
+		return ike_esn_choice_names;
 	}
 	if (type == IKE_T_KE || (type >= IKE_T_AKE1 && type <= IKE_T_AKE7))
 		return ike_group_names;

@@ -156,11 +156,11 @@ enum ike_group { IKE_GROUPS(NAME_ENUM) };
 extern const struct name ike_group_names[];
 
 /* Transform type 5: extended sequence numbers */
-#define IKE_ESNS(X)							\
+#define IKE_ESN_CHOICES(X)							\
 	X(IKE_ESN_NO, 0, "noesn")					\
 	X(IKE_ESN_YES, 1, "esn")
-enum ike_esn_transform { IKE_ESNS(NAME_ENUM) };
-extern const struct name ike_esn_names[];
+enum ike_esn_choice { IKE_ESN_CHOICES(NAME_ENUM) };
+extern const struct name ike_esn_choice_names[];
 
 /* The registry of a transform type, NULL for one we know none of. */
 const struct name *ike_transform_names(uint8_t type);
