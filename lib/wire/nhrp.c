@@ -196,9 +196,10 @@ check_exts(struct nhrp *n, struct err *e)
 
 /* RFC 2332, 5.1 */
 static int
-parse_fixed(struct rbuf *in, struct nhrp *n, size_t real, uint16_t *extoff,
-    uint8_t tl[2], struct err *e)
+parse_fixed(struct rbuf *in, struct nhrp *n, uint16_t *extoff, uint8_t tl[2],
+    struct err *e)
 {
+	size_t real = rbuf_left(in);
 	uint8_t version;
 
 	n->afn = rbuf_be16(in);
@@ -259,7 +260,7 @@ parse_mandatory(struct rbuf *in, struct nhrp *n, const uint8_t tl[2],
 		return 0;
 	}
 	n->cies = rbuf_rest(in);
-	return check_cies(n, n->cies, &n->n_cies, e);
+	return 0;
 }
 
 /* Split what follows the fixed part at the extension offset. */
@@ -283,39 +284,58 @@ split(struct rbuf *in, struct nhrp *n, uint16_t extoff,
 }
 
 static int
-parse(struct rbuf in, struct nhrp *n, bool lax, struct err *e)
+check_whole(struct rbuf in, const struct nhrp *n, struct err *e)
 {
 	size_t real = rbuf_left(&in);
-	struct rbuf whole = in, mandatory;
-	uint16_t extoff;
-	uint8_t tl[2];
 
-	memset(n, 0, sizeof(*n));
-	if (parse_fixed(&in, n, real, &extoff, tl, e) < 0)
-		return -1;
 	if (n->size != real)
 		return err_set(e, EBADMSG, "%u octets claimed, %zu came",
 		    n->size, real);
 	if (real > NHRP_MAX)
 		return err_set(e, EBADMSG, "packet of %zu octets, %u is the "
 		    "most", real, NHRP_MAX);
-	if (!lax && nhrp_checksum(whole) != 0)
+	if (nhrp_checksum(in) != 0)
 		return err_set(e, EBADMSG, "checksum 0x%04x is wrong",
 		    n->checksum);
-	if (split(&in, n, extoff, &mandatory, e) < 0 ||
-	    parse_mandatory(&mandatory, n, tl, e) < 0)
-		return -1;
-	return check_exts(n, e);
+	return 0;
 }
 
 int
 nhrp_parse(struct rbuf in, struct nhrp *n, struct err *e)
 {
-	return parse(in, n, false, e);
+	struct rbuf whole = in, mandatory;
+	uint16_t extoff;
+	uint8_t tl[2];
+
+	memset(n, 0, sizeof(*n));
+	if (parse_fixed(&in, n, &extoff, tl, e) < 0 ||
+	    check_whole(whole, n, e) < 0 ||
+	    split(&in, n, extoff, &mandatory, e) < 0 ||
+	    parse_mandatory(&mandatory, n, tl, e) < 0)
+		return -1;
+	if (n->type < NHRP_ERROR_INDICATION &&
+	    check_cies(n, n->cies, &n->n_cies, e) < 0)
+		return -1;
+	return check_exts(n, e);
 }
 
 int
 nhrp_parse_lax(struct rbuf in, struct nhrp *n, struct err *e)
 {
-	return parse(in, n, true, e);
+	struct rbuf mandatory;
+	uint16_t extoff;
+	uint8_t tl[2];
+
+	memset(n, 0, sizeof(*n));
+	if (parse_fixed(&in, n, &extoff, tl, e) < 0)
+		return -1;
+	if (split(&in, n, extoff, &mandatory, NULL) < 0)
+		mandatory = rbuf_rest(&in);
+	if (parse_mandatory(&mandatory, n, tl, e) < 0)
+		return -1;
+	if (check_cies(n, n->cies, &n->n_cies, NULL) < 0)
+		n->cies = rbuf_of(NULL, 0);
+	if (check_exts(n, NULL) < 0)
+		n->exts = rbuf_of(NULL, 0);
+	return 0;
 }

@@ -149,8 +149,9 @@ struct nhrp {
  */
 int nhrp_parse(struct rbuf in, struct nhrp *n, struct err *e);
 
-/* The same of a packet that may have been cut off (inside an Error
- * Indication) or is only looked at: the checksum is not judged. */
+/* The same of a packet inside an Error Indication, which may be cut off: size
+ * and checksum are not judged; CIEs or extensions that are not whole are left
+ * out. */
 int nhrp_parse_lax(struct rbuf in, struct nhrp *n, struct err *e);
 
 /* Next CIE of in (n->cies or an extension's value): 1, 0 at the end, -1. */
