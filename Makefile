@@ -49,7 +49,7 @@ ifneq ($(SAN),)
 HARDEN += -DDMVPN_SANITIZED
 endif
 
-ALL_CFLAGS := -std=c11 -D_GNU_SOURCE $(WARN) $(HARDEN) $(SAN) -Ilib -I$(B)/gen \
+ALL_CFLAGS := -std=c11 -D_GNU_SOURCE $(WARN) $(HARDEN) $(SAN) -iquote lib -iquote $(B)/gen \
 	-DLIBEXECDIR='"$(LIBEXECDIR)"' $(PKG_CFLAGS) -pthread $(CFLAGS)
 ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(SAN) \
 	-pthread $(LDFLAGS)
@@ -120,13 +120,13 @@ $(B)/%.o: %.c | $(B)/gen/msg/types.h
 $(B)/tests/%: tests/unit/%.c $(B)/libengines.a $(B)/libdmvpn.a
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
-	@$(CC) $(ALL_CFLAGS) -Icmd -Itests/unit -MMD -MP -MF $(B)/tests/$*.d $(ALL_LDFLAGS) -o $@ $< \
+	@$(CC) $(ALL_CFLAGS) -iquote cmd -iquote tests/unit -MMD -MP -MF $(B)/tests/$*.d $(ALL_LDFLAGS) -o $@ $< \
 		$(B)/libengines.a $(B)/libdmvpn.a -lcmocka -lpcap -lsqlite3 \
 		-lssl -lcares $(LIBS_COMMON) -ldl
 $(B)/fuzz/%: tests/fuzz/%.c $(B)/libengines.a $(B)/libdmvpn.a
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
-	@$(CC) $(ALL_CFLAGS) -Icmd -MMD -MP -MF $(B)/fuzz/$*.d $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< \
+	@$(CC) $(ALL_CFLAGS) -iquote cmd -MMD -MP -MF $(B)/fuzz/$*.d $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< \
 		$(B)/libengines.a $(B)/libdmvpn.a -lpcap -lsqlite3 -lssl \
 		-lcares $(LIBS_COMMON) -ldl
 
