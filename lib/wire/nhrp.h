@@ -31,7 +31,7 @@
 	X(NHRP_PURGE_REPLY, 6, "purge-reply")			\
 	X(NHRP_ERROR_INDICATION, 7, "error-indication")		\
 	X(NHRP_TRAFFIC_INDICATION, 8, "traffic-indication")
-enum nhrp_packet { NHRP_PACKETS(NAME_ENUM) };
+enum nhrp_type { NHRP_PACKETS(NAME_ENUM) };
 extern const struct name nhrp_packet_names[];
 
 /* RFC 2332, 5.2.7; 16 and 17: RFC 2735.  FRR and OpenNHRP send 2 for a loop:
@@ -125,7 +125,7 @@ struct nhrp {
 	uint8_t		hops;
 	uint16_t	size;		/* parsed only */
 	uint16_t	checksum;	/* parsed only */
-	uint8_t		type;		/* enum nhrp_packet */
+	uint8_t		type;		/* enum nhrp_type */
 	uint16_t	flags;
 	uint32_t	id;		/* request id, types 1 to 6 */
 	uint16_t	code;		/* 7: error code, 8: traffic code */
