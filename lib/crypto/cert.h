@@ -30,6 +30,7 @@ struct cert;
 struct crl;
 struct x509_st;			/* OpenSSL's X509, for lib/crypto and pki */
 struct X509_crl_st;
+struct evp_pkey_st;
 
 struct cert_set {
 	size_t		 n;
@@ -81,6 +82,7 @@ enum cert_key { CERT_KEYS(NAME_ENUM) };
 extern const struct name cert_key_names[];
 
 enum cert_key cert_key_kind(const struct cert *c);
+enum cert_key cert_pkey_kind(const struct evp_pkey_st *k);
 int cert_key_bits(const struct cert *c);
 
 /* RFC 4514 text, escaped.  Returns out. */
