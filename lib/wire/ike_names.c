@@ -1,7 +1,7 @@
 #include "wire/ike_names.h"
 
-#define TABLE(name, LIST) \
-	const struct name name[] = { LIST(NAME_ROW) NAME_END }
+#define TABLE(table, LIST) \
+	const struct name table[] = { LIST(NAME_ROW) NAME_END }
 
 TABLE(ike_exchange_names, IKE_EXCHANGES);
 TABLE(ike_payload_names, IKE_PAYLOADS);
