@@ -61,6 +61,10 @@ struct command {
 int command_main(int argc, char **argv, const char *program,
     const char *purpose, const struct command *commands);
 
+/* Commands of two words, "interface set": the body of the command
+ * "interface" hands its argc and argv and the table of second words here. */
+int command_group(int argc, char **argv, const struct command *commands);
+
 /* Parse the options of one command.  *argc and *argv are left with the
  * arguments.  Returns 0, or -1 with *status set: --help was printed (0), or
  * a usage error (100).  args as in the command table; min_args..max_args. */

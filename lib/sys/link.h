@@ -49,6 +49,8 @@ int link_call(struct link *k, const struct msg_type *t, const void *m,
 struct conn;
 
 struct conn *conn_open(const char *path, struct err *e);
+/* The same on a connected SOCK_SEQPACKET, which it takes. */
+struct conn *conn_of_fd(int fd, struct err *e);
 void conn_close(struct conn *c);
 /* 0: reply decoded into out (may be NULL); -1: e says why, *r (may be NULL)
  * has the typed reason when the daemon refused (else r->code is ""). */

@@ -3,6 +3,8 @@
 
 #include <stdint.h>
 
+#include "base/err.h"
+
 /*
  * Events, not prose: an id that never changes and typed fields.
  *	dmvpn-ike: warn auth-failed peer=192.0.2.7 spi=49152 why="..."
@@ -30,6 +32,8 @@ struct log_field {
 
 void log_open(const char *program);	/* to stderr, made non-blocking-safe */
 void log_level(enum log_level level);
+/* By name, as --log-level gives it. */
+int log_level_parse(const char *text, struct err *e);
 void log_fields(enum log_level level, const char *id,
     const struct log_field *fields);
 

@@ -1,0 +1,259 @@
+#include "sys/loop.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define SIGNALS_MAX 8
+
+struct loop_signal {
+	struct event	*ev;
+	loop_fn		*fn;
+	void		*arg;
+};
+
+struct loop {
+	struct event_base	*base;
+	uint64_t		 now;	/* 0: read it again this turn */
+	struct loop_signal	 signals[SIGNALS_MAX];
+	size_t			 n_signals;
+	bool			 stopped;
+};
+
+uint64_t
+clock_ms(void)
+{
+	struct timespec ts;
+
+	if (clock_gettime(CLOCK_BOOTTIME, &ts) < 0)
+		clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+int64_t
+clock_wall(void)
+{
+	return (int64_t)time(NULL);
+}
+
+/* epoll, or poll where epoll is missing; never select with its 1,024. */
+static struct event_base *
+base_new(void)
+{
+	struct event_config *c = event_config_new();
+	struct event_base *base;
+
+	if (c == NULL)
+		return NULL;
+	event_config_avoid_method(c, "select");
+	event_config_set_flag(c, EVENT_BASE_FLAG_NOLOCK |
+	    EVENT_BASE_FLAG_IGNORE_ENV);
+	base = event_base_new_with_config(c);
+	event_config_free(c);
+	return base;
+}
+
+struct loop *
+loop_new(struct err *e)
+{
+	struct loop *l = (struct loop *)calloc(1, sizeof(*l));
+
+	if (l == NULL)
+		return err_null(err_sys(e, "event loop"));
+	signal(SIGPIPE, SIG_IGN);
+	if ((l->base = base_new()) == NULL) {
+		free(l);
+		return err_null(err_set(e, ENOMEM, "event loop: libevent "
+		    "refuses"));
+	}
+	return l;
+}
+
+void
+loop_free(struct loop *l)
+{
+	size_t i;
+
+	if (l == NULL)
+		return;
+	for (i = 0; i < l->n_signals; i++)
+		event_free(l->signals[i].ev);
+	event_base_free(l->base);
+	free(l);
+}
+
+int
+loop_run(struct loop *l, struct err *e)
+{
+	l->stopped = false;
+	while (!l->stopped) {
+		l->now = 0;
+		if (event_base_loop(l->base, EVLOOP_ONCE |
+		    EVLOOP_NO_EXIT_ON_EMPTY) < 0)
+			return err_set(e, EIO, "event loop failed");
+	}
+	l->now = 0;
+	return 0;
+}
+
+void
+loop_stop(struct loop *l)
+{
+	l->stopped = true;
+	event_base_loopbreak(l->base);
+}
+
+/* The time is read at most once a turn, when it is first asked for. */
+uint64_t
+loop_now(const struct loop *l)
+{
+	struct loop *own = (struct loop *)(uintptr_t)l;
+
+	if (own->now == 0)
+		own->now = clock_ms();
+	return own->now;
+}
+
+static void
+watch_fire(evutil_socket_t fd, short what, void *arg)
+{
+	struct watch *w = (struct watch *)arg;
+
+	(void)fd;
+	(void)what;
+	w->fn(w->arg);
+}
+
+static int
+watch_start(struct loop *l, struct watch *w, int fd, short what, loop_fn *fn,
+    void *arg, struct err *e)
+{
+	struct event *ev;
+
+	watch_stop(w);
+	ev = event_new(l->base, fd, what | EV_PERSIST, watch_fire, w);
+	if (ev == NULL)
+		return err_set(e, ENOMEM, "watch: out of memory");
+	w->fn = fn;
+	w->arg = arg;
+	w->fd = fd;
+	if (event_add(ev, NULL) < 0) {
+		event_free(ev);
+		return err_sys(e, "watch descriptor %d", fd);
+	}
+	w->ev = ev;
+	return 0;
+}
+
+int
+watch_read(struct loop *l, struct watch *w, int fd, loop_fn *fn, void *arg,
+    struct err *e)
+{
+	return watch_start(l, w, fd, EV_READ, fn, arg, e);
+}
+
+int
+watch_write(struct loop *l, struct watch *w, int fd, loop_fn *fn, void *arg,
+    struct err *e)
+{
+	return watch_start(l, w, fd, EV_WRITE, fn, arg, e);
+}
+
+void
+watch_stop(struct watch *w)
+{
+	if (w->ev == NULL)
+		return;
+	event_free((struct event *)w->ev);
+	w->ev = NULL;
+}
+
+/*
+ * libevent waits by CLOCK_MONOTONIC.  That clock stands still while the
+ * machine sleeps; a timer that fires is therefore early or right, never
+ * late by more than the sleep, and an early one is armed again.
+ */
+static void
+timer_fire(evutil_socket_t fd, short what, void *arg)
+{
+	struct timer *t = (struct timer *)arg;
+	loop_fn *fn = t->fn;
+	uint64_t now = clock_ms();
+
+	(void)fd;
+	(void)what;
+	if (now < t->at) {
+		uint64_t ms = t->at - now;
+		struct timeval tv = { .tv_sec = (time_t)(ms / 1000),
+			.tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+
+		if (event_add((struct event *)t->ev, &tv) == 0)
+			return;
+	}
+	t->at = 0;
+	fn(t->arg);
+}
+
+int
+timer_at(struct loop *l, struct timer *t, uint64_t at, loop_fn *fn,
+    void *arg, struct err *e)
+{
+	uint64_t now = clock_ms(), ms = at > now ? at - now : 0;
+	struct timeval tv;
+
+	if (ms > 1000u * 86400)		/* armed again when it fires */
+		ms = 1000u * 86400;
+	tv.tv_sec = (time_t)(ms / 1000);
+	tv.tv_usec = (suseconds_t)(ms % 1000 * 1000);
+	if (t->ev == NULL)
+		t->ev = evtimer_new(l->base, timer_fire, t);
+	if (t->ev == NULL || event_add((struct event *)t->ev, &tv) < 0)
+		return err_set(e, ENOMEM, "timer: out of memory");
+	t->fn = fn;
+	t->arg = arg;
+	t->at = at > 0 ? at : 1;
+	return 0;
+}
+
+void
+timer_stop(struct timer *t)
+{
+	t->at = 0;
+	if (t->ev == NULL)
+		return;
+	event_free((struct event *)t->ev);
+	t->ev = NULL;
+}
+
+static void
+signal_fire(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop_signal *s = (struct loop_signal *)arg;
+
+	(void)fd;
+	(void)what;
+	s->fn(s->arg);
+}
+
+int
+loop_signal(struct loop *l, int signo, loop_fn *fn, void *arg,
+    struct err *e)
+{
+	struct loop_signal *s;
+
+	if (l->n_signals == SIGNALS_MAX)
+		return err_set(e, ENOSPC, "signal %d: too many signals",
+		    signo);
+	s = &l->signals[l->n_signals];
+	*s = (struct loop_signal){ .fn = fn, .arg = arg };
+	s->ev = evsignal_new(l->base, signo, signal_fire, s);
+	if (s->ev == NULL || event_add(s->ev, NULL) < 0) {
+		if (s->ev != NULL)
+			event_free(s->ev);
+		return err_set(e, ENOMEM, "signal %d: out of memory", signo);
+	}
+	l->n_signals++;
+	return 0;
+}
