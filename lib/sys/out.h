@@ -26,6 +26,10 @@ int out_event(FILE *f, enum out_format format, const struct msg *m,
 int out_line(FILE *f, const struct msg_type *t, const void *m,
     struct err *e);
 
+/* Any of the three. */
+int out_record(FILE *f, enum out_format format, const struct msg_type *t,
+    const void *m, struct err *e);
+
 /* JSON pieces for what is no message (decoders). */
 void json_text(FILE *f, const void *octets, size_t len);   /* quoted */
 

@@ -1,0 +1,402 @@
+#include "sys/out.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/addr.h"
+#include "base/text.h"
+
+typedef unsigned long long ull;
+
+/* What must never be shown. */
+static const char *const secret_types[] = {
+	"pki-load", "gre-sa-add", "pki-psk", NULL,
+};
+
+static void value_json(FILE *f, const struct msg_field *field,
+    const void *from);
+
+static int
+refuse_secret(const struct msg_type *t, struct err *e)
+{
+	const char *const *s;
+
+	for (s = secret_types; *s != NULL; s++)
+		if (strcmp(t->name, *s) == 0)
+			return err_set(e, EPERM, "%s holds secrets and is "
+			    "never printed", t->name);
+	return 0;
+}
+
+static int
+written(FILE *f, struct err *e)
+{
+	return ferror(f) ? err_sys(e, "write") : 0;
+}
+
+void
+json_text(FILE *f, const void *octets, size_t len)
+{
+	struct rbuf r = rbuf_of(octets, len);
+	int utf8 = text_is_utf8(octets, len);
+
+	putc('"', f);
+	while (rbuf_left(&r) > 0) {
+		uint8_t c = rbuf_u8(&r);
+
+		if (c == '"' || c == '\\')
+			fprintf(f, "\\%c", c);
+		else if (c < 0x20 || c == 0x7f || (c >= 0x80 && !utf8))
+			fprintf(f, "\\u%04x", c);
+		else
+			putc(c, f);
+	}
+	putc('"', f);
+}
+
+static uint64_t
+number_of(const void *from, size_t size)
+{
+	uint8_t b;
+	uint16_t h;
+	uint32_t w;
+	uint64_t d;
+
+	switch (size) {
+	case sizeof(b):
+		memcpy(&b, from, size);
+		return b;
+	case sizeof(h):
+		memcpy(&h, from, size);
+		return h;
+	case sizeof(w):
+		memcpy(&w, from, size);
+		return w;
+	default:
+		memcpy(&d, from, sizeof(d));
+		return d;
+	}
+}
+
+static size_t
+list_count(const struct msg_field *field, const void *base)
+{
+	size_t n;
+
+	memcpy(&n, (const uint8_t *)base + field->count_offset, sizeof(n));
+	return n;
+}
+
+/* Is the member absent, in the sense of msg.h? */
+static bool
+is_absent(const struct msg_field *field, const void *base)
+{
+	const uint8_t *from = (const uint8_t *)base + field->offset;
+	const struct rbuf *r = (const struct rbuf *)(const void *)from;
+	size_t i;
+
+	switch (field->kind) {
+	case MSG_UINT:
+	case MSG_NAME:
+		return number_of(from, field->size) == 0;
+	case MSG_BOOL:
+	case MSG_TEXT:
+	case MSG_ADDR:
+		return from[0] == 0;
+	case MSG_PREFIX:
+	case MSG_ENDPOINT:
+		return from[0] == 0;
+	case MSG_BYTES:
+	case MSG_ANY:
+		return rbuf_left(r) == 0;
+	case MSG_MAP:
+		for (i = 0; i < field->sub->n_fields; i++)
+			if (!is_absent(&field->sub->fields[i], from))
+				return false;
+		return true;
+	case MSG_LIST:
+		break;
+	}
+	return list_count(field, base) == 0;
+}
+
+/* The text of a value that is one word; false: it is none. */
+static bool
+word_of(const struct msg_field *field, const void *from, struct addr_buf *b,
+    const char **text)
+{
+	struct name_buf nb;
+
+	switch (field->kind) {
+	case MSG_ADDR:
+		*text = addr_text((const struct addr *)from, b);
+		return true;
+	case MSG_PREFIX:
+		*text = prefix_text((const struct prefix *)from, b);
+		return true;
+	case MSG_ENDPOINT:
+		*text = endpoint_text((const struct endpoint *)from, b);
+		return true;
+	case MSG_NAME:
+		*text = name_text(field->names, (uint32_t)number_of(from,
+		    field->size), &nb);
+		snprintf(b->s, sizeof(b->s), "%s", *text);
+		*text = b->s;
+		return true;
+	case MSG_TEXT:
+		*text = (const char *)from;
+		return true;
+	case MSG_UINT:
+	case MSG_BOOL:
+	case MSG_BYTES:
+	case MSG_ANY:
+	case MSG_MAP:
+	case MSG_LIST:
+		break;
+	}
+	return false;
+}
+
+static void
+hex(FILE *f, struct rbuf r)
+{
+	while (rbuf_left(&r) > 0)
+		fprintf(f, "%02x", rbuf_u8(&r));
+}
+
+static void
+list_json(FILE *f, const struct msg_field *field, const void *base)
+{
+	const uint8_t *from = (const uint8_t *)base + field->offset;
+	size_t i, n = list_count(field, base);
+
+	putc('[', f);
+	for (i = 0; i < n; i++) {
+		if (i > 0)
+			putc(',', f);
+		value_json(f, field->elem, from + i * field->elem->size);
+	}
+	putc(']', f);
+}
+
+/* "key":value,... of the members that are there; first: no comma yet. */
+static void
+members_json(FILE *f, const struct msg_type *t, const void *m, bool first)
+{
+	size_t i;
+
+	for (i = 0; i < t->n_fields; i++) {
+		const struct msg_field *field = &t->fields[i];
+
+		if (field->optional && is_absent(field, m))
+			continue;
+		fprintf(f, "%s\"%s\":", first ? "" : ",", field->key);
+		first = false;
+		if (field->kind == MSG_LIST)
+			list_json(f, field, m);
+		else
+			value_json(f, field, (const uint8_t *)m +
+			    field->offset);
+	}
+}
+
+static void
+map_json(FILE *f, const struct msg_type *t, const void *m)
+{
+	putc('{', f);
+	members_json(f, t, m, true);
+	putc('}', f);
+}
+
+static void
+value_json(FILE *f, const struct msg_field *field, const void *from)
+{
+	struct addr_buf b;
+	const char *text;
+
+	if (word_of(field, from, &b, &text))
+		json_text(f, text, strlen(text));
+	else if (field->kind == MSG_UINT)
+		fprintf(f, "%llu", (ull)number_of(from, field->size));
+	else if (field->kind == MSG_BOOL)
+		fputs(*(const bool *)from ? "true" : "false", f);
+	else if (field->kind == MSG_MAP)
+		map_json(f, field->sub, from);
+	else {
+		putc('"', f);
+		hex(f, *(const struct rbuf *)from);
+		putc('"', f);
+	}
+}
+
+int
+out_json(FILE *f, const struct msg_type *t, const void *m, struct err *e)
+{
+	if (refuse_secret(t, e) < 0)
+		return -1;
+	map_json(f, t, m);
+	putc('\n', f);
+	return written(f, e);
+}
+
+int
+out_cbor(FILE *f, const struct msg_type *t, const void *m, struct err *e)
+{
+	uint8_t room[MSG_MAX];
+	struct wbuf w = wbuf_of(room, sizeof(room));
+
+	if (refuse_secret(t, e) < 0 || msg_put(&w, t, m, e) < 0)
+		return -1;
+	fwrite(w.buf, 1, w.len, f);
+	return written(f, e);
+}
+
+static void
+word_line(FILE *f, const char *text)
+{
+	char shown[1024];
+	const char *p;
+
+	for (p = text; *p > ' ' && *p <= '~' && *p != '"' && *p != '\\'; p++)
+		continue;
+	if (*p == '\0' && p != text) {
+		fputs(text, f);
+		return;
+	}
+	fprintf(f, "\"%s\"", text_escape(text, strlen(text), shown,
+	    sizeof(shown)));
+}
+
+static void line_members(FILE *f, const struct msg_type *t, const void *m,
+    const char *sep);
+
+static void
+value_line(FILE *f, const struct msg_field *field, const void *from)
+{
+	struct addr_buf b;
+	const char *text;
+
+	if (word_of(field, from, &b, &text))
+		word_line(f, text);
+	else if (field->kind == MSG_UINT)
+		fprintf(f, "%llu", (ull)number_of(from, field->size));
+	else if (field->kind == MSG_BOOL)
+		fputs(*(const bool *)from ? "yes" : "no", f);
+	else if (field->kind == MSG_MAP) {
+		putc('{', f);
+		line_members(f, field->sub, from, ",");
+		putc('}', f);
+	} else
+		hex(f, *(const struct rbuf *)from);
+}
+
+static void
+list_line(FILE *f, const struct msg_field *field, const void *base)
+{
+	const uint8_t *from = (const uint8_t *)base + field->offset;
+	size_t i, n = list_count(field, base);
+
+	for (i = 0; i < n; i++) {
+		if (i > 0)
+			putc(',', f);
+		value_line(f, field->elem, from + i * field->elem->size);
+	}
+}
+
+static void
+line_members(FILE *f, const struct msg_type *t, const void *m,
+    const char *sep)
+{
+	const char *before = "";
+	size_t i;
+
+	for (i = 0; i < t->n_fields; i++) {
+		const struct msg_field *field = &t->fields[i];
+
+		if (is_absent(field, m) && (field->optional ||
+		    field->kind == MSG_TEXT || field->kind == MSG_LIST ||
+		    field->kind == MSG_BOOL))
+			continue;
+		fprintf(f, "%s%s=", before, field->key);
+		before = sep;
+		if (field->kind == MSG_LIST)
+			list_line(f, field, m);
+		else
+			value_line(f, field, (const uint8_t *)m +
+			    field->offset);
+	}
+}
+
+int
+out_line(FILE *f, const struct msg_type *t, const void *m, struct err *e)
+{
+	if (refuse_secret(t, e) < 0)
+		return -1;
+	line_members(f, t, m, " ");
+	putc('\n', f);
+	return written(f, e);
+}
+
+int
+out_record(FILE *f, enum out_format format, const struct msg_type *t,
+    const void *m, struct err *e)
+{
+	switch (format) {
+	case OUT_TEXT:
+		return out_line(f, t, m, e);
+	case OUT_JSON:
+		return out_json(f, t, m, e);
+	case OUT_CBOR:
+		break;
+	}
+	return out_cbor(f, t, m, e);
+}
+
+static int
+event_decoded(FILE *f, enum out_format format, const struct msg *m,
+    const struct msg_type *t, const void *body, struct err *e)
+{
+	uint8_t room[MSG_MAX];
+	struct wbuf w = wbuf_of(room, sizeof(room));
+
+	if (format == OUT_CBOR) {
+		if (msg_write_event(&w, m->at, t, body, e) < 0)
+			return -1;
+		fwrite(w.buf, 1, w.len, f);
+		return written(f, e);
+	}
+	if (format == OUT_TEXT) {
+		fprintf(f, "%llu.%03llu %s ", (ull)m->at / 1000,
+		    (ull)m->at % 1000, t->name);
+		return out_line(f, t, body, e);
+	}
+	fprintf(f, "{\"at\":%llu,\"event\":\"%s\"", (ull)m->at, t->name);
+	members_json(f, t, body, false);
+	fputs("}\n", f);
+	return written(f, e);
+}
+
+int
+out_event(FILE *f, enum out_format format, const struct msg *m,
+    struct err *e)
+{
+	const struct msg_type *t = msg_type_find(m->name);
+	char name[64];
+	void *body;
+	int rc;
+
+	if (t == NULL) {	/* of a newer schema */
+		text_escape(m->name, strlen(m->name), name, sizeof(name));
+		return err_set(e, ENOTSUP, "unknown event \"%s\"", name);
+	}
+	if (refuse_secret(t, e) < 0)
+		return -1;
+	if ((body = malloc(t->size)) == NULL)
+		return err_set(e, ENOMEM, "out of memory");
+	rc = msg_get(m->body, t, body, e);
+	if (rc == 0)
+		rc = event_decoded(f, format, m, t, body, e);
+	free(body);
+	return rc;
+}

@@ -1,0 +1,171 @@
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#include "sys/out.h"
+
+#define COLUMNS_MAX	16
+#define CELL_MAX	128
+
+struct cell {
+	struct cell	*prev, *next;
+	char		 text[];
+};
+
+struct table {
+	size_t		 columns, cells;
+	size_t		 width[COLUMNS_MAX];
+	bool		 right[COLUMNS_MAX];
+	const char	*header[COLUMNS_MAX];
+	struct cell	*first;
+	bool		 failed;	/* out of memory */
+};
+
+/* Columns that a text takes: octets that do not continue a character. */
+static size_t
+width_of(const char *text)
+{
+	size_t n = 0;
+
+	for (; *text != '\0'; text++)
+		if (((unsigned char)*text & 0xc0) != 0x80)
+			n++;
+	return n;
+}
+
+struct table *
+table_new(const char *const *headers)
+{
+	struct table *t = (struct table *)calloc(1, sizeof(*t));
+	size_t i;
+
+	for (i = 0; t != NULL && headers[i] != NULL && i < COLUMNS_MAX; i++) {
+		t->right[i] = headers[i][0] == '>';
+		t->header[i] = headers[i] + (t->right[i] ? 1 : 0);
+		t->width[i] = width_of(t->header[i]);
+		t->columns++;
+	}
+	return t;
+}
+
+void
+table_cell(struct table *t, const char *fmt, ...)
+{
+	char text[CELL_MAX];
+	struct cell *c;
+	size_t n, column;
+	va_list ap;
+
+	if (t == NULL)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (text[0] == '\0')
+		memcpy(text, "-", 2);
+	n = strlen(text) + 1;
+	if ((c = (struct cell *)malloc(sizeof(*c) + n)) == NULL) {
+		t->failed = true;
+		return;
+	}
+	memcpy(c->text, text, n);
+	DL_APPEND(t->first, c);
+	column = t->cells++ % t->columns;
+	if (width_of(text) > t->width[column])
+		t->width[column] = width_of(text);
+}
+
+static void
+print_cell(const struct table *t, FILE *f, size_t column, const char *text)
+{
+	size_t pad = t->width[column] - width_of(text);
+	bool last = column == t->columns - 1;
+
+	if (t->right[column])
+		fprintf(f, "%*s", (int)pad, "");
+	fputs(text, f);
+	if (!t->right[column] && !last)
+		fprintf(f, "%*s", (int)pad, "");
+	fputs(last ? "\n" : "  ", f);
+}
+
+int
+table_print(struct table *t, FILE *f, struct err *e)
+{
+	bool bold = t != NULL && isatty(fileno(f));
+	const struct cell *c;
+	size_t i;
+	int rc;
+
+	if (t == NULL || t->failed) {
+		table_free(t);
+		return err_set(e, ENOMEM, "table: out of memory");
+	}
+	for (i = 0; i < t->columns; i++) {
+		if (bold && i == 0)
+			fputs("\033[1m", f);
+		print_cell(t, f, i, t->header[i]);
+	}
+	if (bold)
+		fputs("\033[0m", f);
+	i = 0;
+	DL_FOREACH(t->first, c)
+		print_cell(t, f, i++ % t->columns, c->text);
+	rc = ferror(f) ? err_sys(e, "write") : 0;
+	table_free(t);
+	return rc;
+}
+
+void
+table_free(struct table *t)
+{
+	struct cell *c, *next;
+
+	if (t == NULL)
+		return;
+	DL_FOREACH_SAFE(t->first, c, next)
+		free(c);
+	free(t);
+}
+
+const char *
+human_bytes(uint64_t n, char b[16])
+{
+	static const char units[] = " kMGTPE";
+	double v = (double)n;
+	size_t i = 0;
+
+	while (v >= 999.5 && units[i + 1] != '\0') {
+		v /= 1000;
+		i++;
+	}
+	if (i == 0)
+		snprintf(b, 16, "%u", (unsigned)n);
+	else
+		snprintf(b, 16, v < 9.95 ? "%.1f %c" : "%.0f %c", v,
+		    units[i]);
+	return b;
+}
+
+/* The two largest units. */
+const char *
+human_time(uint64_t s, char b[16])
+{
+	unsigned long long d = s / 86400, h = s / 3600 % 24, m = s / 60 % 60;
+
+	if (d > 9999)
+		snprintf(b, 16, "%llu d", d % 100000000);
+	else if (d > 0)
+		snprintf(b, 16, "%llu d %llu h", d, h);
+	else if (h > 0)
+		snprintf(b, 16, "%llu h %llu min", h, m);
+	else if (m > 0)
+		snprintf(b, 16, "%llu min %llu s", m,
+		    (unsigned long long)s % 60);
+	else
+		snprintf(b, 16, "%llu s", (unsigned long long)s);
+	return b;
+}
