@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "sys/command.h"
 #include "sys/serve.h"
 
@@ -75,16 +76,18 @@ page_fits(const struct msg_type *t)
 
 /* All pages of one generation: 0 done, 1 it changed meanwhile, -1. */
 static int
-pages_once(struct conn *c, const struct ask_pages *p,
-    const struct msg_type *call, void *page, struct reason *r,
-    struct err *e)
+pages_once(struct conn *c, const struct ask_pages *p, void *page,
+    struct reason *r, struct err *e)
 {
 	struct page from = p->from;
 	uint64_t generation = 0;
 	struct page_head head;
 
+	if (from.of[0] == '\0' && text_copy(from.of, sizeof(from.of),
+	    p->reply->name, e) < 0)
+		return -1;
 	for (;;) {
-		if (conn_call(c, call, &from, p->reply, page, r, e) < 0)
+		if (conn_call(c, &page_type, &from, p->reply, page, r, e) < 0)
 			return -1;
 		memcpy(&head, page, sizeof(head));
 		if (from.after != p->from.after &&
@@ -97,27 +100,16 @@ pages_once(struct conn *c, const struct ask_pages *p,
 			return 0;
 		if (head.next <= from.after)
 			return err_set(e, EBADMSG, "%s: page %llu follows "
-			    "%llu", p->call, (unsigned long long)head.next,
+			    "%llu", from.of, (unsigned long long)head.next,
 			    (unsigned long long)from.after);
 		from.after = head.next;
 	}
-}
-
-/* The request carries struct page under the name of the snapshot. */
-static struct msg_type
-page_call(const char *name)
-{
-	struct msg_type t = page_type;
-
-	t.name = name;
-	return t;
 }
 
 int
 conn_pages(struct conn *c, const struct ask_pages *p, struct reason *r,
     struct err *e)
 {
-	struct msg_type call = page_call(p->call);
 	struct reason unused;
 	void *page;
 	int i, rc = 1;
@@ -130,12 +122,11 @@ conn_pages(struct conn *c, const struct ask_pages *p, struct reason *r,
 	for (i = 0; rc == 1 && i < PAGES_AGAIN; i++) {
 		if (p->begin != NULL)
 			p->begin(p->arg);
-		rc = pages_once(c, p, &call, page, r != NULL ? r : &unused,
-		    e);
+		rc = pages_once(c, p, page, r != NULL ? r : &unused, e);
 	}
 	free(page);
 	return rc == 1 ? err_set(e, EAGAIN, "%s changes too fast to be read",
-	    p->call) : rc;
+	    p->reply->name) : rc;
 }
 
 int

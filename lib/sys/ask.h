@@ -25,15 +25,14 @@ int command_call(const char *sock_name, const struct msg_type *t,
  * code that will not change by itself, else 111.  Prints the sentence. */
 int command_refused(const struct reason *r, const struct err *e);
 
-/* Pull a snapshot page by page: t is the request, whose members are those of
- * struct page; each page, decoded into reply, is handed to take, which gives
- * -1 to stop.  When the set changed under us it is pulled again, up to three
- * times, and begin (may be NULL) is called before each run.  reply's first
- * two members are generation and next. */
+/* Pull a snapshot page by page; each page, decoded into reply, is handed to
+ * take, which gives -1 to stop.  When the set changed under us it is pulled
+ * again, up to three times; begin (may be NULL) is called before each run,
+ * to forget what the run before gave.  reply's first two members are
+ * generation and next. */
 struct ask_pages {
-	const char		*call;		/* name of the request */
 	const struct msg_type	*reply;
-	struct page		 from;		/* interface, owner: filters */
+	struct page		 from;		/* filters; of "": reply's name */
 	void			*arg;
 	void (*begin)(void *arg);
 	int (*take)(void *arg, const void *page, struct err *e);
