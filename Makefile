@@ -108,7 +108,7 @@ $(B)/gen/msg/types.h $(B)/gen/msg/types.c: $(B)/gen/msg/types.%: $(CDDL) lib/msg
 	@mkdir -p $(@D)
 	@awk -v part=$* -f lib/msg/cddl.awk $(CDDL) $(CDDL) >$@.new
 	@mv $@.new $@
-$(B)/gen/msg/types.o: $(B)/gen/msg/types.c
+$(B)/gen/msg/types.o: $(B)/gen/msg/types.c $(B)/gen/msg/types.h
 	@echo "  CC      $<"
 	@$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 

@@ -291,10 +291,12 @@ item_check(struct rbuf *in, int more, struct err *e)
 			    MSG_ITEMS);
 		room = more ? MSG_MAX : rbuf_left(&at);
 		rc = check_step(&at, f, &depth, room, e);
-		if (rc < 0)
-			return check_where(f, depth, e);
-		if (rc == 0)
+		if (rc == 0 && more)
 			return 0;
+		if (rc == 0)
+			err_set(e, EBADMSG, "cut short");
+		if (rc <= 0)
+			return check_where(f, depth, e);
 		while (depth > 0 && f[depth - 1].left == 0)
 			depth--;
 	} while (depth > 0);

@@ -36,8 +36,8 @@ const char *item_noun(enum item_kind kind);
 int item_next(struct rbuf *in, struct item *it, struct err *e);
 
 /* Step over one whole item, nested ones too, and check it: depth, number of
- * items, keys sorted, once each and texts, UTF-8.  Returns as item_next.
- * more: what is missing may still arrive (pipes). */
+ * items, keys sorted, once each and texts, UTF-8.  1, or -1; with more set,
+ * what is missing may still arrive (pipes) and gives 0. */
 int item_check(struct rbuf *in, int more, struct err *e);
 
 #endif

@@ -29,8 +29,8 @@ envelope_keys(struct rbuf in, unsigned *keys, struct err *e)
 			    memcmp(key.view.p, known[i].key,
 			    rbuf_left(&key.view)) == 0)
 				*keys |= known[i].bit;
-		if (item_check(&in, 0, e) <= 0)
-			return err_set(e, EBADMSG, "cut short");
+		if (item_check(&in, 0, e) < 0)
+			return -1;
 	}
 	return 0;
 }
@@ -108,12 +108,8 @@ msg_read(struct rbuf in, struct msg *m, struct err *e)
 	if (rbuf_left(&in) > MSG_MAX)
 		return err_set(e, EBADMSG, "message: %zu octets, %d is the "
 		    "most", rbuf_left(&in), MSG_MAX);
-	switch (item_check(&at, 0, e)) {
-	case 0:
-		return err_set(e, EBADMSG, "message: cut short");
-	case -1:
+	if (item_check(&at, 0, e) < 0)
 		return err_in(e, "message");
-	}
 	if (rbuf_left(&at) > 0)
 		return err_set(e, EBADMSG, "message: %zu octets follow it",
 		    rbuf_left(&at));

@@ -176,12 +176,9 @@ static int
 get_any(struct rbuf *in, struct rbuf *to, struct err *e)
 {
 	struct rbuf at = *in;
-	int rc = item_check(&at, 0, e);
 
-	if (rc < 0)
+	if (item_check(&at, 0, e) < 0)
 		return -1;
-	if (rc == 0)
-		return err_set(e, EBADMSG, "cut short");
 	*to = rbuf_sub(in, rbuf_left(in) - rbuf_left(&at));
 	return 0;
 }
@@ -314,12 +311,10 @@ msg_get(struct rbuf in, const struct msg_type *t, void *m, struct err *e)
 		return err_in(e, "%s", t->name);
 	}
 	rc = item_check(&at, 0, e);
-	if (rc == 0)
-		err_set(e, EBADMSG, "cut short");
-	else if (rc > 0 && rbuf_left(&at) > 0)
-		err_set(e, EBADMSG, "%zu octets follow the message",
+	if (rc > 0 && rbuf_left(&at) > 0)
+		rc = err_set(e, EBADMSG, "%zu octets follow the message",
 		    rbuf_left(&at));
-	if (rc <= 0 || rbuf_left(&at) > 0)
+	if (rc < 0)
 		return err_in(e, "%s", t->name);
 	if (get_map(&in, t, m, e) < 0)
 		return err_in(e, "%s", t->name);

@@ -209,7 +209,7 @@ put_any(struct wbuf *w, const struct rbuf *r, struct err *e)
 {
 	struct rbuf at = *r;
 
-	if (item_check(&at, 0, e) <= 0 || rbuf_left(&at) > 0)
+	if (item_check(&at, 0, e) < 0 || rbuf_left(&at) > 0)
 		return err_set(e, ERANGE, "not one encoded item");
 	wbuf_put_rbuf(w, r);
 	return 0;

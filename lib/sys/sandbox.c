@@ -17,6 +17,11 @@
  * EPERM, so that a library that tries something new degrades; what only an
  * attacker wants kills.
  */
+#ifdef DMVPN_SANITIZED
+#define WIDE 1			/* the run time of a sanitizer needs more */
+#else
+#define WIDE 0
+#endif
 #define ALWAYS 0u
 #define SANITIZED 0x80000000u
 #define C(name, when) { SCMP_SYS(name), (when) }
@@ -175,15 +180,7 @@ allow_prctl(scmp_filter_ctx f)
 	if (rc == 0)
 		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
 		    SCMP_A0(SCMP_CMP_EQ, PR_GET_DUMPABLE));
-#ifdef DMVPN_SANITIZED
-	if (rc == 0)
-		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
-		    SCMP_A0(SCMP_CMP_EQ, PR_SET_PTRACER));
-	if (rc == 0)
-		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
-		    SCMP_A0(SCMP_CMP_EQ, PR_SET_VMA));
-#endif
-	return rc;
+	return rc == 0 && WIDE ? allow(f, SCMP_SYS(prctl)) : rc;
 }
 
 static int
@@ -192,9 +189,8 @@ fill(scmp_filter_ctx f, unsigned flags)
 	size_t i;
 	int rc = 0;
 
-#ifdef DMVPN_SANITIZED
-	flags |= SANITIZED;
-#endif
+	if (WIDE)
+		flags |= SANITIZED;
 	for (i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++)
 		if (rc == 0 && (allowed[i].when == ALWAYS ||
 		    (allowed[i].when & flags)))
@@ -293,12 +289,10 @@ sandbox_enter(const struct sandbox_conf *c, struct err *e)
 {
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_sys(e, "no_new_privs");
-#ifdef DMVPN_SANITIZED
-	log_event(LEVEL_WARN, "sandbox-wide", T("why", "sanitizer build"));
-#endif
-#ifndef DMVPN_SANITIZED
-	if (landlock_enter(c->paths, e) < 0)
+	if (WIDE)
+		log_event(LEVEL_WARN, "sandbox-wide", T("why",
+		    "sanitizer build"));
+	else if (landlock_enter(c->paths, e) < 0)
 		return -1;
-#endif
 	return seccomp_enter(c->flags, e);
 }
