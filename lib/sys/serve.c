@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -85,6 +86,19 @@ void
 call_ok(const struct call *c)
 {
 	call_reply(c, &nothing_type, NULL);
+}
+
+uid_t
+call_uid(const struct call *c)
+{
+	const struct client *k = call_client(c);
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (k == NULL || k->fd < 0 || getsockopt(k->fd, SOL_SOCKET,
+	    SO_PEERCRED, &peer, &len) < 0)
+		return (uid_t)-1;
+	return peer.uid;
 }
 
 void

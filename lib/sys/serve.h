@@ -60,6 +60,9 @@ void call_fail(const struct call *c, const struct reason *r);
 void call_err(const struct call *c, const char *stage, const char *code,
     const struct err *e);
 
+/* Who asks: the uid at the other end (SO_PEERCRED); (uid_t)-1: it has gone. */
+uid_t call_uid(const struct call *c);
+
 /* To all who subscribed to a prefix of its name. */
 void server_event(struct server *s, const struct msg_type *t,
     const void *m);
