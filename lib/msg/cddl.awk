@@ -124,9 +124,9 @@ FNR == 1 {
 /^[a-z0-9-]+ = "/ { n = $1; sub(/^[^"]*/, ""); add_enum(n, $0); next }
 /^[a-z-]+ = \{$/ { map = $1; maps[++n_maps] = map; n_fields = 0; next }
 /^\}$/ { end_map(); map = ""; next }
-map != "" && /^  (\? )?[a-z-]+: / {
+map != "" && /^  (\? )?[a-z][a-z0-9-]*: / {
 	opt = ($1 == "?"); sub(/^ *(\? )?/, "")
-	k = $1; sub(/:$/, "", k); sub(/^[a-z-]+: */, "")
+	k = $1; sub(/:$/, "", k); sub(/^[a-z0-9-]+: */, "")
 	add_field(opt, k, $0)
 	next
 }
