@@ -164,7 +164,8 @@ item_next(struct rbuf *in, struct item *it, struct err *e)
 		return 0;
 	r = cbor_stream_decode(in->p, left, &callbacks, &seen);
 	if (r.status == CBOR_DECODER_NEDATA) {
-		if (r.required > MSG_MAX)
+		/* near 2^64 libcbor's sum wraps around */
+		if (r.required > MSG_MAX || r.required <= left)
 			return err_set(e, EBADMSG, "a string longer than a "
 			    "message");
 		return 0;
