@@ -1,0 +1,575 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/addr.h"
+#include "dmvpn-dpd/dpd_choice.h"
+#include "msg/msg.h"
+
+/* What the engine wanted, as one text: "connect a 192.0.2.1:500;..." */
+struct world {
+	struct dpd_choice	*c;
+	uint64_t		 now;
+	char			 log[4096];
+	uint64_t		 ticket;
+	char			 chosen[192], why[192];
+	unsigned		 choices;
+};
+
+static void
+say(struct world *o, const char *fmt, ...)
+{
+	size_t n = strlen(o->log);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(o->log + n, sizeof(o->log) - n, fmt, ap);
+	va_end(ap);
+}
+
+static void
+on_resolve(void *arg, uint64_t ticket, const char *host, uint16_t port,
+    bool service)
+{
+	struct world *o = (struct world *)arg;
+
+	o->ticket = ticket;
+	say(o, "resolve %s %u%s;", host, port, service ? " srv" : "");
+}
+
+static void
+on_connect(void *arg, const struct ike_connection_set *s)
+{
+	struct addr_buf ab;
+
+	assert_string_equal(s->owner, "dpd");
+	say((struct world *)arg, "connect %s %s %s;", s->connection,
+	    s->profile, endpoint_text(&s->remote, &ab));
+}
+
+static void
+on_disconnect(void *arg, const char *connection)
+{
+	say((struct world *)arg, "disconnect %s;", connection);
+}
+
+static void
+on_chosen(void *arg, const struct dpd_chosen *d)
+{
+	struct world *o = (struct world *)arg;
+
+	o->choices++;
+	snprintf(o->chosen, sizeof(o->chosen), "%s", d->name);
+	snprintf(o->why, sizeof(o->why), "%s", d->why);
+	say(o, "chosen %s;", d->name);
+}
+
+static uint32_t
+no_random(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static const struct dpd_choice_ops ops = {
+	.resolve = on_resolve,
+	.connect = on_connect,
+	.disconnect = on_disconnect,
+	.chosen = on_chosen,
+	.random = no_random,
+};
+
+static int
+setup(void **state)
+{
+	struct world *o = (struct world *)calloc(1, sizeof(*o));
+
+	o->now = 5000000;
+	o->c = dpd_choice_new(&ops, o);
+	dpd_choice_start(o->c, o->now);
+	*state = o;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct world *o = (struct world *)*state;
+
+	dpd_choice_free(o->c);
+	free(o);
+	return 0;
+}
+
+/* Let time pass, at the steps the engine wants; forget what was said. */
+static void
+pass(struct world *o, uint64_t ms)
+{
+	uint64_t until = o->now + ms, wake;
+
+	o->log[0] = '\0';
+	for (;;) {
+		wake = dpd_choice_turn(o->c, o->now);
+		assert_true(wake == 0 || wake > o->now);
+		if (wake == 0 || wake > until)
+			break;
+		o->now = wake;
+	}
+	o->now = until;
+}
+
+static void
+set(struct world *o, enum dpd_policy policy, const char *standby,
+    const char *a, const char *b)
+{
+	struct dpd_headends_set s;
+	struct err e;
+
+	memset(&s, 0, sizeof(s));
+	snprintf(s.owner, sizeof(s.owner), "test");
+	snprintf(s.tunnel, sizeof(s.tunnel), "t0");
+	snprintf(s.profile, sizeof(s.profile), "p");
+	snprintf(s.standby_profile, sizeof(s.standby_profile), "%s", standby);
+	s.policy = policy;
+	snprintf(s.headends[0].name, 192, "%s", a);
+	snprintf(s.headends[0].connection, 64, "a");
+	s.n_headends = 1;
+	if (b != NULL) {
+		snprintf(s.headends[1].name, 192, "%s", b);
+		snprintf(s.headends[1].connection, 64, "b");
+		s.n_headends = 2;
+	}
+	assert_int_equal(dpd_choice_set(o->c, &s, &e), 0);
+}
+
+static void
+up(struct world *o, const char *connection, const char *profile,
+    uint16_t peer)
+{
+	struct ike_up m = { .peer = peer };
+
+	o->log[0] = '\0';
+	snprintf(m.connection, sizeof(m.connection), "%s", connection);
+	snprintf(m.profile, sizeof(m.profile), "%s", profile);
+	assert_int_equal(endpoint_parse("192.0.2.77", 500, &m.remote, NULL),
+	    0);
+	dpd_choice_up(o->c, &m, o->now);
+}
+
+static void
+down(struct world *o, const char *connection, uint16_t peer)
+{
+	struct ike_down m = { .peer = peer };
+
+	o->log[0] = '\0';
+	snprintf(m.connection, sizeof(m.connection), "%s", connection);
+	reason_set(&m.reason, "liveness", "dead", "no sign of life");
+	dpd_choice_down(o->c, &m, o->now);
+}
+
+static void
+failed(struct world *o, const char *connection, const char *remote)
+{
+	struct ike_failed m = { .role = IKE_ROLE_INITIATOR };
+
+	o->log[0] = '\0';
+	snprintf(m.connection, sizeof(m.connection), "%s", connection);
+	assert_int_equal(endpoint_parse(remote, 500, &m.remote, NULL), 0);
+	reason_set(&m.reason, "ike-auth", "untrusted", "not of our CA");
+	dpd_choice_failed(o->c, &m, o->now);
+}
+
+static struct dpd_headend_status
+status(struct world *o, size_t i)
+{
+	struct dpd_headend_status s;
+
+	assert_true(dpd_choice_status(o->c, i, &s));
+	return s;
+}
+
+static void
+resolved(struct world *o, const char *a, const char *b, uint32_t ttl)
+{
+	struct endpoint p[2];
+
+	o->log[0] = '\0';
+	assert_int_equal(endpoint_parse(a, 500, &p[0], NULL), 0);
+	if (b != NULL)
+		assert_int_equal(endpoint_parse(b, 500, &p[1], NULL), 0);
+	dpd_choice_resolved(o->c, o->ticket, p, b != NULL ? 2 : 1, ttl,
+	    o->now);
+}
+
+static void
+test_first_is_used_first(void **state)
+{
+	struct world *o = (struct world *)*state;
+
+	set(o, DPD_POLICY_FIRST, "", "192.0.2.1", "192.0.2.2:4500");
+	pass(o, 0);
+	assert_string_equal(o->log, "connect a p 192.0.2.1:500;");
+	up(o, "a", "p", 1);
+	assert_string_equal(o->log, "chosen 192.0.2.1;");
+	pass(o, 3600000);
+	assert_string_equal(o->log, "");
+	assert_true(status(o, 0).in_use);
+	assert_int_equal(status(o, 1).state, DPD_HEADEND_STATE_UNKNOWN);
+}
+
+static void
+test_next_one_at_once_when_the_first_dies(void **state)
+{
+	struct world *o = (struct world *)*state;
+
+	set(o, DPD_POLICY_FIRST, "", "192.0.2.1", "192.0.2.2:4500");
+	pass(o, 0);
+	up(o, "a", "p", 1);
+	pass(o, 20000);
+	down(o, "a", 1);
+	assert_string_equal(o->log, "disconnect a;"
+	    "connect b p 192.0.2.2:4500;");
+	up(o, "b", "p", 2);
+	assert_string_equal(o->log, "chosen 192.0.2.2:4500;");
+	assert_string_equal(o->why, "no sign of life");
+	assert_string_equal(status(o, 0).reason.code, "dead");
+}
+
+static void
+test_next_one_when_the_first_refuses(void **state)
+{
+	struct world *o = (struct world *)*state;
+
+	set(o, DPD_POLICY_FIRST, "", "192.0.2.1", "192.0.2.2");
+	pass(o, 0);
+	failed(o, "a", "192.0.2.1");
+	assert_string_equal(o->log, "disconnect a;connect b p 192.0.2.2:500;");
+	assert_string_equal(status(o, 0).reason.code, "untrusted");
+}
+
+static void
+test_next_one_when_the_first_is_silent(void **state)
+{
+	struct world *o = (struct world *)*state;
+
+	set(o, DPD_POLICY_FIRST, "", "192.0.2.1", "192.0.2.2");
+	pass(o, 0);
+	pass(o, 6000);
+	assert_string_equal(o->log, "disconnect a;connect b p 192.0.2.2:500;");
+	assert_string_equal(status(o, 0).reason.code, "timeout");
+}
+
+static void
+test_tries_never_stop_and_their_pace_is_capped(void **state)
+{
+	struct world *o = (struct world *)*state;
+	unsigned tries = 0;
+
+	set(o, DPD_POLICY_FIRST, "", "192.0.2.1", NULL);
+	pass(o, 0);
+	pass(o, 3600000);	/* hours without anybody there */
+	for (int i = 0; i < 24; i++) {
+		pass(o, 600000);
+		tries = 0;
+		for (const char *p = o->log; (p = strstr(p, "connect a p"))
+		    != NULL; p++)
+			tries++;
+		/* at least each 60 s backoff + 30 s patience */
+		assert_in_range(tries, 6, 8);
+	}
+}
+
+static void
+test_back_to_the_first_only_after_it_was_well(void **state)
+{
+	struct world *o = (struct world *)*state;
+
+	set(o, DPD_POLICY_FIRST, "p.standby", "192.0.2.1", "192.0.2.2");
+	pass(o, 0);
+	failed(o, "a", "192.0.2.1");
+	up(o, "b", "p", 2);
+	pass(o, 1000);
+	assert_string_equal(o->log, "connect a p.standby 192.0.2.1:500;");
+	up(o, "a", "p.standby", 3);
+	assert_int_equal(status(o, 0).state, DPD_HEADEND_STATE_STANDBY);
+	assert_true(status(o, 1).in_use);
+	pass(o, 30000);
+	down(o, "a", 3);		/* not well: begins anew */
+	assert_true(status(o, 1).in_use);
+	pass(o, 1000);
+	up(o, "a", "p.standby", 4);
+	pass(o, 59999);
+	assert_string_equal(o->log, "");
+	pass(o, 1);
+	assert_string_equal(o->log,
+	    "disconnect a;connect a p 192.0.2.1:500;");
+	assert_true(status(o, 1).in_use);	/* make before break */
+	up(o, "a", "p", 5);
+	assert_string_equal(o->log, "chosen 192.0.2.1;disconnect b;");
+	assert_string_equal(o->why, "192.0.2.1 is well again");
+	pass(o, 600000);
+	assert_string_equal(o->log, "");
+}
+
+static void
+test_failed_return_leaves_the_one_in_use_alone(void **state)
+{
+	struct world *o = (struct world *)*state;
+
+	set(o, DPD_POLICY_FIRST, "p.standby", "192.0.2.1", "192.0.2.2");
+	pass(o, 0);
+	failed(o, "a", "192.0.2.1");
+	up(o, "b", "p", 2);
+	pass(o, 1000);
+	up(o, "a", "p.standby", 3);
+	pass(o, 60000);
+	failed(o, "a", "192.0.2.1");
+	assert_string_equal(o->log, "disconnect a;");
+	assert_true(status(o, 1).in_use);
+	assert_int_equal(o->choices, 1);
+}
+
+static void
+test_standby_is_taken_when_the_one_in_use_dies(void **state)
+{
+	struct world *o = (struct world *)*state;
+
+	set(o, DPD_POLICY_FIRST, "", "192.0.2.1", "192.0.2.2");
+	pass(o, 0);
+	failed(o, "a", "192.0.2.1");
+	up(o, "b", "p", 2);
+	pass(o, 1000);
+	up(o, "a", "p", 3);
+	assert_int_equal(status(o, 0).state, DPD_HEADEND_STATE_STANDBY);
+	pass(o, 1000);
+	down(o, "b", 2);
+	assert_string_equal(o->log, "disconnect b;chosen 192.0.2.1;");
+	assert_true(status(o, 0).in_use);
+}
+
+static void
+test_flapping_first_makes_no_ping_pong(void **state)
+{
+	struct world *o = (struct world *)*state;
+	uint16_t peer = 10;
+
+	set(o, DPD_POLICY_FIRST, "", "192.0.2.1", "192.0.2.2");
+	pass(o, 0);
+	failed(o, "a", "192.0.2.1");
+	up(o, "b", "p", 2);
+	for (int i = 0; i < 200; i++) {		/* OPS-22 */
+		pass(o, 5000);
+		if (strstr(o->log, "connect a") == NULL)
+			continue;
+		up(o, "a", "p", ++peer);
+		pass(o, 4000);
+		down(o, "a", peer);
+	}
+	assert_int_equal(o->choices, 1);
+	assert_true(status(o, 1).in_use);
+}
+
+static void
+test_all_have_a_connection_each(void **state)
+{
+	struct world *o = (struct world *)*state;
+
+	set(o, DPD_POLICY_ALL, "", "192.0.2.1", "192.0.2.2");
+	pass(o, 0);
+	assert_string_equal(o->log, "connect a p 192.0.2.1:500;"
+	    "connect b p 192.0.2.2:500;");
+	up(o, "a", "p", 1);
+	up(o, "b", "p", 2);
+	assert_true(status(o, 0).in_use && status(o, 1).in_use);
+	pass(o, 1000);
+	down(o, "a", 1);
+	assert_string_equal(o->log, "");	/* dmvpn-ike tries again */
+	assert_true(status(o, 1).in_use);
+	pass(o, 1000);
+	assert_string_equal(o->log, "connect a p 192.0.2.1:500;");
+}
+
+static void
+test_several_addresses_are_tried_in_turn(void **state)
+{
+	struct world *o = (struct world *)*state;
+
+	set(o, DPD_POLICY_ALL, "", "hub.example:4500", NULL);	/* OPS-17 */
+	pass(o, 0);
+	assert_string_equal(o->log, "resolve hub.example 4500;");
+	pass(o, 4000);		/* slowly */
+	resolved(o, "192.0.2.1", "2001:db8::1", 300);
+	assert_string_equal(o->log, "connect a p 192.0.2.1:500;");
+	failed(o, "a", "192.0.2.1");
+	assert_string_equal(o->log, "connect a p [2001:db8::1]:500;");
+	failed(o, "a", "192.0.2.1");	/* late news of the first */
+	assert_string_equal(o->log, "");
+	failed(o, "a", "2001:db8::1");
+	assert_int_equal(status(o, 0).state, DPD_HEADEND_STATE_FAILED);
+}
+
+static void
+test_name_with_a_new_address_is_followed(void **state)
+{
+	struct world *o = (struct world *)*state;
+
+	set(o, DPD_POLICY_ALL, "", "hub.example", NULL);
+	pass(o, 0);
+	resolved(o, "192.0.2.1", NULL, 60);
+	up(o, "a", "p", 1);
+	pass(o, 59999);
+	assert_string_equal(o->log, "");
+	pass(o, 1);
+	assert_string_equal(o->log, "resolve hub.example 500;");
+	resolved(o, "192.0.2.9", NULL, 60);
+	assert_string_equal(o->log, "");	/* what works is left alone */
+	down(o, "a", 1);
+	pass(o, 2000);
+	assert_string_equal(o->log, "connect a p 192.0.2.9:500;");
+}
+
+static void
+test_name_that_fails_says_why_and_is_asked_again(void **state)
+{
+	struct world *o = (struct world *)*state;
+	struct reason r;
+
+	set(o, DPD_POLICY_FIRST, "", "hub.example", "192.0.2.2");
+	pass(o, 0);
+	reason_set(&r, "resolve", "no-address", "no such name");
+	o->log[0] = '\0';
+	dpd_choice_unresolved(o->c, o->ticket, &r, o->now);
+	assert_string_equal(status(o, 0).reason.text, "no such name");
+	pass(o, 0);
+	assert_string_equal(o->log, "connect b p 192.0.2.2:500;");
+	up(o, "b", "p", 2);
+	pass(o, 1000);
+	assert_string_equal(o->log, "resolve hub.example 500;");
+	pass(o, 15000);		/* a resolver that never answers */
+	assert_int_equal(status(o, 0).state, DPD_HEADEND_STATE_FAILED);
+}
+
+static void
+test_service_name_asks_for_srv(void **state)
+{
+	struct world *o = (struct world *)*state;
+
+	set(o, DPD_POLICY_ALL, "", "_isakmp._udp.example", NULL);
+	pass(o, 0);
+	assert_string_equal(o->log, "resolve _isakmp._udp.example 500 srv;");
+}
+
+static void
+test_restart_of_dpd_adopts_what_is_up(void **state)
+{
+	struct world *o = (struct world *)*state;
+
+	dpd_choice_stop(o->c);
+	set(o, DPD_POLICY_FIRST, "", "192.0.2.1", "192.0.2.2");
+	pass(o, 0);
+	assert_string_equal(o->log, "");
+	up(o, "b", "p", 2);		/* of the snapshot */
+	dpd_choice_start(o->c, o->now);
+	assert_true(status(o, 1).in_use);
+	pass(o, 0);		/* the first is tried beside it */
+	assert_string_equal(o->log, "connect a p 192.0.2.1:500;");
+}
+
+static void
+test_restart_of_ike_keeps_the_choice(void **state)
+{
+	struct world *o = (struct world *)*state;
+
+	set(o, DPD_POLICY_FIRST, "", "192.0.2.1", "192.0.2.2");
+	pass(o, 0);
+	up(o, "a", "p", 1);
+	dpd_choice_stop(o->c);
+	o->log[0] = '\0';
+	dpd_choice_start(o->c, o->now);
+	assert_string_equal(o->log, "connect a p 192.0.2.1:500;");
+	pass(o, 1000);
+	assert_string_equal(o->log, "");
+	up(o, "a", "p", 9);
+	assert_string_equal(o->log, "");
+	assert_int_equal(o->choices, 1);
+	assert_true(status(o, 0).in_use);
+	assert_int_equal(status(o, 0).peer, 9);
+}
+
+static void
+test_changed_list_keeps_what_stays(void **state)
+{
+	struct world *o = (struct world *)*state;
+
+	set(o, DPD_POLICY_FIRST, "", "192.0.2.1", NULL);
+	pass(o, 0);
+	up(o, "a", "p", 1);
+	o->log[0] = '\0';
+	set(o, DPD_POLICY_FIRST, "", "192.0.2.1", "192.0.2.2");
+	assert_string_equal(o->log, "");
+	assert_true(status(o, 0).in_use);
+	set(o, DPD_POLICY_FIRST, "", "192.0.2.3", NULL);
+	assert_string_equal(o->log, "disconnect a;");
+	pass(o, 0);
+	assert_string_equal(o->log, "connect a p 192.0.2.3:500;");
+	o->log[0] = '\0';
+	assert_int_equal(dpd_choice_delete(o->c, "t0", NULL), 0);
+	assert_string_equal(o->log, "disconnect a;");
+	assert_int_equal(dpd_choice_delete(o->c, "t0", NULL), -1);
+}
+
+static void
+test_names_that_are_none_are_refused(void **state)
+{
+	static const char *const bad[] = { "0.0.0.0", "224.0.0.1", "hub:0",
+	    "hub:65536", "hub:", ":500", "hub name", "hub\n", "192.0.2.1:0",
+	    "a;b", "" };
+	struct world *o = (struct world *)*state;
+	struct dpd_headends_set s;
+	struct err e;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		memset(&s, 0, sizeof(s));
+		s.n_headends = 1;
+		snprintf(s.tunnel, sizeof(s.tunnel), "t0");
+		snprintf(s.headends[0].name, 192, "%s", bad[i]);
+		snprintf(s.headends[0].connection, 64, "a");
+		assert_int_equal(dpd_choice_set(o->c, &s, &e), -1);
+		assert_true(strlen(e.msg) > 0);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+		TEST(test_first_is_used_first),
+		TEST(test_next_one_at_once_when_the_first_dies),
+		TEST(test_next_one_when_the_first_refuses),
+		TEST(test_next_one_when_the_first_is_silent),
+		TEST(test_tries_never_stop_and_their_pace_is_capped),
+		TEST(test_back_to_the_first_only_after_it_was_well),
+		TEST(test_failed_return_leaves_the_one_in_use_alone),
+		TEST(test_standby_is_taken_when_the_one_in_use_dies),
+		TEST(test_flapping_first_makes_no_ping_pong),
+		TEST(test_all_have_a_connection_each),
+		TEST(test_several_addresses_are_tried_in_turn),
+		TEST(test_name_with_a_new_address_is_followed),
+		TEST(test_name_that_fails_says_why_and_is_asked_again),
+		TEST(test_service_name_asks_for_srv),
+		TEST(test_restart_of_dpd_adopts_what_is_up),
+		TEST(test_restart_of_ike_keeps_the_choice),
+		TEST(test_changed_list_keeps_what_stays),
+		TEST(test_names_that_are_none_are_refused),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests_name("dpd_choice", tests, NULL, NULL);
+}
