@@ -1,0 +1,62 @@
+#ifndef CMD_H
+#define CMD_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/secret.h"
+#include "msg/types.h"
+#include "pki_bundle.h"
+#include "sys/command.h"
+#include "sys/out.h"
+
+int cmd_init(int argc, char **argv);
+int cmd_issue(int argc, char **argv);
+int cmd_sign(int argc, char **argv);
+int cmd_request(int argc, char **argv);
+int cmd_revoke(int argc, char **argv);
+int cmd_crl(int argc, char **argv);
+int cmd_list(int argc, char **argv);
+int cmd_show(int argc, char **argv);
+int cmd_verify(int argc, char **argv);
+int cmd_export(int argc, char **argv);
+int cmd_agent(int argc, char **argv);
+int cmd_load(int argc, char **argv);
+int cmd_unload(int argc, char **argv);
+int cmd_identities(int argc, char **argv);
+int cmd_events(int argc, char **argv);
+int cmd_wait(int argc, char **argv);
+
+/* The first line of a file ("-": of standard input); NULL with e on error. */
+struct secret *cmd_passphrase(const char *file, struct err *e);
+/* Ask on the terminal, twice when it is a new one; NULL without terminal. */
+struct secret *cmd_passphrase_ask(const char *what, bool twice,
+    struct err *e);
+
+/* Read a PEM file with a key; asks for a passphrase when it is encrypted. */
+int cmd_bundle(struct pki_bundle *b, const char *path, const char *pass_file,
+    struct err *e);
+
+/* "NAME=FILE" or "FILE": the name goes to name, the file is returned. */
+const char *cmd_name_file(const char *text, char name[64], struct err *e);
+
+/* One load: from a PEM file, or from a PSK file. */
+struct load_what {
+	const char		*name;		/* "": from the file's name */
+	const char		*file;
+	bool			 psk;
+	const char		*id;		/* or NULL */
+	const char		*peer_id;	/* or NULL */
+	bool			 pss;
+	const struct opt_list	*trust;		/* or NULL */
+	const char		*pass_file;	/* or NULL */
+};
+/* m borrows from b; both are the caller's to end. */
+int cmd_load_make(const struct load_what *what, struct pki_bundle *b,
+    struct pki_load *m, struct err *e);
+
+/* 2026-11-23T12:00:00Z; also "now", and a date alone. */
+int cmd_time_parse(const char *text, int64_t *t, struct err *e);
+void cmd_time_text(int64_t t, char out[32]);
+
+#endif

@@ -1,0 +1,22 @@
+#include "cmd.h"
+
+static const struct command commands[] = {
+	{ "agent", cmd_agent, "[-l [NAME=]FILE]... [--psk [NAME=]FILE]...",
+	    "hold the keys of the tunnels and sign for dmvpn-ike" },
+	{ "load", cmd_load, "[--psk] [NAME=]FILE",
+	    "hand a key or PSK to the agent" },
+	{ "unload", cmd_unload, "NAME", "make the agent forget an identity" },
+	{ "identities", cmd_identities, "[-j]",
+	    "list what the agent holds" },
+	{ "events", cmd_events, "[-j] [--cbor]",
+	    "tell when the agent's identities change" },
+	{ "wait", cmd_wait, "", "block until the agent ends" },
+	{ NULL, NULL, NULL, NULL },
+};
+
+int
+main(int argc, char **argv)
+{
+	return command_main(argc, argv, "dmvpn-pki",
+	    "certificates, and the agent that holds the keys", commands);
+}

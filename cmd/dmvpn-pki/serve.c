@@ -1,0 +1,213 @@
+#include "serve.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "msg/msg.h"
+#include "pki_agent.h"
+#include "sys/log.h"
+
+#define ROOM 4096		/* octets of a signature, and more */
+
+static void
+on_identity(void *arg, const struct call *c, const void *in)
+{
+	struct agent *a = arg;
+	struct pki_identity_reply out;
+	struct reason why;
+
+	if (pki_agent_identity(&a->ring, call_uid(c), in, &out, &why) < 0)
+		call_fail(c, &why);
+	else
+		call_reply(c, &pki_identity_reply_type, &out);
+}
+
+static void
+on_certificate(void *arg, const struct call *c, const void *in)
+{
+	struct agent *a = arg;
+	struct pki_certificate_reply out;
+	struct reason why;
+
+	if (pki_agent_cert(&a->ring, call_uid(c), in, &out, &why) < 0)
+		call_fail(c, &why);
+	else
+		call_reply(c, &pki_certificate_reply_type, &out);
+}
+
+static void
+on_identities(void *arg, const struct call *c, const void *in)
+{
+	struct agent *a = arg;
+	struct pki_identities out;
+
+	(void)in;
+	pki_agent_list(&a->ring, &out);
+	call_reply(c, &pki_identities_type, &out);
+}
+
+static void
+refused(const char *what, const char *identity, const struct reason *why)
+{
+	log_event(LEVEL_WARN, what, T("identity", identity),
+	    T("code", why->code), T("why", why->text));
+}
+
+static void
+on_sign(void *arg, const struct call *c, const void *in)
+{
+	struct agent *a = arg;
+	const struct pki_sign *m = in;
+	struct pki_sign_reply out = { .method = 0 };
+	uint8_t octets[ROOM];
+	struct wbuf room = wbuf_of(octets, sizeof(octets));
+	struct reason why;
+
+	if (pki_agent_sign(&a->ring, call_uid(c), clock_ms(), m, &room, &out,
+	    &why) < 0) {
+		refused("sign-refused", m->identity, &why);
+		call_fail(c, &why);
+	} else
+		call_reply(c, &pki_sign_reply_type, &out);
+}
+
+static void
+on_psk(void *arg, const struct call *c, const void *in)
+{
+	struct agent *a = arg;
+	const struct pki_psk *m = in;
+	struct pki_sign_reply out = { .method = 0 };
+	uint8_t octets[ROOM];
+	struct wbuf room = wbuf_of(octets, sizeof(octets));
+	struct reason why;
+
+	if (pki_agent_psk(&a->ring, call_uid(c), clock_ms(), m, &room, &out,
+	    &why) < 0) {
+		refused("psk-refused", m->identity, &why);
+		call_fail(c, &why);
+	} else
+		call_reply(c, &pki_sign_reply_type, &out);
+	secret_wipe(octets, sizeof(octets));
+}
+
+static void
+tell_changed(struct agent *a, const char *identity, bool gone)
+{
+	struct pki_changed m = { .gone = gone };
+
+	memcpy(m.identity, identity, sizeof(m.identity));
+	server_event(a->server, &pki_changed_type, &m);
+	log_event(LEVEL_INFO, gone ? "identity-unloaded" : "identity-loaded",
+	    T("identity", identity));
+}
+
+static void
+on_load(void *arg, const struct call *c, const void *in)
+{
+	struct agent *a = arg;
+	const struct pki_load *m = in;
+	struct reason why;
+
+	if (pki_ring_load(&a->ring, m, &why) < 0) {
+		refused("load-refused", m->identity, &why);
+		call_fail(c, &why);
+		return;
+	}
+	call_ok(c);
+	tell_changed(a, m->identity, false);
+}
+
+static void
+on_unload(void *arg, const struct call *c, const void *in)
+{
+	struct agent *a = arg;
+	const struct pki_unload *m = in;
+	struct reason why;
+
+	if (pki_ring_unload(&a->ring, m->identity, &why) < 0) {
+		call_fail(c, &why);
+		return;
+	}
+	call_ok(c);
+	tell_changed(a, m->identity, true);
+}
+
+static const struct serve_row rows[] = {
+	{ &pki_identity_type, on_identity, false },
+	{ &pki_certificate_type, on_certificate, false },
+	{ &pki_identities_type, on_identities, false },
+	{ &pki_sign_type, on_sign, false },
+	{ &pki_psk_type, on_psk, false },
+	{ &pki_load_type, on_load, true },
+	{ &pki_unload_type, on_unload, true },
+};
+
+static void
+on_signal(void *arg)
+{
+	struct agent *a = arg;
+
+	loop_stop(a->loop);
+}
+
+/* The one client has closed: who started us for itself is done. */
+static void
+on_peek(void *arg)
+{
+	struct agent *a = arg;
+	char octet;
+	ssize_t k = recv(a->peek, &octet, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	if (k == 0 || (k < 0 && errno != EAGAIN && errno != EINTR))
+		loop_stop(a->loop);
+}
+
+static int
+serve_fd(struct agent *a, int fd, struct err *e)
+{
+	if ((a->peek = fcntl(fd, F_DUPFD_CLOEXEC, 3)) < 0)
+		return err_sys(e, "descriptor %d", fd);
+	if (server_add(a->server, fd, e) < 0)
+		return -1;
+	return watch_read(a->loop, &a->gone, a->peek, on_peek, a, e);
+}
+
+int
+serve_open(struct agent *a, const char *path, int fd, struct err *e)
+{
+	struct server_conf conf = {
+		.program = "dmvpn-pki", .path = path, .rows = rows,
+		.n_rows = sizeof(rows) / sizeof(rows[0]), .arg = a,
+		.group = (gid_t)-1,
+	};
+
+	a->peek = -1;
+	if ((a->loop = loop_new(e)) == NULL ||
+	    (a->server = server_new(a->loop, &conf, e)) == NULL)
+		return -1;
+	if (loop_signal(a->loop, SIGTERM, on_signal, a, e) < 0 ||
+	    loop_signal(a->loop, SIGINT, on_signal, a, e) < 0)
+		return -1;
+	return fd >= 0 ? serve_fd(a, fd, e) : 0;
+}
+
+int
+serve_run(struct agent *a, struct err *e)
+{
+	return loop_run(a->loop, e);
+}
+
+void
+serve_close(struct agent *a)
+{
+	watch_stop(&a->gone);
+	server_free(a->server);
+	loop_free(a->loop);
+	if (a->peek >= 0)
+		close(a->peek);
+	pki_ring_fini(&a->ring);
+}
