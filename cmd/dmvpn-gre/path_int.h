@@ -1,0 +1,486 @@
+#ifndef DMVPN_GRE_PATH_INT_H
+#define DMVPN_GRE_PATH_INT_H
+
+#include <linux/virtio_net.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "crypto/esp.h"
+#include "path.h"
+#include "path_ring.h"
+#include "path_table.h"
+#include "wire/gre.h"
+#include "wire/ip.h"
+#include "wire/replay.h"
+
+/*
+ * The inside of the packet path.  Who may touch what:
+ *   control	creates, publishes and retires; reads counters;
+ *   in		thread 0: sockets -> TAP; owns replay windows and the
+ *		coalescer;
+ *   out	threads 1.. (thread 0 too when there is only one): TAP ->
+ *		sockets.
+ * What several of them touch is _Atomic; what is reached through an _Atomic
+ * pointer never changes after it was published, but for its own atomics.
+ */
+
+#define PATH_BATCH	64		/* datagrams or frames of a turn */
+#define PATH_RX_BUFS	32		/* large receive buffers */
+#define PATH_BUF	(65536 + 256)
+#define PATH_TX_BUF	(256 * 1024)
+#define PATH_HEAD_ROOM	64		/* ESP, IV and GRE before a packet */
+#define PATH_TAIL_ROOM	64		/* padding, trailer, ICV */
+#define PATH_FLOWS	64		/* slots of the coalescer */
+#define PATH_SEGMENTS	64		/* datagrams of one UDP_SEGMENT send */
+#define PATH_SA_OUT	8		/* outbound SAs of a peer */
+#define PATH_PORTS	1024		/* descriptors, at most */
+#define PATH_MTU_FLOOR4	576
+#define PATH_MTU_FLOOR6	1280
+#define ETH_HEAD	14
+#define VNET_HEAD	10
+
+#define TOKENS_PER_PACKET 1000
+
+/* A token bucket of one thread, in thousandths. */
+struct path_bucket {
+	uint64_t	tokens, at;
+};
+
+struct iface_conf {
+	struct path_retire	retire;
+	struct path_interface	c;
+};
+
+struct iface_group {
+	struct path_retire	retire;
+	size_t			n;
+	uint16_t		peer[];
+};
+
+struct iface {
+	struct path_retire		 retire;
+	unsigned			 id;
+	_Atomic(struct iface_conf *)	 conf;
+	_Atomic(struct iface_group *)	 group;	/* NULL: nobody */
+	_Atomic(unsigned)		 n_taps;
+	_Atomic(int)			 tap[PATH_QUEUES];
+	_Atomic(uint64_t)		 rx_packets, rx_bytes;
+	_Atomic(uint64_t)		 tx_packets, tx_bytes;
+};
+
+struct peer;
+
+/* Where a peer is. */
+struct peer_route {
+	struct path_retire	retire;
+	struct path_node	node;		/* by remote address */
+	struct peer		*peer;
+	struct path_peer	c;
+	enum path_socket	kind;
+	socklen_t		to_len;
+	union {
+		struct sockaddr		sa;
+		struct sockaddr_in	v4;
+		struct sockaddr_in6	v6;
+	}			to;
+	struct addr		answer4, answer6; /* source of too-big */
+};
+
+struct path_sa;
+struct sa_set {
+	struct path_retire	 retire;
+	size_t			 n;
+	struct path_sa		*sa[PATH_SA_OUT];	/* first choice first */
+};
+
+struct peer {
+	struct path_retire		 retire;
+	uint16_t			 number;
+	_Atomic(struct peer_route *)	 route;
+	_Atomic(struct sa_set *)	 out;
+	_Atomic(uint16_t)		 mtu;	/* outer */
+	_Atomic(uint64_t)		 last_in, last_out;
+	_Atomic(uint64_t)		 acquired, moved;	/* last said */
+	_Atomic(uint64_t)		 rx_packets, rx_bytes;
+	_Atomic(uint64_t)		 tx_packets, tx_bytes, drops;
+	/* control's own */
+	struct path_sa			*pairs;	/* linked by peer_next */
+	uint64_t			 keepalive_at;
+};
+
+struct path_sa {
+	struct path_retire	 retire;
+	struct path_node	 node;		/* by inbound SPI */
+	struct peer		*peer;
+	uint32_t		 spi_in, spi_out;
+	enum sa_mode		 mode;
+	unsigned		 interface;	/* tunnel mode */
+	bool			 esn;
+	struct esp_key		*in, *out;
+	struct replay		*replay;	/* in's own */
+	uint64_t		 soft_packets, hard_packets;
+	uint64_t		 soft_bytes, hard_bytes;
+	size_t			 n_local, n_remote;
+	struct selector		*local_ts, *remote_ts;
+	_Atomic(bool)		 seen, soft_said, hard_said, stopped;
+	_Atomic(uint64_t)	 sequence_out;	/* last used */
+	_Atomic(uint64_t)	 sequence_in;
+	_Atomic(uint64_t)	 last_in;
+	_Atomic(uint64_t)	 rx_packets, rx_bytes;
+	_Atomic(uint64_t)	 tx_packets, tx_bytes;
+	_Atomic(uint64_t)	 replayed, forged;
+	/* control's own */
+	struct path_sa		*peer_next;
+	uint64_t		 added, gone_at;	/* 0: stays */
+	uint64_t		 turn;		/* the highest sends */
+	bool			 standby, dying;
+};
+
+struct ike_spi {
+	struct path_retire	retire;
+	struct path_node	node;
+};
+
+enum port_kind { PORT_TAP, PORT_SOCKET, PORT_WAKE };
+struct port {
+	struct path_retire	 retire;
+	enum port_kind		 kind;
+	enum path_socket	 socket;
+	struct iface		*iface;
+	unsigned		 thread;
+	int			 fd;
+};
+
+/* One sendmsg: count datagrams of seg octets, the last may be shorter. */
+struct tx_msg {
+	const struct peer_route	*route;
+	struct peer		*peer;		/* NULL: none to count for */
+	size_t			 off, len;
+	uint16_t		 seg, count;
+	uint8_t			 tos;
+	bool			 closed;
+};
+
+struct tx {
+	uint8_t		*buf;
+	size_t		 len;
+	unsigned	 n;
+	struct tx_msg	 msg[PATH_BATCH];
+	struct mmsghdr	 mm[PATH_BATCH];
+	struct iovec	 iov[PATH_BATCH];
+	uint8_t		 ctl[PATH_BATCH][128] __attribute__((aligned(8)));
+};
+
+struct rx {
+	uint8_t		*buf[PATH_RX_BUFS];
+	struct mmsghdr	 mm[PATH_RX_BUFS];
+	struct iovec	 iov[PATH_RX_BUFS];
+	struct sockaddr_in6 from[PATH_RX_BUFS];
+	uint8_t		 ctl[PATH_RX_BUFS][256] __attribute__((aligned(8)));
+};
+
+/* One flow whose packets are put together again. */
+struct flow {
+	bool		 used, tcp, v6;
+	struct iface	*iface;
+	uint16_t	 peer;
+	uint16_t	 count, seg;
+	uint16_t	 l4, head;	/* offsets into headers: L4, payload */
+	uint32_t	 hash;
+	uint32_t	 next_seq;
+	size_t		 len;		/* of the IP packet */
+	uint8_t		*ip;		/* of the first packet, in place */
+	bool		 checked;	/* the L4 checksum was verified */
+	struct iovec	 iov[PATH_SEGMENTS + 1];	/* 0: headers of ours */
+};
+
+struct path_thread {
+	struct path		*p;
+	unsigned		 index;
+	bool			 in, out, started;
+	pthread_t		 id;
+	int			 epoll, wake;
+	_Atomic(uint64_t)	 quiet;		/* path_table.h */
+	uint64_t		 now;		/* ms, once a turn */
+	bool			 woke;		/* events were put */
+	_Atomic(uint64_t)	 drops[PATH_DROP_N];
+	struct path_ring	 first, bulk;	/* events to control */
+	struct path_ring	 commands;	/* from control */
+	struct tx		 tx;
+	struct rx		*rx;
+	struct flow		*flows;
+	unsigned		 n_flows;	/* begun this batch */
+	uint8_t			*frame;
+	struct path_bucket	 mcast[PATH_INTERFACES];
+	struct path_bucket	 ike, spi, too_big;
+	uint64_t		 said[256];	/* lossy: what was said when */
+};
+
+struct path {
+	struct path_conf		 conf;
+	uint64_t			(*now)(void);
+	unsigned			 n_threads, n_out;
+	struct path_thread		*thread;
+	_Atomic(bool)			 stop;
+	struct path_epoch		 epoch;
+	uint64_t			 salt;
+	int				 event_fd;
+	_Atomic(bool)			 signalled;
+
+	_Atomic(struct iface *)		 iface[PATH_INTERFACES];
+	_Atomic(unsigned)		 iface_top;	/* highest id + 1 */
+	_Atomic(struct peer *)		*peer;		/* by number */
+	struct path_hash		 by_addr;	/* routes, remote address */
+	struct path_hash		 sa;
+	struct path_hash		 ike;
+	_Atomic(struct port *)		 port[PATH_PORTS];
+	_Atomic(int)			 socket[PATH_SOCKETS];
+	_Atomic(uint64_t)		*cache;		/* hairpins */
+
+	_Atomic(uint32_t)		 features;	/* bits, on */
+	_Atomic(int)			 why[PATH_FEATURE_N];	/* errno */
+
+	/* control's own */
+	struct install_set		*installs;
+	uint64_t			 turn;
+	uint64_t			 mtu_at;
+	unsigned			 n_dying;
+	struct path_ring		 own;	/* events of control itself */
+	uint8_t				*event_buf;
+};
+
+#define CACHE_SLOTS	16384
+
+/* Relaxed counters: of one writer, and of several. */
+static inline void
+count1(_Atomic(uint64_t) *c, uint64_t n)
+{
+	atomic_store_explicit(c,
+	    atomic_load_explicit(c, memory_order_relaxed) + n,
+	    memory_order_relaxed);
+}
+
+static inline void
+count(_Atomic(uint64_t) *c, uint64_t n)
+{
+	atomic_fetch_add_explicit(c, n, memory_order_relaxed);
+}
+
+static inline uint64_t
+counted(const _Atomic(uint64_t) *c)
+{
+	return atomic_load_explicit(c, memory_order_relaxed);
+}
+
+static inline void
+drop(struct path_thread *t, enum path_drop why)
+{
+	count1(&t->drops[why], 1);
+}
+
+static inline void
+drop_peer(struct path_thread *t, struct peer *peer, enum path_drop why)
+{
+	drop(t, why);
+	count(&peer->drops, 1);
+}
+
+#define get(ptr)	atomic_load_explicit((ptr), memory_order_acquire)
+#define put(ptr, v)	atomic_store((ptr), (v))
+
+static inline bool
+feature_on(const struct path *p, enum path_feature_id f)
+{
+	return atomic_load_explicit(&p->features, memory_order_relaxed) >>
+	    f & 1;
+}
+
+/* path.c */
+void path_turn(struct path_thread *t, int timeout);	/* ms, -1: none */
+void path_thread_wake(struct path_thread *t);
+int path_port_add(struct path *p, const struct port *port, struct err *e);
+void path_port_remove(struct path *p, enum port_kind kind,
+    enum path_socket socket, const struct iface *iface);
+
+/* path_peer.c */
+struct peer *path_peer_find(const struct path *p, uint16_t number);
+/* Who sends bare GRE from there. */
+struct peer *path_peer_by_addr(const struct path *p, const struct addr *a);
+int path_peer_route(struct path *p, struct peer *peer,
+    const struct path_peer *c, struct err *e);
+void path_peer_free_all(struct path *p);
+uint64_t path_peer_tick(struct path *p, uint64_t now);
+void path_peer_mtu(struct path_thread *t, const struct addr *a,
+    uint16_t mtu);
+
+/* path_sa.c */
+struct path_sa *path_sa_find(const struct path *p, uint32_t spi);
+void path_sa_seen(struct path *p, uint32_t spi);
+uint64_t path_sa_expire(struct path *p, uint64_t now);
+void path_sa_drop_all(struct path *p, struct peer *peer);
+bool selectors_match(const struct selector *ts, size_t n,
+    const struct addr *a, uint8_t proto, uint16_t port);
+
+/* path_iface.c */
+struct iface *path_iface_find(const struct path *p, unsigned id);
+void path_iface_free_all(struct path *p);
+
+/* path_install.c: install ids that were seen. */
+struct install_set *install_set_new(void);
+void install_set_free(struct install_set *s);
+/* true: new, and now known; false: seen before, or out of memory. */
+bool install_set_add(struct install_set *s, uint64_t id);
+
+/* path_wrap.c */
+struct wrap {
+	struct path_thread	*t;
+	struct iface		*iface;
+	const struct iface_conf	*conf;
+	struct peer		*peer;
+	const struct peer_route	*route;
+	struct path_sa		*sa;		/* NULL: in clear */
+	bool			 gre;
+	uint16_t		 head;		/* before the inner packet */
+	uint16_t		 mtu;		/* of the inner packet */
+};
+/* Who wraps what goes to this peer, v: the inner packet (NULL: NHRP).
+ * false: dropped and counted. */
+bool wrap_begin(struct wrap *w, struct path_thread *t, struct iface *i,
+    struct peer *peer, const uint8_t *ip, const struct ip_view *v);
+uint16_t wrap_mtu(const struct peer_route *r, uint16_t outer,
+    const struct path_sa *sa, size_t gre_len);
+/* Room for a datagram with an inner packet of up to n octets; the inner
+ * packet's place is returned, NULL: dropped. */
+uint8_t *wrap_slot(struct wrap *w, size_t n);
+/* Wrap the n octets that stand there and queue them. */
+bool wrap_send(struct wrap *w, uint8_t *inner, size_t n, uint16_t protocol,
+    uint8_t tos);
+
+/* path_tx.c */
+int tx_init(struct tx *tx);
+void tx_fini(struct tx *tx);
+uint8_t *tx_reserve(struct path_thread *t, size_t n);
+void tx_commit(struct path_thread *t, struct peer *peer,
+    const struct peer_route *r, const uint8_t *at, size_t n, uint8_t tos);
+void tx_flush(struct path_thread *t);
+size_t tx_control(struct msghdr *mh, uint8_t *ctl, const struct addr *local,
+    bool v6, uint16_t segment, uint8_t tos);
+
+/* path_out.c */
+struct out_frame {
+	struct iface			*iface;
+	const struct iface_conf		*conf;
+	struct virtio_net_hdr		 vnet;
+	uint8_t				*eth;
+	uint8_t				*ip;
+	size_t				 n;	/* octets at ip */
+	struct ip_view			 v;
+};
+void out_frame(struct path_thread *t, struct iface *i, uint8_t *buf,
+    size_t n);
+void out_to_peer(struct path_thread *t, struct out_frame *f,
+    struct peer *peer);
+void out_nhrp(struct path_thread *t, unsigned interface, uint16_t peer,
+    const uint8_t *data, size_t n);
+
+/* path_gso.c: cut a super-packet and wrap the pieces. */
+void gso_send(struct wrap *w, struct out_frame *f);
+/* A packet that fits; its partial checksum is completed. */
+void gso_send_one(struct wrap *w, struct out_frame *f);
+/* IPv4 without DF that does not fit. */
+void gso_fragment(struct wrap *w, struct out_frame *f);
+/* The vnet header is sane for this packet. */
+bool gso_ok(const struct out_frame *f);
+
+/* path_mcast.c */
+void out_multicast(struct path_thread *t, struct out_frame *f);
+/* path_arp.c */
+void out_arp(struct path_thread *t, struct out_frame *f);
+bool out_nd(struct path_thread *t, struct out_frame *f);
+
+/* path_cache.c: who a flow came in from. */
+uint16_t cache_get(struct path_thread *t, unsigned interface,
+    const uint8_t *ip, const struct ip_view *v);
+void cache_put(struct path_thread *t, unsigned interface,
+    const uint8_t *ip, const struct ip_view *v, uint16_t peer);
+void cache_hairpin(struct path_thread *t, const struct out_frame *f,
+    uint16_t to);
+/* Not said in the last ms milliseconds: true, and noted (lossy). */
+bool say_now(struct path_thread *t, uint64_t what, uint64_t ms);
+bool bucket_take(struct path_bucket *b, uint64_t now, uint64_t rate,
+    uint64_t burst);
+uint64_t path_mix(uint64_t h, uint64_t v);
+uint64_t path_addr_hash(uint64_t salt, const void *octets, size_t n);
+
+/* path_tap.c */
+void tap_read(struct path_thread *t, struct iface *i, int fd);
+void tap_write(struct path_thread *t, struct iface *i,
+    struct iovec *iov, int n, uint32_t hash, unsigned packets, size_t bytes);
+void tap_answer(struct path_thread *t, struct iface *i, uint16_t peer,
+    uint8_t *ip, size_t n);
+
+/* path_in.c */
+struct in_meta {
+	struct endpoint	remote, local;
+	uint8_t		tos;
+	bool		udp;
+};
+void in_esp(struct path_thread *t, const struct in_meta *m, uint8_t *p,
+    size_t n);
+void in_bare_gre(struct path_thread *t, const struct in_meta *m,
+    uint8_t *p, size_t n);
+void in_gre(struct path_thread *t, const struct in_meta *m,
+    struct peer *peer, enum gre_protect protect, uint8_t *p, size_t n);
+/* path_inner.c */
+bool in_inner(struct path_thread *t, const struct in_meta *m,
+    struct iface *i, struct peer *peer, uint8_t *p, size_t n, int version,
+    const struct path_sa *sa);
+
+/* path_udp.c, path_raw.c */
+void socket_read(struct path_thread *t, enum path_socket kind, int fd);
+void socket_errors(struct path_thread *t, enum path_socket kind, int fd);
+void in_udp(struct path_thread *t, const struct in_meta *m, uint8_t *p,
+    size_t n);
+void in_raw4(struct path_thread *t, enum path_socket kind,
+    struct in_meta *m, uint8_t *p, size_t n);
+void in_raw6(struct path_thread *t, enum path_socket kind,
+    struct in_meta *m, uint8_t *p, size_t n);
+void endpoint_sockaddr(const struct endpoint *p, struct peer_route *r);
+
+/* path_gro.c */
+int gro_init(struct path_thread *t);
+void gro_add(struct path_thread *t, struct iface *i, uint16_t peer,
+    uint8_t *ip, const struct ip_view *v, uint64_t hash);
+void gro_flush(struct path_thread *t);
+
+/* path_ike.c */
+void in_ike(struct path_thread *t, const struct in_meta *m,
+    const uint8_t *p, size_t n);
+void path_ike_free_all(struct path *p);
+
+/* path_events.c */
+struct event_head {
+	uint32_t	 type;
+	uint16_t	 peer, to;
+	uint16_t	 mtu;
+	uint8_t		 interface, hard;
+	uint32_t	 spi;
+	struct endpoint	 local, remote;
+	struct addr	 address;
+};
+/* false: no room, counted. */
+bool say(struct path_thread *t, const struct event_head *h,
+    const void *data, size_t n);
+void say_wake(struct path_thread *t);
+bool say_bulk(struct path_thread *t, const struct event_head *h,
+    const void *data, size_t n);
+void say_own(struct path *p, const struct event_head *h);
+
+/* path_status.c */
+void feature_set(struct path *p, enum path_feature_id f, bool on, int why);
+void feature_tap(struct path *p, uint32_t offload);
+
+#endif

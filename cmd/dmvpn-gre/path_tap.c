@@ -1,0 +1,89 @@
+#include <errno.h>
+#include <linux/if_tun.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "path_int.h"
+
+#ifndef TUN_F_USO4
+#define TUN_F_USO4	0x20
+#define TUN_F_USO6	0x40
+#endif
+
+uint32_t
+path_tap_offload(int fd)
+{
+	static const uint32_t tries[] = {
+		TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN |
+		    TUN_F_USO4 | TUN_F_USO6,
+		TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN,
+		TUN_F_CSUM,
+	};
+	unsigned i;
+
+	for (i = 0; i < sizeof(tries) / sizeof(tries[0]); i++)
+		if (ioctl(fd, TUNSETOFFLOAD, (unsigned long)tries[i]) == 0)
+			return tries[i];
+	return 0;
+}
+
+/* A batch of frames; what they became is sent at its end. */
+void
+tap_read(struct path_thread *t, struct iface *i, int fd)
+{
+	ssize_t n;
+	int k;
+
+	for (k = 0; k < PATH_BATCH; k++) {
+		n = read(fd, t->frame, PATH_BUF);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		out_frame(t, i, t->frame, (size_t)n);
+	}
+	tx_flush(t);
+}
+
+/* iov[0] begins with the vnet header.  The queue is chosen by flow: the
+ * kernel answers a flow on the queue that it came by. */
+void
+tap_write(struct path_thread *t, struct iface *i, struct iovec *iov, int n,
+    uint32_t hash, unsigned packets, size_t bytes)
+{
+	unsigned taps = get(&i->n_taps);
+	ssize_t rc;
+
+	if (taps == 0) {
+		count1(&t->drops[DROP_TAP], packets);
+		return;
+	}
+	do
+		rc = writev(get(&i->tap[hash % taps]), iov, n);
+	while (rc < 0 && errno == EINTR);
+	if (rc < 0) {
+		count1(&t->drops[DROP_TAP], packets);
+		return;
+	}
+	count(&i->rx_packets, packets);
+	count(&i->rx_bytes, bytes);
+}
+
+/* A packet of our own making, from a peer as it seems.  buf has room for
+ * the vnet and Ethernet headers before the n octets of packet. */
+void
+tap_answer(struct path_thread *t, struct iface *i, uint16_t peer,
+    uint8_t *buf, size_t n)
+{
+	uint8_t *eth = buf + VNET_HEAD, *ip = eth + ETH_HEAD;
+	unsigned taps = get(&i->n_taps);
+
+	memset(buf, 0, VNET_HEAD);
+	path_mac(PATH_MAC_SELF, eth);
+	path_mac(peer, eth + 6);
+	store16(eth + 12, ip[0] >> 4 == 6 ? ETHERTYPE_IPV6 : ETHERTYPE_IPV4);
+	if (taps == 0 || write(get(&i->tap[0]), buf,
+	    VNET_HEAD + ETH_HEAD + n) < 0)
+		drop(t, DROP_TAP);
+}
