@@ -87,13 +87,13 @@ loop_free(struct loop *l)
 int
 loop_run(struct loop *l, struct err *e)
 {
-	l->stopped = false;
 	while (!l->stopped) {
 		l->now = 0;
 		if (event_base_loop(l->base, EVLOOP_ONCE |
 		    EVLOOP_NO_EXIT_ON_EMPTY) < 0)
 			return err_set(e, EIO, "event loop failed");
 	}
+	l->stopped = false;	/* it may run again */
 	l->now = 0;
 	return 0;
 }
