@@ -156,11 +156,11 @@ report_all(struct half *h)
 		if (h->sockets[i] >= 0)
 			report(h, &out, NULL, 0, &h->sockets[i], 1);
 	}
+	priv_notes_each(h->notes, report_note, h);
 	for (i = 0; i < PRIV_LINKS; i++)
 		if (h->kernel.links[i].name[0] != '\0')
 			report_link(h, &h->kernel.links[i],
 			    h->kernel.links[i].n > 0);
-	priv_notes_each(h->notes, report_note, h);
 	out = (struct priv_report){ .type = PRIV_BEGIN };
 	report(h, &out, NULL, 0, NULL, 0);
 	rewatch(h);

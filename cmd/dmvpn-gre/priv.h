@@ -26,7 +26,7 @@
 #define PRIV_LINKS	63
 #define PRIV_NOTE_MAX	1024		/* octets of a note */
 #define PRIV_NOTES	(1u << 18)
-#define PRIV_SEEN	32768		/* notes of kind 'x': oldest go first */
+#define PRIV_SEEN	32768		/* notes of the last kind */
 #define PRIV_ENTRIES	(1u << 18)	/* addresses, neighbours, routes */
 
 #define PRIV_OPS(X)						\
@@ -51,12 +51,17 @@
 enum priv_op { PRIV_OPS(NAME_ENUM) };
 extern const struct name priv_op_names[];
 
-/* Names a note: a kind and up to 47 octets, the rest zero. */
+/*
+ * Names a note: a kind and up to 47 octets, the rest zero.  Notes come back
+ * in the order of their kinds.  Of the last kind there are at most PRIV_SEEN,
+ * the oldest go first.
+ */
 struct priv_key {
-	uint8_t	kind;
+	uint8_t	kind;		/* 0..PRIV_KINDS - 1 */
 	uint8_t	b[47];
 };
-#define PRIV_KIND_SEEN 'x'
+#define PRIV_KINDS	8
+#define PRIV_KIND_SEEN	7
 
 struct priv_request {
 	uint32_t	op;		/* enum priv_op */
@@ -143,7 +148,8 @@ void priv_notes_free(struct priv_notes *n);
 int priv_note_set(struct priv_notes *n, const struct priv_key *key,
     const void *data, size_t len, struct err *e);
 void priv_note_delete(struct priv_notes *n, const struct priv_key *key);
-/* In the order they were first made.  fn returns false to stop. */
+/* By kind, else in the order in which they were made.  fn returns false to
+ * stop. */
 typedef bool priv_note_fn(void *arg, const struct priv_key *key,
     const void *data, size_t len);
 void priv_notes_each(const struct priv_notes *n, priv_note_fn *fn, void *arg);

@@ -13,10 +13,8 @@ struct note {
 	uint8_t		b[];
 };
 
-/* Two tables: what lasts, and what was seen (bounded, oldest go first). */
 struct priv_notes {
-	struct note	*kept;
-	struct note	*seen;
+	struct note	*kinds[PRIV_KINDS];
 };
 
 struct priv_notes *
@@ -43,17 +41,13 @@ table_free(struct note **table)
 void
 priv_notes_free(struct priv_notes *n)
 {
+	size_t i;
+
 	if (n == NULL)
 		return;
-	table_free(&n->kept);
-	table_free(&n->seen);
+	for (i = 0; i < PRIV_KINDS; i++)
+		table_free(&n->kinds[i]);
 	free(n);
-}
-
-static struct note **
-table_of(struct priv_notes *n, const struct priv_key *key)
-{
-	return key->kind == PRIV_KIND_SEEN ? &n->seen : &n->kept;
 }
 
 /* One of another length takes the place of the old one in the order. */
@@ -81,54 +75,64 @@ note_make(struct note **table, struct note *old, const struct priv_key *key,
 	return err_set(e, ENOMEM, "out of memory");
 }
 
+/* Room for one more of this kind? */
+static int
+make_room(struct priv_notes *n, uint8_t kind, struct err *e)
+{
+	struct note **table = &n->kinds[kind], *o;
+
+	if (kind == PRIV_KIND_SEEN && HASH_COUNT(*table) >= PRIV_SEEN) {
+		o = *table;
+		HASH_DEL(*table, o);
+		free(o);
+	}
+	if (priv_notes_count(n) >= PRIV_NOTES)
+		return err_set(e, ENOSPC, "more than %u notes", PRIV_NOTES);
+	return 0;
+}
+
 int
 priv_note_set(struct priv_notes *n, const struct priv_key *key,
     const void *data, size_t len, struct err *e)
 {
-	struct note **table = table_of(n, key), *o;
+	struct note *o;
 
-	if (len > PRIV_NOTE_MAX)
-		return err_set(e, EMSGSIZE, "note of %zu octets, %u is the "
-		    "most", len, PRIV_NOTE_MAX);
-	HASH_FIND(hh, *table, key, sizeof(*key), o);
+	if (len > PRIV_NOTE_MAX || key->kind >= PRIV_KINDS)
+		return err_set(e, EINVAL, "note of kind %u, %zu octets",
+		    key->kind, len);
+	HASH_FIND(hh, n->kinds[key->kind], key, sizeof(*key), o);
 	if (o != NULL && o->len == len) {
 		if (len > 0)
 			memcpy(o->b, data, len);
 		return 0;
 	}
-	if (o == NULL && table == &n->kept &&
-	    HASH_COUNT(n->kept) >= PRIV_NOTES)
-		return err_set(e, ENOSPC, "more than %u notes", PRIV_NOTES);
-	if (note_make(table, o, key, data, len, e) < 0)
+	if (o == NULL && make_room(n, key->kind, e) < 0)
 		return -1;
-	if (HASH_COUNT(n->seen) > PRIV_SEEN) {
-		o = n->seen;
-		HASH_DEL(n->seen, o);
-		free(o);
-	}
-	return 0;
+	return note_make(&n->kinds[key->kind], o, key, data, len, e);
 }
 
 void
 priv_note_delete(struct priv_notes *n, const struct priv_key *key)
 {
-	struct note **table = table_of(n, key), *o;
+	struct note *o;
 
-	HASH_FIND(hh, *table, key, sizeof(*key), o);
+	if (key->kind >= PRIV_KINDS)
+		return;
+	HASH_FIND(hh, n->kinds[key->kind], key, sizeof(*key), o);
 	if (o == NULL)
 		return;
-	HASH_DEL(*table, o);
+	HASH_DEL(n->kinds[key->kind], o);
 	free(o);
 }
 
 void
 priv_notes_each(const struct priv_notes *n, priv_note_fn *fn, void *arg)
 {
-	const struct note *tables[] = { n->kept, n->seen }, *o;
+	const struct note *o;
 	size_t i;
 
-	for (i = 0; i < 2; i++)
-		for (o = tables[i]; o != NULL; o = o->hh.next)
+	for (i = 0; i < PRIV_KINDS; i++)
+		for (o = n->kinds[i]; o != NULL; o = o->hh.next)
 			if (!fn(arg, &o->key, o->b, o->len))
 				return;
 }
@@ -136,5 +140,9 @@ priv_notes_each(const struct priv_notes *n, priv_note_fn *fn, void *arg)
 size_t
 priv_notes_count(const struct priv_notes *n)
 {
-	return HASH_COUNT(n->kept) + HASH_COUNT(n->seen);
+	size_t i, count = 0;
+
+	for (i = 0; i < PRIV_KINDS; i++)
+		count += HASH_COUNT(n->kinds[i]);
+	return count;
 }

@@ -1,0 +1,201 @@
+#include "gre.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TICK_MS 1000
+
+void
+gre_init(struct gre *g, struct path *path, const struct gre_ops *ops)
+{
+	memset(g, 0, sizeof(*g));
+	g->path = path;
+	g->ops = *ops;
+	g->generation = 1;
+	g->next_peer = GRE_PEER_FIRST;
+}
+
+/* Forgets; the kernel and path stay as they are. */
+void
+gre_fini(struct gre *g)
+{
+	struct gre_route_entry *r, *r_tmp;
+	struct gre_peer_entry *p, *p_tmp;
+	struct gre_map_entry *m, *m_tmp;
+	struct gre_sa_entry *s, *s_tmp;
+	struct gre_seen *x, *x_tmp;
+
+	HASH_ITER(hh, g->maps, m, m_tmp) {
+		HASH_DEL(g->maps, m);
+		free(m->blob);
+		free(m);
+	}
+	HASH_ITER(hh, g->routes, r, r_tmp) {
+		HASH_DEL(g->routes, r);
+		free(r->blob);
+		free(r);
+	}
+	HASH_ITER(hh, g->sas, s, s_tmp) {
+		HASH_DEL(g->sas, s);
+		free(s->blob);
+		free(s);
+	}
+	HASH_ITER(hh, g->seen, x, x_tmp) {
+		HASH_DEL(g->seen, x);
+		free(x);
+	}
+	HASH_ITER(hh, g->peers, p, p_tmp) {
+		HASH_DEL(g->peers, p);
+		free(p->blob);
+		free(p);
+	}
+}
+
+struct gre_blob *
+gre_blob_new(struct rbuf from, struct err *e)
+{
+	struct gre_blob *b = calloc(1, sizeof(*b));
+
+	if (b == NULL)
+		return err_null(err_set(e, ENOMEM, "out of memory"));
+	b->len = (uint8_t)rbuf_left(&from);
+	rbuf_copy(&from, b->b, b->len);
+	return b;
+}
+
+struct rbuf
+gre_blob_rbuf(const struct gre_blob *b)
+{
+	return b == NULL ? rbuf_of(NULL, 0) : rbuf_of(b->b, b->len);
+}
+
+struct priv_request
+gre_request(enum priv_op op, const struct gre_iface *i)
+{
+	struct priv_request r;
+
+	memset(&r, 0, sizeof(r));
+	r.op = op;
+	if (i != NULL)
+		memcpy(r.link, i->conf.interface, sizeof(r.link));
+	return r;
+}
+
+/* ------------------------------------------------- the end of a turn */
+
+static int
+number_cmp(const void *a, const void *b)
+{
+	return (int)*(const uint16_t *)a - (int)*(const uint16_t *)b;
+}
+
+/* A peer with an IPv4 and an IPv6 address gets one copy. */
+static size_t
+unique(uint16_t *v, size_t n)
+{
+	size_t i, out = 0;
+
+	qsort(v, n, sizeof(*v), number_cmp);
+	for (i = 0; i < n; i++)
+		if (out == 0 || v[out - 1] != v[i])
+			v[out++] = v[i];
+	return out;
+}
+
+static void
+multicast_flush(struct gre *g, struct gre_iface *i)
+{
+	size_t n = HASH_COUNT(g->maps), k = 0;
+	const struct gre_map_entry *o;
+	uint16_t *list = calloc(n + 1, sizeof(*list));
+	struct err e;
+
+	if (list == NULL)
+		return;			/* dirty still: next turn */
+	for (o = g->maps; o != NULL; o = o->hh.next)
+		if (o->key.id == i->id && o->multicast)
+			list[k++] = o->peer->number;
+	if (path_multicast_set(g->path, i->id, list, unique(list, k),
+	    &e) == 0)
+		i->multicast_dirty = false;
+	free(list);
+}
+
+/* The largest packet that some peer of this interface can be sent; path
+ * tells the senders about the peers that take less. */
+static uint32_t
+best_mtu(struct gre *g, const struct gre_iface *i)
+{
+	const struct gre_route_entry *r;
+	const struct gre_map_entry *m;
+	struct path_peer_stat s;
+	uint32_t best = 0;
+
+	for (m = g->maps; m != NULL; m = m->hh.next)
+		if (m->key.id == i->id && path_peer_stat(g->path,
+		    m->peer->number, &s) == 0 && s.inner_mtu > best)
+			best = s.inner_mtu;
+	for (r = g->routes; r != NULL; r = r->hh.next)
+		if (r->key.id == i->id && r->peer != NULL && path_peer_stat(
+		    g->path, r->peer->number, &s) == 0 && s.inner_mtu > best)
+			best = s.inner_mtu;
+	if (best == 0)
+		return i->conf.protect == GRE_PROTECT_IPSEC ? GRE_MTU_IPSEC :
+		    GRE_MTU_CLEAR;
+	return best < GRE_MTU_LEAST ? GRE_MTU_LEAST : best;
+}
+
+static void
+mtu_flush(struct gre *g, struct gre_iface *i)
+{
+	struct priv_request r;
+	uint32_t mtu;
+
+	i->mtu_dirty = false;
+	if (i->conf.mtu != 0 || i->index == 0)
+		return;
+	mtu = best_mtu(g, i);
+	if (mtu == i->mtu)
+		return;
+	i->mtu = mtu;
+	r = gre_request(PRIV_LINK_SET, i);
+	r.mtu = mtu;
+	g->ops.kernel(g->ops.arg, &r, NULL);
+}
+
+static uint64_t
+maps_expire(struct gre *g, uint64_t now)
+{
+	struct gre_map_entry *o, *tmp;
+	uint64_t next = UINT64_MAX;
+
+	HASH_ITER(hh, g->maps, o, tmp) {
+		if (o->until == 0)
+			continue;
+		if (o->until <= now)
+			gre_map_free(g, o, NULL);
+		else if (o->until < next)
+			next = o->until;
+	}
+	return next;
+}
+
+uint64_t
+gre_tick(struct gre *g, uint64_t now)
+{
+	uint64_t next = maps_expire(g, now);
+	struct gre_iface *i;
+	unsigned id;
+
+	for (id = 1; id < PATH_INTERFACES; id++) {
+		i = &g->ifaces[id];
+		if (i->id == 0)
+			continue;
+		if (i->multicast_dirty)
+			multicast_flush(g, i);
+		if (i->mtu_dirty)
+			mtu_flush(g, i);
+	}
+	return next < now + TICK_MS ? next : now + TICK_MS;
+}

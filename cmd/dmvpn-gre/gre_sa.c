@@ -1,0 +1,146 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gre.h"
+
+static struct gre_sa_entry *
+find(struct gre *g, uint32_t spi_in)
+{
+	struct gre_sa_entry *o;
+
+	HASH_FIND(hh, g->sas, &spi_in, sizeof(spi_in), o);
+	return o;
+}
+
+/* A key is installed once, also when the packet half died since. */
+static int
+check_seen(struct gre *g, const uint8_t install[16], struct err *e)
+{
+	struct gre_seen *x;
+
+	HASH_FIND(hh, g->seen, install, 16, x);
+	return x == NULL ? 0 : err_set(e, EEXIST, "these keys were "
+	    "installed before: negotiate new ones");
+}
+
+static int
+check_interface(struct gre *g, const struct gre_sa_add *m, unsigned *id,
+    struct err *e)
+{
+	const struct gre_iface *i;
+
+	*id = 0;
+	if (m->mode == SA_MODE_TRANSPORT)
+		return 0;
+	if (m->interface[0] == '\0')
+		return err_set(e, EINVAL, "tunnel mode needs the interface "
+		    "where packets come out");
+	if ((i = gre_iface_find(g, m->interface)) == NULL)
+		return err_set(e, ENOENT, "there is no interface %s",
+		    m->interface);
+	if (i->conf.mode != GRE_MODE_DIRECT)
+		return err_set(e, EINVAL, "%s is not of mode direct",
+		    m->interface);
+	*id = i->id;
+	return 0;
+}
+
+static struct gre_sa_entry *
+entry_new(struct gre *g, const struct gre_sa_add *m,
+    struct gre_peer_entry *p, unsigned id, struct err *e)
+{
+	struct gre_sa_entry *o = calloc(1, sizeof(*o));
+
+	if (o == NULL || (o->blob = gre_blob_new(m->blob, e)) == NULL) {
+		free(o);
+		return err_null(err_set(e, ENOMEM, "out of memory"));
+	}
+	o->spi_in = m->spi_in;
+	o->spi_out = m->spi_out;
+	o->serial = ++g->serial;
+	(void)memccpy(o->owner, m->owner, '\0', sizeof(o->owner) - 1);
+	o->peer = p;
+	o->id = id;
+	o->mode = m->mode;
+	o->cipher = m->cipher;
+	o->esn = m->esn;
+	o->window = m->window;
+	HASH_ADD(hh, g->sas, spi_in, sizeof(o->spi_in), o);
+	if (hash_added(o)) {
+		DL_APPEND(p->sas, o);
+		return o;
+	}
+	free(o->blob);
+	free(o);
+	return err_null(err_set(e, ENOMEM, "out of memory"));
+}
+
+void
+gre_sa_free(struct gre *g, struct gre_sa_entry *o)
+{
+	DL_DELETE(o->peer->sas, o);
+	HASH_DEL(g->sas, o);
+	free(o->blob);
+	free(o);
+	g->generation++;
+}
+
+int
+gre_sa_install(struct gre *g, const struct gre_sa_add *m, struct err *e)
+{
+	struct gre_peer_entry *p = gre_peer_find(g, m->peer);
+	uint8_t install[16];
+	struct rbuf in = m->install;
+	struct gre_sa_entry *o;
+	unsigned id;
+
+	rbuf_copy(&in, install, sizeof(install));
+	if (check_seen(g, install, e) < 0)
+		return -1;
+	if (p == NULL)
+		return err_set(e, ENOENT, "there is no peer %u", m->peer);
+	if (p->conf.encap == GRE_ENCAP_NONE)
+		return err_set(e, EINVAL, "peer %u has encap none", m->peer);
+	if (check_interface(g, m, &id, e) < 0)
+		return -1;
+	if (find(g, m->spi_in) != NULL)
+		return err_set(e, EEXIST, "SPI %08x is in use", m->spi_in);
+	if ((o = entry_new(g, m, p, id, e)) == NULL)
+		return -1;
+	if (path_sa_add(g->path, m, id, e) < 0) {
+		gre_sa_free(g, o);
+		return -1;
+	}
+	gre_note_seen(g, install);
+	g->generation++;
+	gre_peer_changed(g, m->peer);
+	return 0;
+}
+
+int
+gre_sa_end(struct gre *g, uint32_t spi_in, uint32_t grace, struct err *e)
+{
+	struct gre_sa_entry *o = find(g, spi_in);
+	uint16_t peer;
+
+	if (o == NULL)
+		return err_set(e, ENOENT, "there is no SA %08x", spi_in);
+	peer = o->peer->number;
+	if (path_sa_delete(g->path, spi_in, grace, e) < 0)
+		return -1;
+	if (grace == 0)
+		gre_sa_free(g, o);
+	g->generation++;
+	gre_peer_changed(g, peer);
+	return 0;
+}
+
+void
+gre_sa_gone(struct gre *g, uint32_t spi_in)
+{
+	struct gre_sa_entry *o = find(g, spi_in);
+
+	if (o != NULL)
+		gre_sa_free(g, o);
+}
