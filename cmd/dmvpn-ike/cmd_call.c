@@ -124,22 +124,30 @@ cmd_format(bool json, bool cbor)
 	return json ? OUT_JSON : cbor ? OUT_CBOR : OUT_TEXT;
 }
 
-int
-cmd_exec_decode(char *const argv[])
+void
+cmd_exec(const char *name, char *const argv[], struct err *e)
 {
 	char path[4096];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 16);
-	struct err e;
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 32);
 	char *slash;
 
 	if (n > 0) {
 		path[n] = '\0';
 		slash = strrchr(path, '/');
-		snprintf(slash + 1, 14, "dmvpn-decode");
+		snprintf(slash + 1, 32, "%s", name);
 		execv(path, argv);
 	}
-	execv(LIBEXECDIR "/dmvpn-decode", argv);
-	err_sys(&e, "dmvpn-decode is neither beside this program nor in "
-	    LIBEXECDIR);
+	snprintf(path, sizeof(path), "%s/%s", LIBEXECDIR, name);
+	execv(path, argv);
+	err_sys(e, "%s is neither beside this program nor in " LIBEXECDIR,
+	    name);
+}
+
+int
+cmd_exec_decode(char *const argv[])
+{
+	struct err e;
+
+	cmd_exec("dmvpn-decode", argv, &e);
 	return command_fail(EXIT_SYSTEM, &e);
 }

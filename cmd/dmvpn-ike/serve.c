@@ -220,13 +220,20 @@ static int
 drop(struct daemon *d, struct err *e)
 {
 	const struct priv priv = { .user = d->conf.user };
-	const struct sandbox_path paths[] = { { NULL, false } };
+	char dir[108];
+	/* The socket is taken away again at the end. */
+	const struct sandbox_path paths[] = { { dir, true },
+	    { NULL, false } };
 	const struct sandbox_conf box = { .flags = SANDBOX_UNIX |
-	    SANDBOX_INET, .paths = paths };
+	    SANDBOX_INET, .paths = d->conf.socket != NULL ? paths : NULL };
 
-	if (priv_drop(&priv, e) < 0)
+	if (run_path(dir, sizeof(dir), "", e) < 0)
 		return -1;
-	return sandbox_enter(&box, e);
+	if (priv_drop(&priv, e) < 0)
+		return err_in(e, "giving up privilege");
+	if (sandbox_enter(&box, e) < 0)
+		return err_in(e, "sandbox");
+	return 0;
 }
 
 int
