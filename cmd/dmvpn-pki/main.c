@@ -1,6 +1,11 @@
 #include "cmd.h"
 
 static const struct command commands[] = {
+	{ "init", cmd_init, "[-n NAME] [-R PREFIX]...", "make a CA" },
+	{ "issue", cmd_issue, "[-p PROFILE] [-o FILE] NAME",
+	    "make a key and a certificate for a peer" },
+	{ "sign", cmd_sign, "[-p PROFILE] [-o FILE] NAME REQUEST",
+	    "certify the key of a request" },
 	{ "agent", cmd_agent, "[-l [NAME=]FILE]... [--psk [NAME=]FILE]...",
 	    "hold the keys of the tunnels and sign for dmvpn-ike" },
 	{ "load", cmd_load, "[--psk] [NAME=]FILE",

@@ -1,0 +1,293 @@
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+
+#include "base/text.h"
+#include "cmd_ca.h"
+#include "pki_file.h"
+#include "pki_key.h"
+#include "pki_name.h"
+#include "sys/loop.h"
+
+#define SERIAL_TRIES	4
+#define MODE_KEY	0600
+#define MODE_PUBLIC	0644
+
+struct issue_opts {
+	const char	*store, *pass_file, *profile, *type, *out;
+	const char	*key_pass;
+	struct opt_list	 dns, ips, emails, tunnels, subnets;
+	uint64_t	 days;
+	bool		 force, no_names;
+};
+
+#define ISSUE_OPTS(o)							\
+	CMD_STORE_OPT(&(o).store), CMD_PASS_OPT(&(o).pass_file),	\
+	{ 'p', "profile", "NAME", PKI_PROFILES, OPT_TEXT, &(o).profile,	\
+	    0, 0 },							\
+	{ 'D', "dns", "NAME", "subjectAltName; NAME itself when none is "	\
+	    "given", OPT_LIST, &(o).dns, 0, 0 },			\
+	{ 'I', "ip", "ADDRESS", "subjectAltName", OPT_LIST, &(o).ips, 0, 0 }, \
+	{ 'E', "email", "ADDRESS", "subjectAltName", OPT_LIST,		\
+	    &(o).emails, 0, 0 },					\
+	{ 0, "no-names", NULL, "no subjectAltName: the identity is the DN", \
+	    OPT_FLAG, &(o).no_names, 0, 0 },				\
+	{ 't', "tunnel-address", "ADDRESS", "the peer may have it on the "	\
+	    "tunnel", OPT_LIST, &(o).tunnels, 0, 0 },			\
+	{ 'n', "subnet", "PREFIX", "the peer may have it behind it",	\
+	    OPT_LIST, &(o).subnets, 0, 0 },				\
+	{ 'd', "days", "DAYS", "how long it is valid", OPT_NUM, &(o).days, \
+	    1, PKI_DAYS_MAX },						\
+	{ 'o', "out", "FILE", "where it goes; \"-\" is standard output",	\
+	    OPT_TEXT, &(o).out, 0, 0 },					\
+	{ 'f', "force", NULL, "replace FILE", OPT_FLAG, &(o).force, 0, 0 }
+
+static int
+take_list(struct pki_want *w, int type, const struct opt_list *l,
+    struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < l->n; i++)
+		if (pki_want_san(w, type, l->v[i], e) < 0)
+			return -1;
+	return 0;
+}
+
+static int
+take_opts(struct pki_want *w, const struct issue_opts *o, struct err *e)
+{
+	size_t i;
+
+	if (pki_name_check(w->name, e) < 0 ||
+	    (w->profile = pki_profile_find(o->profile, e)) == NULL ||
+	    (o->type != NULL && pki_key_type_check(o->type, e) < 0) ||
+	    take_list(w, GEN_DNS, &o->dns, e) < 0 ||
+	    take_list(w, GEN_EMAIL, &o->emails, e) < 0 ||
+	    take_list(w, GEN_IPADD, &o->ips, e) < 0)
+		return -1;
+	if (w->n_sans == 0 && !o->no_names &&
+	    pki_want_san(w, GEN_DNS, w->name, e) < 0)
+		return -1;
+	for (i = 0; i < o->tunnels.n; i++)
+		if (pki_want_address(w, o->tunnels.v[i], e) < 0)
+			return err_in(e, "--tunnel-address");
+	for (i = 0; i < o->subnets.n; i++)
+		if (pki_want_subnet(w, o->subnets.v[i], e) < 0)
+			return err_in(e, "--subnet");
+	return pki_want_days(w, clock_wall(), o->days, e);
+}
+
+/* Record x; EEXIST when the serial number is taken. */
+static int
+record(struct cmd_ca *c, const struct pki_want *w, X509 *x, char serial[48],
+    struct err *e)
+{
+	struct pki_row row = { .from = w->from, .to = w->to };
+	unsigned char *der = NULL;
+	int rc, len = i2d_X509(x, &der);
+
+	if (len <= 0)
+		return err_set(e, ENOMEM, "certificate");
+	snprintf(row.name, sizeof(row.name), "%s", w->name);
+	snprintf(row.profile, sizeof(row.profile), "%s", w->profile->name);
+	text_hex(w->serial, PKI_SERIAL_LEN, row.serial, sizeof(row.serial));
+	memcpy(serial, row.serial, sizeof(row.serial));
+	row.der = rbuf_of(der, (size_t)len);
+	rc = pki_store_add(c->store, &row, e);
+	OPENSSL_free(der);
+	return rc;
+}
+
+static X509 *
+make(struct cmd_ca *c, struct pki_want *w, EVP_PKEY *key, char serial[48],
+    struct err *e)
+{
+	X509 *x = NULL;
+	int i;
+
+	for (i = 0; i < SERIAL_TRIES; i++) {
+		if (pki_serial_make(w->serial, e) < 0 ||
+		    (x = pki_issue_peer(&c->ca, w, key, e)) == NULL)
+			return NULL;
+		if (record(c, w, x, serial, e) == 0)
+			return x;
+		X509_free(x);
+		if (e->code != EEXIST)
+			return NULL;
+	}
+	return NULL;
+}
+
+/* Key (when it is ours), certificate, CA: one PEM text. */
+static struct secret *
+bundle(struct cmd_ca *c, X509 *x, EVP_PKEY *own, const struct secret *pass,
+    struct err *e)
+{
+	struct secret *pem = NULL, *all = NULL;
+	BIO *b = BIO_new(BIO_s_mem());
+	size_t key_len;
+	char *text;
+	long len;
+
+	if (own != NULL && (pem = pki_key_pem(own, pass, e)) == NULL)
+		goto out;
+	if (cmd_pem_cert(b, x, e) < 0 || cmd_pem_cert(b, c->ca.cert, e) < 0)
+		goto out;
+	len = BIO_get_mem_data(b, &text);
+	key_len = pem == NULL ? 0 : pem->len;
+	if ((all = secret_new(key_len + (size_t)len)) == NULL) {
+		err_set(e, ENOMEM, "PEM");
+		goto out;
+	}
+	if (pem != NULL)
+		memcpy(all->b, pem->b, key_len);
+	memcpy(all->b + key_len, text, (size_t)len);
+out:
+	BIO_free(b);
+	secret_free(pem);
+	return all;
+}
+
+/*
+ * First the file beside its place, then the row, then the file in place: so no
+ * certificate exists that the store does not know.  A file that can not be put
+ * in place takes its row with it.
+ */
+static int
+deliver(struct cmd_ca *c, const struct issue_opts *o, const char *serial,
+    const struct secret *pem, mode_t mode, struct err *e)
+{
+	struct pki_file *f;
+	int rc;
+
+	if (strcmp(o->out, "-") == 0)
+		return pki_store_commit(c->store, e) < 0 ? -1 :
+		    pki_file_print(pem->b, pem->len, e);
+	f = pki_file_begin(o->out, mode, o->force, pem->b, pem->len, e);
+	if (f == NULL)
+		return -1;
+	rc = pki_store_commit(c->store, e);
+	if (rc == 0 && (rc = pki_file_commit(f, e)) < 0)
+		(void)pki_store_remove(c->store, serial, NULL);
+	pki_file_end(f);
+	return rc;
+}
+
+static int
+issue(struct cmd_ca *c, const struct issue_opts *o, struct pki_want *w,
+    EVP_PKEY *key, bool own, struct err *e)
+{
+	struct secret *pem = NULL, *pass = NULL;
+	char serial[48], organisation[64];
+	X509 *x = NULL;
+	int rc = -1;
+
+	if (o->key_pass != NULL &&
+	    (pass = cmd_passphrase(o->key_pass, e)) == NULL)
+		return -1;
+	w->organisation = cmd_ca_organisation(c, organisation,
+	    sizeof(organisation));
+	if (cmd_ca_unlock(c, o->pass_file, e) == 0 &&
+	    (x = make(c, w, key, serial, e)) != NULL &&
+	    (pem = bundle(c, x, own ? key : NULL, pass, e)) != NULL)
+		rc = deliver(c, o, serial, pem, own ? MODE_KEY : MODE_PUBLIC,
+		    e);
+	X509_free(x);
+	secret_free(pem);
+	secret_free(pass);
+	return rc;
+}
+
+int
+cmd_issue(int argc, char **argv)
+{
+	struct issue_opts o = { .profile = "spoke", .out = "-", .days = 365 };
+	const struct opt opts[] = {
+		ISSUE_OPTS(o),
+		{ 'k', "key-type", "TYPE", PKI_KEY_TYPES, OPT_TEXT, &o.type,
+		    0, 0 },
+		{ 0, "key-passphrase-file", "FILE", "its first line locks the "
+		    "new key", OPT_TEXT, &o.key_pass, 0, 0 },
+		OPT_END,
+	};
+	struct pki_want w = { .n_sans = 0 };
+	struct cmd_ca c = { .store = NULL };
+	struct err e = { 0 };
+	EVP_PKEY *key = NULL;
+	int status, rc = -1;
+
+	if (opt_parse(&argc, &argv, opts, "[OPTIONS] NAME", 1, 1,
+	    &status) < 0)
+		return status;
+	w.name = argv[0];
+	if (take_opts(&w, &o, &e) < 0)
+		return command_fail(EXIT_USAGE, &e);
+	if (cmd_ca_open(&c, o.store, &e) == 0 && (key = pki_key_make(
+	    o.type != NULL ? o.type : w.profile->key_type, &e)) != NULL)
+		rc = issue(&c, &o, &w, key, true, &e);
+	EVP_PKEY_free(key);
+	cmd_ca_close(&c);
+	return rc < 0 ? command_fail(cmd_status_of(&e), &e) : EXIT_OK;
+}
+
+/* -------------------------------------------------------------------- sign */
+
+/* PEM or DER of a request. */
+static EVP_PKEY *
+read_request(const char *path, const struct pki_want *w, struct err *e)
+{
+	struct secret *text = pki_file_read(path, false, 1 << 16, e);
+	unsigned char *der = NULL;
+	char *name = NULL, *header = NULL;
+	EVP_PKEY *k = NULL;
+	long len = 0;
+	BIO *b;
+
+	if (text == NULL)
+		return NULL;
+	b = BIO_new_mem_buf(text->b, (int)text->len);
+	if (text->len > 0 && text->b[0] == 0x30)
+		k = pki_issue_request(text->b, text->len, w, e);
+	else if (b == NULL || PEM_read_bio(b, &name, &header, &der,
+	    &len) != 1 || strstr(name, "CERTIFICATE REQUEST") == NULL)
+		err_set(e, EBADMSG, "%s: no certificate request", path);
+	else
+		k = pki_issue_request(der, (size_t)len, w, e);
+	OPENSSL_free(name);
+	OPENSSL_free(header);
+	OPENSSL_free(der);
+	BIO_free(b);
+	secret_free(text);
+	ERR_clear_error();
+	return k;
+}
+
+int
+cmd_sign(int argc, char **argv)
+{
+	struct issue_opts o = { .profile = "spoke", .out = "-", .days = 365 };
+	const struct opt opts[] = { ISSUE_OPTS(o), OPT_END };
+	struct pki_want w = { .n_sans = 0 };
+	struct cmd_ca c = { .store = NULL };
+	struct err e = { 0 };
+	EVP_PKEY *key = NULL;
+	int status, rc = -1;
+
+	if (opt_parse(&argc, &argv, opts, "[OPTIONS] NAME REQUEST", 2, 2,
+	    &status) < 0)
+		return status;
+	w.name = argv[0];
+	if (take_opts(&w, &o, &e) < 0)
+		return command_fail(EXIT_USAGE, &e);
+	if (cmd_ca_open(&c, o.store, &e) == 0 &&
+	    (key = read_request(argv[1], &w, &e)) != NULL)
+		rc = issue(&c, &o, &w, key, false, &e);
+	EVP_PKEY_free(key);
+	cmd_ca_close(&c);
+	return rc < 0 ? command_fail(cmd_status_of(&e), &e) : EXIT_OK;
+}
