@@ -1,0 +1,382 @@
+/* Registrations at the hub (RFC 2332, 5.2.3 and 5.2.4). */
+#include "nhrp_state.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct nhrp_binding *
+nhrp_binding_find(const struct nhrp_iface *f, const struct addr *a)
+{
+	struct nhrp_binding *b;
+
+	HASH_FIND(hh, f->bindings, a, sizeof(*a), b);
+	return b;
+}
+
+static void
+drop_routes(struct nhrp_engine *g, struct nhrp_binding *b, bool below)
+{
+	size_t i;
+
+	for (i = 0; below && i < b->n_routes; i++)
+		nhrp_route_delete(g, b->iface, &b->routes[i]);
+	free(b->routes);
+	b->routes = NULL;
+	b->n_routes = 0;
+}
+
+/* Tell those who were told of this binding that it is over. */
+static void
+fan_out(struct nhrp_engine *g, struct nhrp_binding *b)
+{
+	struct nhrp_told *t;
+
+	for (t = b->told; t != NULL; t = t->next) {
+		struct nhrp_binding *to = nhrp_binding_find(b->iface,
+		    &t->requester);
+		struct prefix what[2] = { prefix_host(&b->address),
+		    t->prefix };
+
+		if (to == NULL || to == b || t->expires <= g->now)
+			continue;
+		nhrp_purge_send(g, b->iface, to->node, &to->address, what,
+		    prefix_equal(&what[0], &what[1]) ? 1 : 2, 0, true);
+	}
+	nhrp_told_free(&b->told, &b->n_told);
+}
+
+static void
+detach(struct nhrp_binding *b)
+{
+	if (b->node == NULL)
+		return;
+	DL_DELETE(b->node->bindings, b);
+	b->node->n_bindings--;
+	b->node = NULL;
+}
+
+static void
+attach(struct nhrp_binding *b, struct nhrp_node *n)
+{
+	b->node = n;
+	DL_APPEND(n->bindings, b);
+	n->n_bindings++;
+}
+
+/* below: dmvpn-gre still has the map and the routes. */
+void
+nhrp_binding_drop(struct nhrp_engine *g, struct nhrp_binding *b,
+    const char *why, bool below)
+{
+	struct nhrp_unregistered ev = { .address = b->address };
+	struct nhrp_iface *f = b->iface;
+	struct nhrp_node *n = b->node;
+
+	snprintf(ev.interface, sizeof(ev.interface), "%s",
+	    f->conf.interface);
+	snprintf(ev.why, sizeof(ev.why), "%.127s", why);
+	drop_routes(g, b, true);
+	if (below)
+		nhrp_map_delete(g, f, &b->address);
+	nhrp_timer_stop(&g->heap, &b->timer);
+	nhrp_heap_shrink(&g->heap);
+	detach(b);
+	HASH_DEL(f->bindings, b);
+	fan_out(g, b);
+	nhrp_event(g, &nhrp_unregistered_type, &ev);
+	free(b);
+	nhrp_node_release(g, n);
+}
+
+static void
+expired(struct nhrp_engine *g, void *arg)
+{
+	nhrp_binding_drop(g, arg, "its holding time ran out", true);
+}
+
+static struct nhrp_binding *
+binding_new(struct nhrp_engine *g, struct nhrp_iface *f,
+    const struct addr *a, struct nhrp_node *n)
+{
+	struct nhrp_binding *b;
+
+	if (HASH_COUNT(f->bindings) >= NHRP_MAX_BINDINGS ||
+	    n->n_bindings >= NHRP_PEER_BINDINGS) {
+		nhrp_count(g, NHRP_N_CAP);
+		return NULL;
+	}
+	if ((b = calloc(1, sizeof(*b))) == NULL ||
+	    nhrp_heap_grow(&g->heap) < 0)
+		goto out;
+	b->iface = f;
+	b->address = *a;
+	b->serial = ++g->last_serial;
+	b->since = g->now;
+	b->timer.fn = expired;
+	b->timer.arg = b;
+	HASH_ADD(hh, f->bindings, address, sizeof(b->address), b);
+	if (b->hh.tbl == NULL) {
+		nhrp_heap_shrink(&g->heap);
+		goto out;
+	}
+	attach(b, n);
+	return b;
+out:
+	nhrp_count(g, NHRP_N_MEMORY);
+	free(b);
+	return NULL;
+}
+
+/* With `routes`, the certified subnets of a spoke lead to it. */
+void
+nhrp_binding_routes(struct nhrp_engine *g, struct nhrp_binding *b)
+{
+	const struct nhrp_node *n = b->node;
+	struct prefix host = prefix_host(&b->address);
+	char why[NHRP_WHY];
+	size_t i;
+
+	drop_routes(g, b, true);
+	if (!b->iface->conf.routes || n->n_blocks == 0)
+		return;
+	b->routes = calloc(n->n_blocks, sizeof(b->routes[0]));
+	if (b->routes == NULL) {
+		nhrp_count(g, NHRP_N_MEMORY);
+		return;
+	}
+	for (i = 0; i < n->n_blocks; i++) {
+		const struct prefix *p = &n->blocks[i];
+
+		if (p->addr.len != b->address.len || prefix_equal(p, &host) ||
+		    prefix_has(p, &b->address) ||
+		    !nhrp_prefix_ok(b->iface, p, why))
+			continue;
+		nhrp_route_set(g, b->iface, p, &b->address);
+		b->routes[b->n_routes++] = *p;
+	}
+}
+
+/* May this peer have this address?  The code for the reply. */
+static enum nhrp_code
+judge(struct nhrp_rx *rx, const struct nhrp_cie *cie,
+    const struct addr *address, char why[NHRP_WHY])
+{
+	const struct nhrp_binding *b;
+	struct prefix p = prefix_host(address);
+	uint8_t bits = (uint8_t)(address->len * 8);
+	struct addr_buf ab, nb;
+
+	if (cie->prefix != bits && cie->prefix != NHRP_PREFIX_UNIQUE &&
+	    cie->prefix != 0) {
+		snprintf(why, NHRP_WHY, "%s/%u is no host address",
+		    addr_text(address, &ab), cie->prefix);
+		return NHRP_CODE_PROHIBITED;
+	}
+	if (!nhrp_address_ok(rx->iface, address, why) ||
+	    !nhrp_claim_ok(rx->iface, rx->node, &p, why))
+		return NHRP_CODE_PROHIBITED;
+	b = nhrp_binding_find(rx->iface, address);
+	if (b == NULL || b->node == rx->node)
+		return NHRP_CODE_OK;
+	/* protect none knows no identity: the unique flag decides */
+	if (rx->node->clear ? !b->unique :
+	    strcmp(b->identity, rx->node->identity) == 0)
+		return NHRP_CODE_OK;
+	snprintf(why, NHRP_WHY, "%s is registered to %.64s at %s",
+	    addr_text(address, &ab), b->identity,
+	    addr_text(&b->nbma.addr, &nb));
+	return NHRP_CODE_UNIQUE;
+}
+
+static void
+announce(struct nhrp_engine *g, const struct nhrp_binding *b, bool again)
+{
+	struct nhrp_registered ev = { .address = b->address, .nbma = b->nbma,
+	    .peer = b->node->peer, .hold = b->hold, .again = again };
+
+	snprintf(ev.interface, sizeof(ev.interface), "%s",
+	    b->iface->conf.interface);
+	snprintf(ev.identity, sizeof(ev.identity), "%s", b->identity);
+	nhrp_count(g, NHRP_N_REGISTERED);
+	nhrp_event(g, &nhrp_registered_type, &ev);
+}
+
+/* The binding as this packet wants it; NULL: no room. */
+static struct nhrp_binding *
+bind(struct nhrp_engine *g, struct nhrp_rx *rx, const struct addr *address,
+    const struct addr *nbma, uint16_t hold)
+{
+	struct nhrp_binding *b = nhrp_binding_find(rx->iface, address);
+	struct nhrp_node *old = NULL;
+	bool again = b != NULL, moved = false;
+
+	if (b == NULL)
+		b = binding_new(g, rx->iface, address, rx->node);
+	if (b == NULL)
+		return NULL;
+	if (b->node != rx->node) {
+		old = b->node;
+		moved = true;
+		fan_out(g, b);
+		detach(b);
+		attach(b, rx->node);
+	}
+	snprintf(b->identity, sizeof(b->identity), "%s",
+	    rx->node->identity);
+	b->nbma = rx->node->remote;
+	/* what the packet claims never replaces what was seen */
+	b->claimed = addr_equal(nbma, &b->nbma.addr) ? addr_of(NULL, 0) :
+	    *nbma;
+	b->unique = rx->n.flags & NHRP_G_UNIQUE;
+	b->id = rx->n.id;
+	b->hold = hold;
+	b->expires = g->now + hold * 1000ULL;
+	nhrp_timer_start(&g->heap, &b->timer, b->expires);
+	nhrp_map_binding(g, b);
+	if (!again || moved || b->routes == NULL)
+		nhrp_binding_routes(g, b);
+	announce(g, b, again && !moved);
+	if (old != NULL)
+		nhrp_node_release(g, old);
+	return b;
+}
+
+/* One client information entry; its code goes into the reply. */
+static void
+take_cie(struct nhrp_engine *g, struct nhrp_rx *rx, struct nhrp_cie *cie)
+{
+	struct addr address = cie->proto.len > 0 ? cie->proto :
+	    rx->n.src_proto;
+	struct addr nbma = cie->nbma.len > 0 ? cie->nbma : rx->n.src_nbma;
+	char why[NHRP_WHY] = "";
+	struct nhrp_binding *b;
+	struct addr_buf ab;
+	struct name_buf nb;
+
+	cie->code = (uint8_t)judge(rx, cie, &address, why);
+	if (cie->code == NHRP_CODE_OK && cie->hold == 0) {
+		b = nhrp_binding_find(rx->iface, &address);
+		if (b != NULL && b->node == rx->node)
+			nhrp_binding_drop(g, b, "it asked for it", true);
+		return;
+	}
+	if (cie->code == NHRP_CODE_OK &&
+	    bind(g, rx, &address, &nbma, cie->hold) == NULL) {
+		cie->code = NHRP_CODE_RESOURCES;
+		snprintf(why, sizeof(why), "there is no room for %s",
+		    addr_text(&address, &ab));
+	}
+	if (cie->code == NHRP_CODE_OK)
+		return;
+	cie->hold = 0;		/* RFC 2332, 5.2.4 */
+	nhrp_refused(g, rx->iface, DIRECTION_IN, rx->node, "registration",
+	    name_text(nhrp_code_names, cie->code, &nb),
+	    "registration refused: %s", why);
+}
+
+/* What the request said, and where we see it when that is elsewhere. */
+static void
+put_nat(struct nhrp_rx *rx, struct nhrp_out *o)
+{
+	struct nhrp_ext ext;
+	struct nhrp_cie cie = { .prefix = (uint8_t)(rx->n.src_proto.len * 8),
+	    .nbma = rx->node->remote.addr, .proto = rx->n.src_proto };
+
+	if (!nhrp_ext_find(&rx->n, NHRP_EXT_NAT, &ext) ||
+	    !nhrp_ext_has_cies(&ext))
+		return;
+	nhrp_ext_open(o, NHRP_EXT_NAT, false);
+	nhrp_put(o, &ext.value);
+	if (!addr_equal(&rx->n.src_nbma, &cie.nbma) &&
+	    cie.nbma.len == (rx->n.afn == NHRP_AFN_IP6 ? 16 : 4))
+		nhrp_put_cie(o, &cie);
+	nhrp_ext_close(o);
+}
+
+static void
+put_responder(struct nhrp_rx *rx, const struct addr *own,
+    struct nhrp_out *o)
+{
+	struct nhrp_cie cie = nhrp_own_cie(rx->iface, rx->node, own,
+	    (uint8_t)(own->len * 8));
+	struct nhrp_ext ext;
+	struct rbuf none = rbuf_of(NULL, 0), fwd = none;
+
+	if (cie.nbma.len != (rx->n.afn == NHRP_AFN_IP6 ? 16 : 4))
+		cie.nbma = addr_of(NULL, 0);
+	nhrp_ext_open(o, NHRP_EXT_RESPONDER, true);
+	nhrp_put_cie(o, &cie);
+	nhrp_ext_close(o);
+	if (nhrp_ext_find(&rx->n, NHRP_EXT_FORWARD, &ext))
+		fwd = ext.value;
+	nhrp_ext_put(o, NHRP_EXT_FORWARD, true, &fwd);
+	nhrp_ext_put(o, NHRP_EXT_REVERSE, true, &none);
+}
+
+void
+nhrp_registration_request(struct nhrp_engine *g, struct nhrp_rx *rx)
+{
+	struct addr own = nhrp_own(rx->iface, &rx->n.src_proto);
+	struct rbuf in = rx->n.cies;
+	uint8_t buf[NHRP_MAX];
+	struct nhrp_out o;
+	struct nhrp h = rx->n;
+	struct nhrp_cie cie;
+
+	/* FRR's dynamic NHS gives its own address as destination */
+	if (own.len == 0 || rx->n.src_proto.len == 0 || rx->n.n_cies == 0 ||
+	    (!nhrp_is_own(rx->iface, &rx->n.dst_proto) &&
+	    !addr_is_unspecified(&rx->n.dst_proto) &&
+	    !addr_equal(&rx->n.dst_proto, &rx->n.src_proto))) {
+		nhrp_send_error(g, rx, NHRP_ERR_PROTOCOL, 0);
+		return;
+	}
+	h.type = NHRP_REGISTRATION_REPLY;
+	h.hops = NHRP_HOPS;
+	h.dst_proto = nhrp_is_own(rx->iface, &rx->n.dst_proto) ?
+	    rx->n.dst_proto : own;
+	nhrp_begin(&o, buf, sizeof(buf), &h);
+	while (nhrp_cie_next(&rx->n, &in, &cie, NULL) > 0) {
+		take_cie(g, rx, &cie);
+		nhrp_put_cie(&o, &cie);
+	}
+	put_responder(rx, &h.dst_proto, &o);
+	nhrp_put_auth(rx->iface, &o);
+	put_nat(rx, &o);
+	nhrp_send(g, rx->iface, rx->node, &o);
+}
+
+/* A registration of our former life. */
+void
+nhrp_binding_adopt(struct nhrp_engine *g, struct nhrp_iface *f,
+    const struct nhrp_orphan *o, const struct nhrp_blob *blob)
+{
+	uint64_t gone = g->now - o->at;
+	uint64_t left = o->hold > 0 ? o->hold * 1000ULL :
+	    blob->hold * 1000ULL;
+	struct nhrp_node *n = nhrp_node_get(g, o->peer);
+	struct nhrp_binding *b;
+
+	if (n == NULL || nhrp_binding_find(f, &o->prefix.addr) != NULL)
+		return;
+	if (n->identity[0] == '\0') {
+		snprintf(n->identity, sizeof(n->identity), "%s",
+		    blob->identity);
+		n->remote = blob->nbma;
+	} else if (!n->clear && strcmp(n->identity, blob->identity) != 0)
+		return;
+	b = binding_new(g, f, &o->prefix.addr, n);
+	if (b == NULL)
+		return;
+	snprintf(b->identity, sizeof(b->identity), "%s", blob->identity);
+	b->nbma = blob->nbma;
+	b->claimed = blob->claimed;
+	b->unique = blob->unique;
+	b->id = blob->id;
+	b->hold = blob->hold;
+	b->expires = g->now + (left > gone + 1000 ? left - gone : 1000);
+	nhrp_timer_start(&g->heap, &b->timer, b->expires);
+	if (n->n_blocks > 0)
+		nhrp_binding_routes(g, b);
+}
