@@ -6,8 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "crypto/dh.h"
+#include "crypto/prf.h"
 #include "sys/log.h"
 #include "sys/priv.h"
+#include "wire/ike_names.h"
 
 #define PORT_NAT	4500
 #define STOP_DELAY	100	/* ms, for what waits to be sent */
@@ -216,6 +219,28 @@ server_open(struct daemon *d, struct err *e)
 	return d->server == NULL ? -1 : 0;
 }
 
+/* OpenSSL opens its configuration and providers at the first use: later there
+ * are no files. */
+static int
+warm_up(struct err *e)
+{
+	static const uint16_t groups[] = { IKE_GROUP_X25519,
+	    IKE_GROUP_ECP256, IKE_GROUP_MODP2048 };
+	const uint8_t seed[DH_SEED_LEN] = { 1 };
+	struct rbuf part = rbuf_of(seed, sizeof(seed));
+	uint8_t out[PRF_MAX];
+	struct dh *dh;
+	size_t i;
+
+	for (i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
+		dh = dh_new(groups[i], seed, e);
+		if (dh == NULL)
+			return -1;
+		dh_free(dh);
+	}
+	return prf_make(IKE_PRF_HMAC_SHA256, part, &part, 1, out, e);
+}
+
 static int
 drop(struct daemon *d, struct err *e)
 {
@@ -245,7 +270,7 @@ serve_open(struct daemon *d, const struct serve_conf *conf, struct err *e)
 	d->loop = loop_new(e);
 	if (d->loop == NULL || serve_udp_open(d, e) < 0 ||
 	    keys_open(d, e) < 0 || server_open(d, e) < 0 ||
-	    engine_open(d, e) < 0 || drop(d, e) < 0)
+	    engine_open(d, e) < 0 || warm_up(e) < 0 || drop(d, e) < 0)
 		return -1;
 	if (serve_links_open(d, e) < 0 || serve_udp_watch(d, e) < 0 ||
 	    loop_signal(d->loop, SIGTERM, on_signal, d, e) < 0 ||
