@@ -1,5 +1,6 @@
-# DMVPN toolkit.  GNU make; targets: all check demo asan fuzz bench install.
-# Users may set: CC CFLAGS LDFLAGS PREFIX DESTDIR MODE O.
+# DMVPN toolkit.  GNU make; targets: all deps check check-asan demo asan fuzz
+# warnings install uninstall clean.
+# Users may set: CC CFLAGS LDFLAGS PREFIX DESTDIR MODE O TESTS FUZZ_SECONDS.
 
 MODE ?= release
 O ?= build
@@ -13,11 +14,11 @@ BIN := $(O)/bin
 PROGRAMS := $(patsubst cmd/%/main.c,%,$(wildcard cmd/dmvpn-*/main.c))
 PACKAGES := libcrypto libssl libcbor libevent libmnl sqlite3 libseccomp libpcap libcares
 
-ifeq ($(filter deps clean,$(MAKECMDGOALS)),)
+ifeq ($(filter deps clean uninstall,$(MAKECMDGOALS)),)
 MISSING := $(shell for p in $(PACKAGES); do \
 	$(PKG_CONFIG) --exists $$p || echo $$p; done)
 ifneq ($(MISSING),)
-ifeq ($(filter check demo,$(MAKECMDGOALS)),)
+ifeq ($(filter check check-asan demo,$(MAKECMDGOALS)),)
 $(error missing development packages: $(MISSING); "make deps" installs them)
 endif
 endif
@@ -130,13 +131,82 @@ $(B)/fuzz/%: tests/fuzz/%.c $(B)/libengines.a $(B)/libdmvpn.a
 		$(B)/libengines.a $(B)/libdmvpn.a -lpcap -lsqlite3 -lssl \
 		-lcares $(LIBS_COMMON) -ldl
 
-.PHONY: unit fuzz asan
+.PHONY: unit asan fuzz fuzz-build
 unit: $(UNIT)
 asan:
 	$(MAKE) MODE=asan all unit
 fuzz-build: $(FUZZ)
+# Each target for a while; a crash is left in the current directory.
+FUZZ_SECONDS ?= 10
 fuzz:
 	$(MAKE) MODE=fuzz fuzz-build
+	@for f in $(FUZZ:$(B)/fuzz/%=%); do \
+		echo "  FUZZ    $$f"; mkdir -p tests/fuzz/corpus/$${f#fuzz_} \
+		    $(O)/found/$$f; \
+		$(O)/fuzz/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) \
+		    -print_final_stats=1 -max_len=16384 $(O)/found/$$f \
+		    tests/fuzz/corpus/$${f#fuzz_} >$(O)/$$f.log 2>&1 || \
+		    { tail -n 40 $(O)/$$f.log; exit 1; }; \
+		grep 'number_of_executed' $(O)/$$f.log; \
+	done
+
+# Whatever is missing is installed; then everything is built and tested.
+# TESTS="tests/cmd/nhrp.bats ...": only these.
+NPROC := $(shell nproc 2>/dev/null || echo 2)
+.PHONY: deps check check-asan check-run
+deps:
+	@tests/deps
+check: deps
+	@$(MAKE) check-run
+check-asan: deps
+	@$(MAKE) MODE=asan check-run
+check-run:
+	@$(MAKE) --no-print-directory -j$(NPROC) all unit
+	@$(MAKE) --no-print-directory -j$(NPROC) MODE=fuzz fuzz-build
+	@$(MAKE) --no-print-directory warnings
+	@O=$(O) MODE=$(MODE) tests/run $(TESTS)
+
+# Both compilers, all warnings, nothing kept.
+CHECKED := $(wildcard lib/*/*.c cmd/*/*.c tests/unit/*.c tests/fuzz/*.c)
+.PHONY: warnings
+warnings: $(B)/gen/msg/types.h $(B)/gen/msg/types.c
+	@for cc in gcc clang; do \
+		echo "  WARN    $$cc"; \
+		printf '%s\n' $(CHECKED) $(B)/gen/msg/types.c | \
+		xargs -P $(NPROC) -n 8 $$cc $(ALL_CFLAGS) -Werror -fsyntax-only \
+		    -iquote cmd -iquote tests/unit || exit 1; \
+	done
+
+# Programs that a program runs, not a person.
+INNER := dmvpn-decode
+MANDIR := $(DESTDIR)$(PREFIX)/share/man
+DATADIR := $(DESTDIR)$(PREFIX)/share
+MAN := $(wildcard man/*.[1-8])
+BASH_COMPLETIONS := $(wildcard completions/*.bash)
+ZSH_COMPLETIONS := $(wildcard completions/_*)
+OUTER := $(filter-out $(INNER),$(PROGRAMS)) $(if $(wildcard cmd/dmvpn/dmvpn.sh),dmvpn)
+.PHONY: install uninstall
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBEXECDIR) $(DATADIR)/dmvpn
+	install -m 755 $(OUTER:%=$(BIN)/%) $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(patsubst %,$(BIN)/%,$(filter $(INNER),$(PROGRAMS))) \
+		$(DESTDIR)$(LIBEXECDIR)
+	install -m 644 $(CDDL) $(DATADIR)/dmvpn
+	for m in $(MAN); do d=$(MANDIR)/man$${m##*.}; \
+		install -d $$d && install -m 644 $$m $$d || exit 1; done
+	for f in $(BASH_COMPLETIONS); do \
+		d=$(DATADIR)/bash-completion/completions; n=$${f##*/}; \
+		install -d $$d && install -m 644 $$f $$d/$${n%.bash} || exit 1; done
+	for f in $(ZSH_COMPLETIONS); do d=$(DATADIR)/zsh/site-functions; \
+		install -d $$d && install -m 644 $$f $$d || exit 1; done
+uninstall:
+	rm -f $(OUTER:%=$(DESTDIR)$(PREFIX)/bin/%)
+	rm -rf $(DESTDIR)$(LIBEXECDIR) $(DATADIR)/dmvpn
+	for m in $(MAN); do rm -f $(MANDIR)/man$${m##*.}/$${m##*/}; done
+	for f in $(BASH_COMPLETIONS); do n=$${f##*/}; \
+		rm -f $(DATADIR)/bash-completion/completions/$${n%.bash}; done
+	for f in $(ZSH_COMPLETIONS); do \
+		rm -f $(DATADIR)/zsh/site-functions/$${f##*/}; done
 
 .PHONY: clean
 clean:
