@@ -85,9 +85,12 @@ $(BIN)/$(1): $(B)/bin/$(1) $(O)/.mode
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
 
-$(BIN)/dmvpn: cmd/dmvpn/dmvpn.sh
+# The orchestrator is one script, made of its parts.
+DMVPN_SH := $(patsubst %,cmd/dmvpn/%.sh,dmvpn parse apply supervise status \
+	check main)
+$(BIN)/dmvpn: $(DMVPN_SH)
 	@mkdir -p $(@D)
-	install -m 755 $< $@
+	@cat $^ >$@.new && chmod 755 $@.new && mv -f $@.new $@
 
 # build/bin follows the mode that was built last.
 $(O)/.mode: FORCE

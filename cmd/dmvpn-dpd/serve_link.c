@@ -62,7 +62,7 @@ got_peers(void *arg, const void *m, const struct reason *why)
 static void
 ask_peers(struct daemon *d, uint64_t after)
 {
-	struct page m = { .after = after };
+	struct page m = { .of = "gre-peers", .after = after };
 
 	if (link_call(d->gre, &page_type, &m, &gre_peers_type, got_peers, d,
 	    NULL) < 0)
@@ -127,7 +127,7 @@ got_sas(void *arg, const void *m, const struct reason *why)
 static void
 ask_sas(struct daemon *d, uint64_t after)
 {
-	struct page m = { .after = after };
+	struct page m = { .of = "ike-peers", .after = after };
 
 	if (after == 0)
 		dpd_watch_sync_begin(d->watch);

@@ -1,0 +1,112 @@
+
+# ---- check: what would be missing
+
+CHECK_BAD=0
+
+good() {
+	say "  $GREEN+$PLAIN $*"
+}
+
+missing() {
+	say "  $RED-$PLAIN $*"
+	CHECK_BAD=$((CHECK_BAD + 1))
+}
+
+# A program's own check: its lines, then whether it was content.
+check_with() {	# WHAT COMMAND...
+	what=$1
+	shift
+	if text=$("$@" 2>&1 </dev/null); then
+		good "$what"
+		return 0
+	fi
+	missing "$what: ${text##*"$NL"}"
+}
+
+check_programs() {
+	for layer in $LAYERS; do
+		check_with "dmvpn-$layer is installed" call "$layer" --version
+	done
+}
+
+check_clock() {
+	year=$(date -u +%Y)
+	if [ "$year" -ge 2025 ] && [ "$year" -lt 2100 ]; then
+		good "the clock says $(date -u +%Y-%m-%dT%H:%M:%SZ)"
+	else
+		missing "the clock says $(date -u +%Y-%m-%d): certificates are judged by it, set it"
+	fi
+}
+
+check_credentials() {
+	is_ipsec || return 0
+	if [ -n "$(conf psk)" ]; then
+		good "a PSK, for the identity $(conf id)"
+		return 0
+	fi
+	if text=$(call pki verify --trust "$(conf trust)" \
+		"$(conf identity)" 2>&1 </dev/null); then
+		good "the certificate of $(conf identity) verifies"
+	else
+		missing "the certificate of $(conf identity) does not verify: ${text##*"$NL"}"
+	fi
+}
+
+check_names() {
+	{ conf hub; conf headend; } | sed 's/ .*//' |
+	{
+		rc=0
+		while IFS= read -r one; do
+			is_numeric "$one" && continue
+			if text=$(call dpd resolve "$one" 2>&1 </dev/null); then
+				good "$one is $(say "$text" | head -n 1)"
+			else
+				missing "$one: ${text##*"$NL"}"
+				rc=1
+			fi
+		done
+		exit "$rc"
+	} || CHECK_BAD=$((CHECK_BAD + 1))
+}
+
+is_numeric() {
+	is_address "$1" || is_ipv4 "${1%:*}" || case $1 in
+	\[*) return 0 ;;
+	*) return 1 ;;
+	esac
+}
+
+check_local() {
+	where=$(conf local)
+	[ -n "$where" ] && ! is_address "$where" || return 0
+	if [ -n "$(local_address)" ]; then
+		good "$where has the address $(local_address)"
+	else
+		missing "$where: there is no such interface with an address"
+	fi
+}
+
+# check FILE
+check() {
+	[ "$#" -eq 1 ] || usage_error 'check: one file is wanted' 'check FILE'
+	colours
+	work=$(mktemp -d /tmp/dmvpn.XXXXXX) || fail 111 'no temporary directory'
+	trap 'rm -rf "$work"' EXIT
+	parse_file "$1" "$work/conf" || exit 100
+	CONF=$work/conf
+	T=$(conf tunnel)
+	ROLE=$(conf role)
+	good "$1: tunnel $T, $ROLE"
+	check_programs
+	check_clock
+	check_credentials
+	check_local
+	check_names
+	call gre check </dev/null || CHECK_BAD=$((CHECK_BAD + 1))
+	if [ "$CHECK_BAD" -eq 0 ]; then
+		say 'all is there'
+		return 0
+	fi
+	say "missing: $CHECK_BAD"
+	return 1
+}

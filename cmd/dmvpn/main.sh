@@ -1,0 +1,234 @@
+
+# ---- commands
+
+HELP='usage: dmvpn COMMAND [ARGUMENTS]
+run the DMVPN programs together, from one short file a tunnel
+
+commands:
+  check FILE             read a tunnel file and say what is missing here
+  up [-w] FILE...        start what is needed and bring the tunnel up
+  down TUNNEL|FILE...    take the tunnel away; the last one ends the daemons
+  status [-j]            one page: daemons, tunnels, peers, why not
+  run FILE...            the same as up, in the foreground, fit for PID 1
+  logs [-f] [NAME]       what the daemons said
+  events [-j] [--cbor] [PREFIX...]   what happens, as it happens
+  version                print the version
+  help                   this text
+
+dmvpn(1) tells more, dmvpn(5) what a tunnel file may hold.'
+
+# Parsed into place; the old one is kept as long as the new one is not in
+# force.  NAME is the tunnel.
+install_file() {	# FILE
+	parse_file "$1" "$RUN/tunnels/parsed.$$.new" || {
+		rm -f "$RUN/tunnels/parsed.$$.new"
+		exit 100
+	}
+	CONF=$RUN/tunnels/parsed.$$.new
+	NAME=$(conf tunnel)
+	for other in $(tunnels); do
+		[ "$other" != "$NAME" ] || same_source "$other"
+	done
+}
+
+# Another file must not take over a tunnel of this name.
+same_source() {
+	old=$(sed -n 's/^file //p' "$RUN/tunnels/$1")
+	new=$(conf file)
+	[ "$old" = "$new" ] || {
+		rm -f "$CONF"
+		fail 100 "$new: tunnel $1 is up already, from $old"
+	}
+}
+
+# What the new file does not name any more goes before it is stated.
+drop_routes() {	# OLD NEW: files
+	sed -n 's/^route //p' "$1" | while IFS= read -r one; do
+		grep -qxF "route $one" "$2" || call gre route delete \
+			--owner "dmvpn.$NAME" --interface "$NAME" "$one" \
+			>/dev/null 2>&1 </dev/null || :
+	done
+}
+
+up_file() {	# FILE
+	install_file "$1"
+	new=$CONF
+	target=$RUN/tunnels/$NAME
+	if [ -f "$target" ]; then
+		cp "$target" "$target.old.new"
+		drop_routes "$target" "$new"
+	fi
+	mv -f "$new" "$target"
+	if apply_tunnel "$NAME"; then
+		rm -f "$target.old.new"
+		return 0
+	fi
+	warn "$1: $(cat "$RUN/refused/$NAME".* 2>/dev/null | head -n 1)"
+	[ -f "$target.old.new" ] || return 1
+	mv -f "$target.old.new" "$target"
+	apply_tunnel "$NAME" || :
+	warn "$NAME: goes on as it was"
+	return 1
+}
+
+# All files are read before anything is started.
+check_files() {
+	[ "$#" -gt 0 ] || usage_error 'a tunnel file is wanted' 'up|run FILE...'
+	for one; do
+		parse_file "$one" '' || exit 100
+	done
+}
+
+is_up() {	# the selected tunnel
+	call dpd overview --role "$ROLE" --quiet "$T" >/dev/null 2>&1
+}
+
+await_up() {	# TUNNEL
+	select_tunnel "$1"
+	limit=$(($(uptime_seconds) + WAIT))
+	until is_up; do
+		if [ "$(uptime_seconds)" -ge "$limit" ]; then
+			call dpd overview --role "$ROLE" "$T" >&2 || :
+			fail 1 "tunnel $T is not up after $WAIT s"
+		fi
+		nap 0.1
+	done
+}
+
+up() {
+	WAIT=0
+	case ${1:-} in
+	-w | --wait) WAIT=30; shift ;;
+	--wait=*) WAIT=${1#*=}; shift ;;
+	-*) usage_error "up: option $1 is not known" 'up [-w] FILE...' ;;
+	esac
+	is_number "$WAIT" 0 86400 ||
+		usage_error '--wait: seconds are wanted' 'up [--wait=SECONDS] FILE...'
+	check_files "$@"
+	ensure_supervisor
+	rc=0
+	for one; do
+		up_file "$one" || { rc=1; continue; }
+		[ "$WAIT" -eq 0 ] || await_up "$NAME"
+	done
+	[ -n "$(tunnels)" ] || end_supervisor
+	return "$rc"
+}
+
+# The supervisor ends and all daemons with it; without one they are ended
+# here.
+end_supervisor() {
+	if pid=$(recorded_pid "$SUP/pid"); then
+		kill -TERM "$pid"
+		for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 \
+			21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38; do
+			kill -0 "$pid" 2>/dev/null || return 0
+			nap 0.2
+		done
+		fail 111 "the supervisor, pid $pid, does not end"
+	fi
+	for layer in $LAYERS; do
+		watcher=$(recorded_pid "$SUP/$layer.watch") || continue
+		kill -KILL "$watcher" 2>/dev/null || :
+	done
+	for layer in $LAYERS_DOWN; do
+		stop_daemon "$layer"
+	done
+	rm -rf "$SUP" "$RUN/tunnels" "$RUN/refused"
+}
+
+# The tunnel that a name or a file means.
+tunnel_named() {
+	if [ -f "$RUN/tunnels/$1" ]; then
+		say "$1"
+	elif [ -f "$1" ]; then
+		path=$(readlink -f -- "$1")
+		for tunnel in $(tunnels); do
+			[ "$(sed -n 's/^file //p' "$RUN/tunnels/$tunnel")" != \
+				"$path" ] || say "$tunnel"
+		done
+	fi
+}
+
+down() {
+	[ "$#" -gt 0 ] || usage_error 'a tunnel or file is wanted' 'down TUNNEL|FILE...'
+	rc=0
+	for one; do
+		name=$(tunnel_named "$one")
+		if [ -z "$name" ]; then
+			warn "$one: there is no such tunnel in $RUN"
+			rc=1
+			continue
+		fi
+		withdraw_tunnel "$name"
+		rm -f "$RUN/tunnels/$name"
+	done
+	[ ! -d "$SUP" ] || [ -n "$(tunnels)" ] || end_supervisor
+	return "$rc"
+}
+
+run_files() {
+	for one; do
+		up_file "$one" || warn "$one: is not in force, the others are"
+	done
+}
+
+run() {
+	check_files "$@"
+	supervise run_files "$@"
+}
+
+logs() {
+	follow=no
+	if [ "${1:-}" = -f ]; then
+		follow=yes
+		shift
+	fi
+	[ -d "$RUN/log" ] || fail 1 "there are no logs in $RUN"
+	files=
+	for log in $(set +f; printf '%s ' "$RUN"/log/"${1:-*}".log); do
+		[ ! -f "$log" ] || files=$files$log$NL
+	done
+	[ -n "$files" ] || fail 1 "${1:-}: no such log, expected one of $LAYERS dmvpn hooks"
+	IFS=$NL
+	# shellcheck disable=SC2086
+	set -- $files
+	IFS=" $TAB$NL"
+	if [ "$follow" = yes ]; then
+		exec tail -n 20 -f "$@"
+	fi
+	cat "$@"
+}
+
+events() {
+	if [ -z "${1:-}" ] || [ "${1#-}" != "$1" ]; then
+		set -- "$@" pki gre-interface gre-peer gre-sa ike-up ike-down \
+			ike-failed ike-child nhrp-re nhrp-un nhrp-nhs \
+			nhrp-shortcut nhrp-refused dpd
+	fi
+	exec "$(program dpd)" events --from pki --from gre --from ike \
+		--from nhrp --from dpd "$@"
+}
+
+main() {
+	find_home
+	command=${1:-}
+	[ $# -eq 0 ] || shift
+	case $command in
+	check | up | down | status | run | logs | events) "$command" "$@" ;;
+	supervise) supervise ;;
+	version | --version) say "dmvpn $VERSION" ;;
+	help | --help | -h) say "$HELP" ;;
+	'')
+		printf '%s\n' "$HELP" >&2
+		exit 100
+		;;
+	*)
+		printf '%s\n' "$HELP" >&2
+		warn "no command \"$command\""
+		exit 100
+		;;
+	esac
+}
+
+main "$@"

@@ -1,0 +1,118 @@
+
+# ---- status: one page
+
+ago() {	# SECONDS
+	if [ "$1" -lt 120 ]; then
+		say "$1 s"
+	elif [ "$1" -lt 7200 ]; then
+		say "$(($1 / 60)) min"
+	elif [ "$1" -lt 172800 ]; then
+		say "$(($1 / 3600)) h"
+	else
+		say "$(($1 / 86400)) d"
+	fi
+}
+
+mark() {	# GOOD?
+	if [ "$1" = yes ]; then
+		printf '%s' "$GREEN+$PLAIN"
+	else
+		printf '%s' "$RED-$PLAIN"
+	fi
+}
+
+colours() {
+	GREEN='' RED='' BOLD='' PLAIN=''
+	if [ -t 1 ] && [ "${TERM:-dumb}" != dumb ]; then
+		GREEN=$(printf '\033[32m')
+		RED=$(printf '\033[31m')
+		BOLD=$(printf '\033[1m')
+		PLAIN=$(printf '\033[m')
+	fi
+}
+
+status_daemons() {
+	now=$(uptime_seconds)
+	for layer in $LAYERS; do
+		read -r state since restarts why 2>/dev/null \
+			<"$SUP/$layer.state" || state=
+		pid=$(recorded_pid "$SUP/$layer.pid") || pid=
+		case $state in
+		up)
+			text="up $(ago $((now - since)))"
+			[ -n "$pid" ] || { state=failed; text='ended'; }
+			;;
+		'') text='not started' ;;
+		*) text="$state${why:+: $why}" ;;
+		esac
+		[ "${restarts:-0}" -eq 0 ] || text="$text, started again $restarts times"
+		if [ "$state" = up ]; then good=yes; else good=no; fi
+		printf '  %s dmvpn-%-5s %-8s %s\n' "$(mark $good)" "$layer" \
+			"${pid:+pid $pid}" "$text"
+	done
+}
+
+status() {
+	json=no
+	case ${1:-} in
+	-j | --json) json=yes ;;
+	'') ;;
+	*) usage_error "status: \"$1\" is not known" 'status [-j]' ;;
+	esac
+	colours
+	if [ "$json" = yes ]; then
+		status_json
+		return
+	fi
+	if [ ! -d "$SUP" ]; then
+		say "nothing runs in $RUN; \"dmvpn up FILE\" starts a tunnel"
+		return 1
+	fi
+	if pid=$(recorded_pid "$SUP/pid"); then
+		text="supervised by pid $pid"
+	else
+		text='supervised by nobody: "dmvpn up FILE" changes that'
+	fi
+	say "${BOLD}dmvpn $VERSION$PLAIN in $RUN, $text"
+	status_daemons
+	for tunnel in $(tunnels); do
+		select_tunnel "$tunnel"
+		say
+		call dpd overview --role "$ROLE" "$T" 2>/dev/null ||
+			say "tunnel $BOLD$T$PLAIN  $ROLE  state unknown: dmvpn-dpd does not answer"
+		status_refused
+	done
+}
+
+# What a program refused of this tunnel when it was stated.
+status_refused() {
+	for layer in $LAYERS; do
+		[ -f "$RUN/refused/$T.$layer" ] || continue
+		say "  $RED-$PLAIN refused: $(cat "$RUN/refused/$T.$layer")"
+	done
+}
+
+json_text() {
+	printf '"%s"' "$(printf '%s' "$1" | tr -d '\1-\37' |
+		sed 's/[\\"]/\\&/g')"
+}
+
+# One object a line: daemons, then tunnels.
+status_json() {
+	now=$(uptime_seconds)
+	for layer in $LAYERS; do
+		read -r state since restarts why 2>/dev/null \
+			<"$SUP/$layer.state" || continue
+		pid=$(recorded_pid "$SUP/$layer.pid") || pid=0
+		say "{\"daemon\":\"dmvpn-$layer\",\"state\":\"$state\",\"pid\":$pid,\"seconds\":$((now - since)),\"restarts\":$restarts,\"why\":$(json_text "$why")}"
+	done
+	for tunnel in $(tunnels); do
+		select_tunnel "$tunnel"
+		call dpd overview -j --role "$ROLE" "$T" || :
+		for layer in $LAYERS; do
+			[ -f "$RUN/refused/$T.$layer" ] || continue
+			say "{\"tunnel\":\"$T\",\"refused\":$(json_text "$(
+				cat "$RUN/refused/$T.$layer")")}"
+		done
+	done
+}

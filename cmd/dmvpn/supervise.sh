@@ -1,0 +1,372 @@
+
+# ---- supervision
+#
+# One supervisor for each run directory.  It has a watcher (a subshell) for
+# each layer, which starts the daemon or adopts the one that runs, states the
+# tunnels to it, and waits for its end.  Files in $SUP:
+#	pid		the supervisor: pid and start time
+#	LAYER.watch	its watcher, the same way
+#	LAYER.pid	the daemon
+#	LAYER.state	"up|starting|failed SINCE RESTARTS WHY"
+
+SUP=$RUN/supervisor
+
+# When did it start, in ticks since boot?  Tells a recycled pid apart.
+start_time() {
+	IFS= read -r stat_line 2>/dev/null <"/proc/$1/stat" || return 0
+	# shellcheck disable=SC2086
+	set -- ${stat_line##*) }
+	shift 19
+	say "$1"
+}
+
+record_pid() {	# FILE PID
+	say "$2 $(start_time "$2")" >"$1.new"
+	mv -f "$1.new" "$1"
+}
+
+# The pid in FILE, if that process is still there.
+recorded_pid() {
+	read -r pid started 2>/dev/null <"$1" || return 1
+	is_number "$pid" 2 4194304 || [ "$pid" = 1 ] || return 1
+	kill -0 "$pid" 2>/dev/null || return 1
+	[ "$(start_time "$pid")" = "$started" ] || return 1
+	say "$pid"
+}
+
+set_state() {	# LAYER STATE WHY
+	restarts=$(cat "$SUP/$1.restarts" 2>/dev/null || say 0)
+	say "$2 $(uptime_seconds) $restarts $3" >"$SUP/$1.state.new"
+	mv -f "$SUP/$1.state.new" "$SUP/$1.state"
+}
+
+make_directories() {
+	mkdir -p "$RUN" "$SUP" "$RUN/tunnels" "$RUN/refused" "$RUN/log" ||
+		fail 111 "$RUN: can not be made, expected a directory that can be written"
+	chmod 711 "$RUN"
+	chmod 700 "$SUP" "$RUN/tunnels" "$RUN/refused"
+}
+
+# ---- one daemon
+
+# After READY_LIMIT the child ends, and whoever reads the FIFO with it.
+limiter() {	# PID FIFO
+	trap 'kill "$pause" 2>/dev/null; exit 0' TERM
+	sleep "$READY_LIMIT" &
+	pause=$!
+	wait "$pause"
+	kill -KILL "$1" 2>/dev/null || :
+	: >"$2"
+}
+
+daemon_arguments() {	# LAYER
+	case $1 in
+	pki) say agent ;;
+	*) say run ;;
+	esac
+}
+
+# Start it; 0 when it serves.  CHILD is its pid.
+start_daemon() {
+	fifo=$SUP/$1.fifo
+	rm -f "$fifo"
+	mkfifo "$fifo"
+	set_state "$1" starting ''
+	"$(program "$1")" "$(daemon_arguments "$1")" -r 3 \
+		3>"$fifo" >>"$RUN/log/$1.log" 2>&1 </dev/null &
+	CHILD=$!
+	limiter "$CHILD" "$fifo" &
+	limit=$!
+	ready=0
+	read -r _ <"$fifo" || ready=1
+	kill "$limit" 2>/dev/null || :
+	wait "$limit" 2>/dev/null || :
+	rm -f "$fifo"
+	[ "$ready" -eq 0 ] && kill -0 "$CHILD" 2>/dev/null || return 1
+	record_pid "$SUP/$1.pid" "$CHILD"
+}
+
+# Is one there already?  Then CHILD is who waits for its end.
+adopt_daemon() {
+	hello=$(call dpd hello -j "$1" 2>/dev/null) || return 1
+	pid=$(printf '%s' "$hello" | sed -n 's/.*"pid":\([0-9]*\).*/\1/p')
+	[ -n "$pid" ] || return 1
+	record_pid "$SUP/$1.pid" "$pid"
+	"$(program "$1")" wait >/dev/null 2>&1 </dev/null &
+	CHILD=$!
+	warn "adopted dmvpn-$1, pid $pid"
+}
+
+# End it: orderly, and after a second for sure.
+stop_daemon() {
+	pid=$(recorded_pid "$SUP/$1.pid") || return 0
+	kill -TERM "$pid" 2>/dev/null || :
+	kill -CONT "$pid" 2>/dev/null || :
+	for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do
+		recorded_pid "$SUP/$1.pid" >/dev/null || break
+		nap 0.1
+	done
+	kill -KILL "$pid" 2>/dev/null || :
+	rm -f "$SUP/$1.pid"
+}
+
+last_words() {	# LAYER STATUS: why it ended, from the end of its log
+	words=$(tail -n 1 "$RUN/log/$1.log" 2>/dev/null | cut -c 1-300)
+	say "${words:-dmvpn-$1 ended with status $2}"
+}
+
+# The body of a watcher.
+watch_layer() {
+	trap 'stop_daemon "$1"; exit 0' TERM
+	backoff=0
+	while :; do
+		began=$(uptime_seconds)
+		status=0
+		if adopt_daemon "$1" || start_daemon "$1"; then
+			apply_layer "$1" || :
+			set_state "$1" up ''
+		fi
+		wait "$CHILD" || status=$?
+		rm -f "$SUP/$1.pid"
+		count_restart "$1"
+		if [ $(($(uptime_seconds) - began)) -ge "$STEADY" ]; then
+			backoff=0
+		fi
+		why=$(last_words "$1" "$status")
+		set_state "$1" failed "$why"
+		warn "dmvpn-$1 ended with status $status, starts again in $backoff s: $why"
+		[ "$backoff" -eq 0 ] || pause "$backoff"
+		backoff=$((backoff * 2 + 1))
+		[ "$backoff" -le "$BACKOFF_MAX" ] || backoff=$BACKOFF_MAX
+	done
+}
+
+count_restart() {
+	restarts=$(cat "$SUP/$1.restarts" 2>/dev/null || say 0)
+	say $((restarts + 1)) >"$SUP/$1.restarts"
+}
+
+# Sleep so that a trap runs at once.
+pause() {
+	sleep "$1" &
+	pausing=$!
+	wait "$pausing" || :
+	kill "$pausing" 2>/dev/null || :
+}
+
+# ---- the supervisor
+
+start_watcher() {
+	if old=$(recorded_pid "$SUP/$1.watch"); then
+		kill -KILL "$old" 2>/dev/null || :	# of one that was killed
+	fi
+	watch_layer "$1" &
+	record_pid "$SUP/$1.watch" "$!"
+}
+
+# Until the layer serves or has failed once.
+await_layer() {
+	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 \
+		21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40; do
+		read -r state _ 2>/dev/null <"$SUP/$1.state" || state=
+		case $state in
+		up | failed) return 0 ;;
+		esac
+		nap 0.05
+	done
+	nap 1
+}
+
+start_all() {
+	for layer in $LAYERS; do
+		rm -f "$SUP/$layer.state" "$SUP/$layer.restarts"
+	done
+	for layer in $LAYERS; do
+		start_watcher "$layer"
+		await_layer "$layer"
+	done
+	start_hooks
+}
+
+# Orderly, from above.  Each watcher ends its daemon.
+stop_all() {
+	trap '' TERM INT
+	[ -z "${HOOKS_PID:-}" ] || stop_hooks
+	for layer in $LAYERS_DOWN; do
+		watcher=$(recorded_pid "$SUP/$layer.watch") || continue
+		kill -TERM "$watcher" 2>/dev/null || :
+		wait "$watcher" 2>/dev/null || :
+		stop_daemon "$layer"
+	done
+	[ -z "${TAIL_PID:-}" ] || kill "$TAIL_PID" 2>/dev/null || :
+	rm -rf "$SUP" "$RUN/tunnels" "$RUN/refused"
+}
+
+# A copy, then empty: the daemons append to the same file.
+rotate_logs() {
+	for log in $(set +f; printf '%s ' "$RUN"/log/*.log); do
+		if [ -f "$log" ] && [ "$(wc -c <"$log")" -gt "$LOG_MAX" ]; then
+			cp "$log" "$log.1" && : >"$log"
+		fi
+	done
+}
+
+# A daemon that does not answer twice in a row is ended; its watcher starts
+# it again.
+look_for_hung() {
+	if call dpd hello >/dev/null 2>&1; then
+		HUNG=
+		return 0
+	fi
+	silent=
+	for layer in $LAYERS; do
+		pid=$(recorded_pid "$SUP/$layer.pid") || continue
+		! call dpd hello "$layer" >/dev/null 2>&1 || continue
+		case " $HUNG " in
+		*" $layer:$pid "*)
+			warn "dmvpn-$layer does not answer, ended"
+			kill -KILL "$pid" 2>/dev/null || :
+			;;
+		*) silent="$silent $layer:$pid" ;;
+		esac
+	done
+	HUNG=$silent
+}
+
+look_after() {
+	for layer in $LAYERS; do
+		recorded_pid "$SUP/$layer.watch" >/dev/null ||
+			start_watcher "$layer"
+	done
+	if ! kill -0 "$HOOKS_PID" 2>/dev/null ||
+		! kill -0 "$EVENTS_PID" 2>/dev/null; then
+		stop_hooks
+		start_hooks
+	fi
+	ticks=$(((ticks + 1) % 3))
+	if [ "$ticks" -eq 0 ]; then
+		look_for_hung
+		rotate_logs
+	fi
+}
+
+# The supervisor itself; TERM ends it, and everything with it.
+supervise() {
+	make_directories
+	if pid=$(recorded_pid "$SUP/pid") && [ "$pid" != $$ ]; then
+		fail 1 "$RUN: is supervised already, pid $pid"
+	fi
+	record_pid "$SUP/pid" $$
+	trap 'stop_all; exit 0' TERM INT
+	trap '' HUP PIPE
+	HUNG=
+	ticks=0
+	start_all
+	: >"$SUP/ready"
+	if [ "$#" -gt 0 ]; then
+		show_logs
+		"$@"
+	fi
+	while :; do
+		pause "$TICK"
+		look_after
+	done
+}
+
+# In the foreground the logs are shown too.
+show_logs() {
+	exec 3>&2
+	set --
+	for layer in $LAYERS; do
+		: >>"$RUN/log/$layer.log"
+		set -- "$@" "$RUN/log/$layer.log"
+	done
+	tail -q -n 10 -f "$@" 2>/dev/null >&3 3>&- &
+	TAIL_PID=$!
+	exec 3>&-
+}
+
+# Make sure that there is one, in the background.
+ensure_supervisor() {
+	make_directories
+	! recorded_pid "$SUP/pid" >/dev/null || return 0
+	rm -f "$SUP/ready"
+	if command -v setsid >/dev/null; then
+		setsid "$SELF" supervise
+	else
+		"$SELF" supervise
+	fi </dev/null >>"$RUN/log/dmvpn.log" 2>&1 &
+	starting=$!
+	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 \
+		21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40 \
+		41 42 43 44 45 46 47 48 49 50 51 52 53 54 55 56 57 58 59 60; do
+		[ ! -e "$SUP/ready" ] || return 0
+		kill -0 "$starting" 2>/dev/null || break
+		nap 0.5
+	done
+	[ -e "$SUP/ready" ] || fail 111 "the supervisor did not start: $(
+		tail -n 1 "$RUN/log/dmvpn.log")"
+}
+
+# ---- hooks: programs of the tunnel file, run from the stream of events
+
+field() {	# LINE KEY: a text of a JSON line, without its escapes
+	printf '%s' "$1" | sed -n "s/.*[{,]\"$2\":\"\\([^\"]*\\)\".*/\\1/p"
+}
+
+start_hooks() {
+	rm -f "$SUP/events"
+	mkfifo "$SUP/events"
+	read_events <"$SUP/events" &
+	HOOKS_PID=$!
+	"$(program dpd)" events -j --from ike --from nhrp --from dpd \
+		ike-up ike-down nhrp-nhs-up nhrp-nhs-down nhrp-registered \
+		nhrp-unregistered dpd-chosen >"$SUP/events" 2>/dev/null \
+		</dev/null &
+	EVENTS_PID=$!
+}
+
+read_events() {
+	trap 'exit 0' TERM
+	while IFS= read -r line; do
+		take_event "$line"
+	done
+}
+
+stop_hooks() {
+	kill "$EVENTS_PID" "$HOOKS_PID" 2>/dev/null || :
+}
+
+take_event() {	# LINE
+	event=$(field "$1" event)
+	tunnel=$(field "$1" interface)
+	[ -n "$tunnel" ] || tunnel=$(field "$1" tunnel)
+	[ -n "$tunnel" ] || tunnel=$(field "$1" profile)
+	tunnel=${tunnel%.standby}
+	[ -n "$tunnel" ] && [ -f "$RUN/tunnels/$tunnel" ] || return 0
+	select_tunnel "$tunnel"
+	case $event:$ROLE in
+	nhrp-nhs-up:spoke | ike-up:headend) run_hooks on-up ;;
+	nhrp-nhs-down:spoke | ike-down:headend | ike-down:remote)
+		run_hooks on-down ;;
+	nhrp-unregistered:hub) run_hooks on-down ;;
+	nhrp-registered:hub)
+		case $1 in
+		*'"again":true'*) ;;
+		*) run_hooks on-up ;;
+		esac
+		;;
+	dpd-chosen:remote)
+		run_hooks on-up
+		[ -z "$(field "$1" before)" ] || run_hooks on-failover
+		;;
+	esac
+}
+
+run_hooks() {	# KEY; LINE is the event
+	conf "$1" | while IFS= read -r hook; do
+		DMVPN_TUNNEL=$T DMVPN_EVENT=$line \
+			"$hook" "$T" "${1#on-}" "$event" </dev/null \
+			>>"$RUN/log/hooks.log" 2>&1 &
+	done
+}
