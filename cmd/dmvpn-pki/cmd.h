@@ -13,7 +13,6 @@
 int cmd_init(int argc, char **argv);
 int cmd_issue(int argc, char **argv);
 int cmd_sign(int argc, char **argv);
-int cmd_request(int argc, char **argv);
 int cmd_revoke(int argc, char **argv);
 int cmd_crl(int argc, char **argv);
 int cmd_list(int argc, char **argv);
@@ -57,6 +56,5 @@ int cmd_load_make(const struct load_what *what, struct pki_bundle *b,
 
 /* 2026-11-23T12:00:00Z; also "now", and a date alone. */
 int cmd_time_parse(const char *text, int64_t *t, struct err *e);
-void cmd_time_text(int64_t t, char out[32]);
 
 #endif

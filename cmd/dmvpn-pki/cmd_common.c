@@ -157,14 +157,3 @@ cmd_time_parse(const char *text, int64_t *t, struct err *e)
 	*t = timegm(&tm);
 	return 0;
 }
-
-void
-cmd_time_text(int64_t t, char out[32])
-{
-	time_t at = (time_t)t;
-	struct tm tm;
-
-	if (t == INT64_MAX || gmtime_r(&at, &tm) == NULL ||
-	    strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
-		snprintf(out, 32, "never");
-}

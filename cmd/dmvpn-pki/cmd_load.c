@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "pki_look.h"
 #include "sys/ask.h"
 #include "sys/link.h"
 
@@ -79,7 +80,7 @@ describe(const struct pki_identity_reply *in, struct pki_loaded *out)
 	if (in->n_chain == 0 || (c = cert_parse(in->chain[0], NULL)) == NULL)
 		return;
 	cert_subject(c, out->subject, sizeof(out->subject));
-	cmd_time_text(cert_not_after(c), out->not_after);
+	pki_look_time(cert_not_after(c), out->not_after);
 	snprintf(out->key, sizeof(out->key), "%s",
 	    name_text(cert_key_names, cert_key_kind(c), &nb));
 	cert_free(c);

@@ -1,0 +1,189 @@
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <openssl/err.h>
+#include <openssl/pkcs12.h>
+
+#include "cmd_ca.h"
+#include "pki_file.h"
+
+struct export_opts {
+	const char	*store, *format, *out, *pass_file, *out_pass;
+	bool		 force;
+};
+
+/* The newest certificate of a name: rows come oldest first. */
+static int
+on_row(void *arg, const struct pki_row *row)
+{
+	struct cert_set *s = arg;
+
+	if (row->revoked != 0)
+		return 0;
+	cert_set_fini(s);
+	return cert_set_add_der(s, row->der, NULL);
+}
+
+static int
+from_store(struct cert_set *s, const char *store, const char *name,
+    struct err *e)
+{
+	struct pki_store *db = pki_store_open(cmd_store_path(store),
+	    PKI_STORE_OPEN, e);
+	struct pki_store_ca ca;
+	int rc = -1;
+
+	if (db == NULL)
+		return -1;
+	if (name == NULL || (rc = pki_store_each(db, name, on_row, s,
+	    e)) == 0)
+		rc = name != NULL && s->n == 0 ? err_set(e, ENOENT, "%s: no "
+		    "such file, and no certificate of that name or serial "
+		    "number that is not revoked", name) : 0;
+	if (rc == 0 && (rc = pki_store_ca(db, &ca, e)) == 0)
+		rc = cert_set_add_der(s, ca.cert, e);
+	pki_store_close(db);
+	return rc;
+}
+
+static X509 *
+x509_of(const struct cert *c)
+{
+	return (X509 *)(uintptr_t)cert_x509(c);
+}
+
+static int
+put_pem(BIO *b, const struct cert_set *s, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < s->n; i++)
+		if (cmd_pem_cert(b, x509_of(s->v[i]), e) < 0)
+			return -1;
+	return 0;
+}
+
+/* Key, leaf and chain of a PEM file as PKCS#12, AES-256. */
+static int
+put_p12(BIO *b, const char *path, const struct export_opts *o,
+    struct err *e)
+{
+	struct pki_bundle in = { .key = NULL };
+	STACK_OF(X509) *others = sk_X509_new_null();
+	struct secret *pass = NULL;
+	const unsigned char *p;
+	EVP_PKEY *key = NULL;
+	PKCS12 *p12 = NULL;
+	size_t i;
+	int rc = -1;
+
+	if (others == NULL || cmd_bundle(&in, path, o->pass_file, e) < 0)
+		goto out;
+	pass = o->out_pass != NULL ? cmd_passphrase(o->out_pass, e) :
+	    cmd_passphrase_ask("the PKCS#12 file", true, e);
+	if (pass == NULL)
+		goto out;
+	for (i = 1; i < in.chain.n; i++)
+		(void)sk_X509_push(others, x509_of(in.chain.v[i]));
+	for (i = 0; i < in.anchors.n; i++)
+		(void)sk_X509_push(others, x509_of(in.anchors.v[i]));
+	p = in.key->b;
+	key = d2i_AutoPrivateKey(NULL, &p, (long)in.key->len);
+	p12 = key == NULL ? NULL : PKCS12_create((const char *)pass->b, NULL,
+	    key, x509_of(in.chain.v[0]), others, NID_aes_256_cbc,
+	    NID_aes_256_cbc, 100000, -1, 0);
+	rc = p12 != NULL && i2d_PKCS12_bio(b, p12) == 1 ? 0 :
+	    err_set(e, EIO, "OpenSSL makes no PKCS#12");
+out:
+	PKCS12_free(p12);
+	EVP_PKEY_free(key);
+	secret_free(pass);
+	sk_X509_free(others);
+	pki_bundle_fini(&in);
+	ERR_clear_error();
+	return rc;
+}
+
+static int
+read_chain(struct cert_set *s, const char *path, struct err *e)
+{
+	struct secret *text = pki_file_read(path, false, CERT_PEM_MAX, e);
+	int rc;
+
+	if (text == NULL)
+		return -1;
+	rc = cert_set_add_pem(s, (char *)text->b, text->len, e);
+	secret_free(text);
+	return rc < 0 ? err_in(e, "%s", path) : 0;
+}
+
+static int
+fill(BIO *b, const struct export_opts *o, const char *what, struct err *e)
+{
+	struct cert_set s = { .n = 0 };
+	bool is_file = what != NULL && access(what, F_OK) == 0;
+	struct rbuf der;
+	int rc;
+
+	if (strcmp(o->format, "p12") == 0)
+		return is_file ? put_p12(b, what, o, e) : err_set(e, EINVAL,
+		    "p12 wants a PEM file with a key: the store has no keys "
+		    "of peers");
+	rc = is_file ? read_chain(&s, what, e) :
+	    from_store(&s, o->store, what, e);
+	if (rc == 0 && strcmp(o->format, "der") == 0) {
+		der = cert_der(s.v[0]);
+		rc = BIO_write(b, der.p, (int)rbuf_left(&der)) > 0 ? 0 :
+		    err_set(e, ENOMEM, "DER");
+	} else if (rc == 0)
+		rc = put_pem(b, &s, e);
+	cert_set_fini(&s);
+	return rc;
+}
+
+int
+cmd_export(int argc, char **argv)
+{
+	struct export_opts o = { .format = "pem", .out = "-" };
+	const struct opt opts[] = {
+		CMD_STORE_OPT(&o.store),
+		{ 'F', "format", "FORMAT", "pem|der|p12", OPT_TEXT, &o.format,
+		    0, 0 },
+		{ 'P', "passphrase-file", "FILE", "opens the key in FILE",
+		    OPT_TEXT, &o.pass_file, 0, 0 },
+		{ 0, "out-passphrase-file", "FILE", "locks the PKCS#12",
+		    OPT_TEXT, &o.out_pass, 0, 0 },
+		{ 'o', "out", "FILE", "where it goes; \"-\" is standard output",
+		    OPT_TEXT, &o.out, 0, 0 },
+		{ 'f', "force", NULL, "replace FILE", OPT_FLAG, &o.force,
+		    0, 0 },
+		OPT_END,
+	};
+	struct err e = { 0 };
+	bool secret;
+	char *p;
+	BIO *b;
+	int status, rc;
+
+	if (opt_parse(&argc, &argv, opts, "[-F FORMAT] [-o FILE] "
+	    "[NAME|SERIAL|FILE]", 0, 1, &status) < 0)
+		return status;
+	secret = strcmp(o.format, "p12") == 0;
+	if (!secret && strcmp(o.format, "pem") != 0 &&
+	    strcmp(o.format, "der") != 0)
+		return command_usage("format \"%s\" is none of pem, der, p12",
+		    o.format);
+	b = BIO_new(secret ? BIO_s_secmem() : BIO_s_mem());
+	rc = b == NULL ? err_set(&e, ENOMEM, "export") :
+	    fill(b, &o, argc > 0 ? argv[0] : NULL, &e);
+	if (rc == 0) {
+		long len = BIO_get_mem_data(b, &p);
+
+		rc = pki_file_write(o.out, secret ? 0600 : 0644, o.force, p,
+		    (size_t)len, &e);
+	}
+	BIO_free(b);
+	return rc < 0 ? command_fail(cmd_status_of(&e), &e) : EXIT_OK;
+}

@@ -1,0 +1,121 @@
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "cmd_ca.h"
+#include "pki_look.h"
+#include "sys/loop.h"
+
+#define DAY 86400
+
+struct listing {
+	bool		 json;
+	struct table	*table;
+	int64_t		 now;
+	int64_t		 soon;		/* only those that end before; 0: all */
+	size_t		 n;
+	struct err	*e;
+};
+
+static void
+fill(struct pki_issued *out, const struct pki_row *row, int64_t now)
+{
+	struct cert *c = cert_parse(row->der, NULL);
+	struct pki_look look;
+	size_t i;
+
+	memset(out, 0, sizeof(*out));
+	snprintf(out->name, sizeof(out->name), "%s", row->name);
+	snprintf(out->serial, sizeof(out->serial), "%s", row->serial);
+	snprintf(out->profile, sizeof(out->profile), "%s", row->profile);
+	snprintf(out->state, sizeof(out->state), "%s", c == NULL ? "damaged" :
+	    row->revoked != 0 ? "revoked" : row->to < now ? "expired" :
+	    "valid");
+	pki_look_time(row->from, out->not_before);
+	pki_look_time(row->to, out->not_after);
+	if (row->revoked != 0) {
+		pki_look_time(row->revoked, out->revoked_at);
+		snprintf(out->revoked_why, sizeof(out->revoked_why), "%s",
+		    row->why);
+	}
+	if (c == NULL)
+		return;
+	pki_look_cert(c, &look);
+	memcpy(out->subject, look.subject, sizeof(out->subject));
+	memcpy(out->fingerprint, look.fingerprint, sizeof(out->fingerprint));
+	for (i = 0; i < look.n_identities; i++)
+		memcpy(out->identities[i], look.identities[i],
+		    sizeof(out->identities[i]));
+	out->n_identities = look.n_identities;
+	memcpy(out->blocks, look.blocks, sizeof(out->blocks));
+	out->n_blocks = look.n_blocks;
+	cert_free(c);
+}
+
+static int
+on_row(void *arg, const struct pki_row *row)
+{
+	struct listing *l = arg;
+	struct pki_issued m;
+	struct addr_buf ab;
+	char blocks[128];
+	size_t i, n = 0;
+
+	if (l->soon != 0 && (row->to >= l->soon || row->revoked != 0))
+		return 0;
+	l->n++;
+	fill(&m, row, l->now);
+	if (l->json)
+		return out_json(stdout, &pki_issued_type, &m, l->e) < 0;
+	snprintf(blocks, sizeof(blocks), "-");
+	for (i = 0; i < m.n_blocks && n + 44 < sizeof(blocks); i++)
+		n += (size_t)snprintf(blocks + n, sizeof(blocks) - n, "%s%s",
+		    i > 0 ? " " : "", prefix_text(&m.blocks[i], &ab));
+	table_cell(l->table, "%s", m.name);
+	table_cell(l->table, "%s", m.state);
+	table_cell(l->table, "%s", m.profile);
+	table_cell(l->table, "%s", m.not_after);
+	table_cell(l->table, "%s%s", blocks, i < m.n_blocks ? " ..." : "");
+	table_cell(l->table, "%s", m.serial);
+	return 0;
+}
+
+int
+cmd_list(int argc, char **argv)
+{
+	static const char *const headers[] = { "NAME", "STATE", "PROFILE",
+	    "VALID UNTIL", "BLOCKS", "SERIAL", NULL };
+	const char *store = NULL;
+	uint64_t days = 0;
+	struct err e = { 0 };
+	struct listing l = { .now = clock_wall(), .e = &e };
+	const struct opt opts[] = {
+		CMD_STORE_OPT(&store), CMD_JSON_OPT(&l.json),
+		{ 'x', "expiring", "DAYS", "only what ends within so many "
+		    "days; exit status 1 when there is any", OPT_NUM, &days,
+		    1, PKI_DAYS_MAX },
+		OPT_END,
+	};
+	struct pki_store *s;
+	int status, rc = -1;
+
+	if (opt_parse(&argc, &argv, opts, "[-j] [-x DAYS] [NAME|SERIAL]", 0,
+	    1, &status) < 0)
+		return status;
+	l.soon = days > 0 ? l.now + (int64_t)days * DAY : 0;
+	if (!l.json)
+		l.table = table_new(headers);
+	s = pki_store_open(cmd_store_path(store), PKI_STORE_OPEN, &e);
+	if (s != NULL)
+		rc = pki_store_each(s, argc > 0 ? argv[0] : NULL, on_row, &l,
+		    &e);
+	pki_store_close(s);
+	if (rc == 0 && l.table != NULL)
+		rc = table_print(l.table, stdout, &e);
+	else
+		table_free(l.table);
+	if (rc != 0)
+		return command_fail(cmd_status_of(&e), &e);
+	return days > 0 && l.n > 0 ? EXIT_NO : EXIT_OK;
+}

@@ -1,0 +1,252 @@
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+
+#include "cmd_ca.h"
+#include "crypto/verdict.h"
+#include "msg/msg.h"
+#include "pki_file.h"
+#include "sys/loop.h"
+
+#define CRL_PEM_MAX (2u * CRL_MAX)
+
+struct verify_opts {
+	const char	*store, *id, *at;
+	struct opt_list	 trust, chain, crls, peers;
+	bool		 need_crl, any_usage, allow_weak, need_blocks, json;
+};
+
+/* What the question borrows from. */
+struct verify_what {
+	struct cert_set	 given;		/* leaf first */
+	struct cert_set	 anchors;
+	struct crl_set	 crls;
+	struct ident	 id;
+	int64_t		 at;
+	bool		 by_store;	/* revocations are those of the store */
+	bool		 revoked;
+};
+
+static int
+read_certs(struct cert_set *s, const char *path, struct err *e)
+{
+	struct secret *text = pki_file_read(path, false, CERT_PEM_MAX, e);
+	int rc;
+
+	if (text == NULL)
+		return -1;
+	rc = text->len > 0 && text->b[0] == 0x30 ?
+	    cert_set_add_der(s, rbuf_of(text->b, text->len), e) :
+	    cert_set_add_pem(s, (char *)text->b, text->len, e);
+	secret_free(text);
+	return rc < 0 ? err_in(e, "%s", path) : 0;
+}
+
+static int
+read_crls(struct crl_set *s, const char *path, struct err *e)
+{
+	struct secret *text = pki_file_read(path, false, CRL_PEM_MAX, e);
+	int rc;
+
+	if (text == NULL)
+		return -1;
+	rc = text->len > 0 && text->b[0] == 0x30 ?
+	    crl_set_add_der(s, rbuf_of(text->b, text->len), e) :
+	    crl_set_add_pem(s, (char *)text->b, text->len, e);
+	secret_free(text);
+	return rc < 0 ? err_in(e, "%s", path) : 0;
+}
+
+static int
+on_row(void *arg, const struct pki_row *row)
+{
+	struct verify_what *w = arg;
+
+	w->revoked = w->revoked || row->revoked != 0;
+	return 0;
+}
+
+/* Without --trust the store's own CA, and what it has revoked. */
+static int
+ask_store(struct verify_what *w, const char *store, struct err *e)
+{
+	struct pki_store *db = pki_store_open(cmd_store_path(store),
+	    PKI_STORE_OPEN, e);
+	struct pki_store_ca ca;
+	char serial[48];
+	int rc = -1;
+
+	if (db != NULL && pki_store_ca(db, &ca, e) == 0 &&
+	    cert_set_add_der(&w->anchors, ca.cert, e) == 0)
+		rc = pki_store_each(db, cert_serial(w->given.v[0], serial,
+		    sizeof(serial)), on_row, w, e);
+	pki_store_close(db);
+	w->by_store = true;
+	return rc < 0 ? err_in(e, "no --trust") : 0;
+}
+
+static int
+collect(struct verify_what *w, const struct verify_opts *o, const char *path,
+    struct err *e)
+{
+	size_t i;
+
+	if (read_certs(&w->given, path, e) < 0)
+		return -1;
+	for (i = 0; i < o->chain.n; i++)
+		if (read_certs(&w->given, o->chain.v[i], e) < 0)
+			return -1;
+	for (i = 0; i < o->trust.n; i++)
+		if (read_certs(&w->anchors, o->trust.v[i], e) < 0)
+			return -1;
+	for (i = 0; i < o->crls.n; i++)
+		if (read_crls(&w->crls, o->crls.v[i], e) < 0)
+			return -1;
+	if (o->id != NULL && ident_parse(o->id, &w->id, e) < 0)
+		return err_in(e, "--for");
+	if (cmd_time_parse(o->at, &w->at, e) < 0)
+		return err_in(e, "--at");
+	return o->trust.n > 0 ? 0 : ask_store(w, o->store, e);
+}
+
+static void
+apply_store(const struct verify_what *w, struct verdict *v)
+{
+	if (!w->by_store || w->crls.n > 0 ||
+	    v->checks[VERDICT_CHAIN].result != VERDICT_PASS)
+		return;
+	v->checks[VERDICT_REVOCATION].result = w->revoked ? VERDICT_FAIL :
+	    VERDICT_PASS;
+	v->checks[VERDICT_REVOCATION].code = w->revoked ? VERDICT_REVOKED :
+	    VERDICT_OK;
+	snprintf(v->checks[VERDICT_REVOCATION].text,
+	    sizeof(v->checks[VERDICT_REVOCATION].text), w->revoked ?
+	    "the store says it is revoked" : "not revoked in the store");
+	if (w->revoked && v->code == VERDICT_OK)
+		v->code = VERDICT_REVOKED;
+}
+
+/* The record that both renderers show. */
+static void
+fill(const struct verify_what *w, const struct verdict *v,
+    struct pki_verdict *m)
+{
+	struct name_buf nb;
+	size_t i;
+
+	memset(m, 0, sizeof(*m));
+	cert_subject(w->given.v[0], m->subject, sizeof(m->subject));
+	m->ok = v->code == VERDICT_OK;
+	for (i = 0; i < VERDICT_N; i++) {
+		struct pki_check *c = &m->checks[m->n_checks++];
+
+		snprintf(c->check, sizeof(c->check), "%s",
+		    name_text(verdict_check_names, (uint32_t)i, &nb));
+		snprintf(c->result, sizeof(c->result), "%s",
+		    name_text(verdict_result_names, v->checks[i].result, &nb));
+		if (v->checks[i].result == VERDICT_FAIL)
+			snprintf(c->code, sizeof(c->code), "%s",
+			    name_text(verdict_code_names, v->checks[i].code,
+			    &nb));
+		snprintf(c->text, sizeof(c->text), "%s", v->checks[i].text);
+	}
+	for (i = 0; i < v->blocks.n; i++)
+		m->blocks[m->n_blocks++] = v->blocks.v[i];
+	if (!m->ok)
+		verdict_reason(v, "verify", &m->reason);
+}
+
+static void
+print(const struct pki_verdict *m)
+{
+	size_t i;
+
+	printf("%s %s\n", m->ok ? "good" : "BAD ", m->subject);
+	for (i = 0; i < m->n_checks; i++)
+		printf("  %-8s %-11s %s\n", strcmp(m->checks[i].result,
+		    "fail") == 0 ? "FAIL" : m->checks[i].result,
+		    m->checks[i].check, m->checks[i].text);
+	if (m->reason.offered[0] != '\0')
+		printf("  offered: %s\n", m->reason.offered);
+	if (m->reason.wanted[0] != '\0')
+		printf("  wanted:  %s\n", m->reason.wanted);
+	if (m->reason.fix[0] != '\0')
+		printf("  fix:     %s\n", m->reason.fix);
+}
+
+static int
+judge(const struct verify_what *w, const struct verify_opts *o,
+    struct err *e)
+{
+	const char *patterns[OPT_LIST_MAX + 1] = { NULL };
+	struct verdict_ask ask = {
+		.leaf = w->given.v[0], .others = &w->given,
+		.anchors = &w->anchors, .crls = &w->crls,
+		.need_crl = o->need_crl, .at = w->at,
+		.id = o->id == NULL ? NULL : &w->id, .patterns = patterns,
+		.allow_weak = o->allow_weak, .any_usage = o->any_usage,
+		.need_blocks = o->need_blocks,
+	};
+	struct pki_verdict m;
+	struct verdict v;
+	int rc = 0;
+
+	memcpy(patterns, o->peers.v, o->peers.n * sizeof(patterns[0]));
+	verdict_make(&ask, &v);
+	apply_store(w, &v);
+	fill(w, &v, &m);
+	verdict_fini(&v);
+	if (o->json)
+		rc = out_json(stdout, &pki_verdict_type, &m, e);
+	else
+		print(&m);
+	return rc < 0 ? EXIT_SYSTEM : m.ok ? EXIT_OK : EXIT_NO;
+}
+
+int
+cmd_verify(int argc, char **argv)
+{
+	struct verify_opts o = { .at = "now" };
+	const struct opt opts[] = {
+		{ 't', "trust", "FILE", "CA certificates; else the store's CA",
+		    OPT_LIST, &o.trust, 0, 0 },
+		CMD_STORE_OPT(&o.store),
+		{ 'c', "chain", "FILE", "intermediate certificates", OPT_LIST,
+		    &o.chain, 0, 0 },
+		{ 0, "crl", "FILE", "revocation lists", OPT_LIST, &o.crls,
+		    0, 0 },
+		{ 0, "need-crl", NULL, "each CA must have a current one",
+		    OPT_FLAG, &o.need_crl, 0, 0 },
+		{ 'F', "for", "ID", "the identity it must have", OPT_TEXT,
+		    &o.id, 0, 0 },
+		{ 0, "peer", "PATTERN", "which identities policy admits",
+		    OPT_LIST, &o.peers, 0, 0 },
+		{ 0, "at", "TIME", "as of then: 2026-11-23T12:00:00Z",
+		    OPT_TEXT, &o.at, 0, 0 },
+		{ 0, "any-usage", NULL, "any extended key usage", OPT_FLAG,
+		    &o.any_usage, 0, 0 },
+		{ 0, "allow-weak", NULL, "also SHA-1 and RSA 1024", OPT_FLAG,
+		    &o.allow_weak, 0, 0 },
+		{ 0, "need-blocks", NULL, "it must have address blocks",
+		    OPT_FLAG, &o.need_blocks, 0, 0 },
+		CMD_JSON_OPT(&o.json), OPT_END,
+	};
+	struct verify_what w = { .by_store = false };
+	struct err e = { 0 };
+	int status;
+
+	if (opt_parse(&argc, &argv, opts, "[OPTIONS] FILE", 1, 1,
+	    &status) < 0)
+		return status;
+	if (o.peers.n > 0 && o.id == NULL)
+		return command_usage("--peer needs --for");
+	if (collect(&w, &o, argv[0], &e) < 0)
+		status = command_fail(EXIT_USAGE, &e);
+	else if ((status = judge(&w, &o, &e)) == EXIT_SYSTEM)
+		status = command_fail(status, &e);
+	cert_set_fini(&w.given);
+	cert_set_fini(&w.anchors);
+	crl_set_fini(&w.crls);
+	return status;
+}
