@@ -8,8 +8,10 @@
 
 #include "decode_frag.h"
 #include "sys/command.h"
+#include "sys/log.h"
 #include "sys/loop.h"
 #include "sys/pcapng.h"
+#include "sys/priv.h"
 
 #define MS_NS	1000000u
 
@@ -137,6 +139,29 @@ cmd_live(struct cmd_run *r)
 			fflush(r->copy);
 	}
 	return ferror(r->doc.f) ? EXIT_SYSTEM : EXIT_OK;
+}
+
+/* ---- what the parsers may touch ---- */
+
+int
+cmd_confine(const char *copy, struct err *e)
+{
+	char dir[4096] = ".";
+	const char *slash = copy == NULL ? NULL : strrchr(copy, '/');
+	struct sandbox_path paths[] = { { "/", false }, { dir, true },
+	    { NULL, false } };
+	const struct sandbox_conf conf = { .flags = SANDBOX_FILES,
+	    .paths = paths };
+
+	if (slash != NULL)
+		snprintf(dir, sizeof(dir), "%.*s", (int)(slash - copy) + 1,
+		    copy);
+	if (copy == NULL)
+		paths[1].path = NULL;
+	log_level(LEVEL_ERROR);		/* what the kernel lacks is its affair */
+	if (sandbox_enter(&conf, e) < 0)
+		return err_in(e, "sandbox");
+	return 0;
 }
 
 /* ---- a copy as pcapng ---- */

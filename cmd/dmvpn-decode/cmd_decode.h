@@ -37,6 +37,10 @@ struct cmd_run {
 int cmd_files(struct cmd_run *r, int argc, char **argv);
 int cmd_live(struct cmd_run *r);
 
+/* Give up all but reading files, and writing beside copy (may be NULL):
+ * captures are foreign octets. */
+int cmd_confine(const char *copy, struct err *e);
+
 /* Open --write FILE; -1: e says why. */
 int cmd_copy_open(struct cmd_run *r, const char *path, struct err *e);
 int cmd_copy_close(struct cmd_run *r, struct err *e);

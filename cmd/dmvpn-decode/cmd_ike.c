@@ -157,7 +157,8 @@ run(struct cmd_run *r, bool live, int argc, char **argv)
 	int rc;
 
 	n->reader = sk_reader_new(&e);
-	if (n->reader == NULL || cmd_copy_open(r, n->copy, &e) < 0)
+	if (n->reader == NULL || cmd_copy_open(r, n->copy, &e) < 0 ||
+	    cmd_confine(n->copy, &e) < 0)
 		return command_fail(EXIT_SYSTEM, &e);
 	rc = live ? cmd_live(r) : cmd_files(r, argc, argv);
 	if (n->key_file != NULL)

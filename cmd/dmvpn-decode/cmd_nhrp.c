@@ -114,7 +114,7 @@ run(struct cmd_run *r, bool live, const char *copy, int argc, char **argv)
 	struct err e;
 	int rc;
 
-	if (cmd_copy_open(r, copy, &e) < 0)
+	if (cmd_copy_open(r, copy, &e) < 0 || cmd_confine(copy, &e) < 0)
 		return command_fail(EXIT_SYSTEM, &e);
 	rc = live ? cmd_live(r) : cmd_files(r, argc, argv);
 	if (cmd_copy_close(r, &e) < 0)
