@@ -1,6 +1,12 @@
 #ifndef DMVPN_GRE_CMD_H
 #define DMVPN_GRE_CMD_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/name.h"
+
 /* The commands of dmvpn-gre; each returns its exit status. */
 int cmd_run(int argc, char **argv);
 int cmd_with(int argc, char **argv);
@@ -19,5 +25,30 @@ int cmd_status(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 
 #define GRE_SOCK "gre.sock"
+#define GRE_OWNER "static"	/* of what is stated by hand */
+
+/* Arguments into members of a message.  -1: usage was printed. */
+int cmd_text(char *to, size_t len, const char *from, const char *what);
+int cmd_name(const struct name *names, const char *text, const char *what,
+    uint32_t *v);
+int cmd_number(const char *text, uint64_t min, uint64_t max,
+    const char *what, uint64_t *v);
+
+struct addr;
+struct prefix;
+int cmd_addr(const char *text, const char *what, struct addr *a);
+int cmd_prefix(const char *text, const char *what, struct prefix *p);
+
+/* Options of "interface set" and "with", which make the same. */
+struct gre_interface_set;
+struct iface_opts {
+	const char		*mode, *protect, *owner, *local;
+	const char		*key_text;
+	uint64_t		 mtu;
+	bool			 checksum, hub;
+	const void		*addresses;	/* struct opt_list */
+};
+int cmd_interface_fill(struct gre_interface_set *m, const char *name,
+    const struct iface_opts *o);
 
 #endif

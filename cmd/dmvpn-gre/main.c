@@ -7,6 +7,12 @@
 static const struct command commands[] = {
 	{ "run", cmd_run, "[-r FD] [--threads N] [--user NAME]",
 	    "serve until told to stop" },
+	{ "interface", cmd_interface, "COMMAND", "tunnel interfaces" },
+	{ "peer", cmd_peer, "COMMAND", "peers, by number" },
+	{ "map", cmd_map, "COMMAND", "tunnel addresses of peers" },
+	{ "route", cmd_route, "COMMAND", "kernel routes through a tunnel" },
+	{ "lookup", cmd_lookup, "[-j] ADDRESS",
+	    "where the kernel sends a packet" },
 	{ NULL, NULL, NULL, NULL }
 };
 

@@ -1,0 +1,70 @@
+#include <string.h>
+
+#include "base/addr.h"
+#include "base/num.h"
+#include "base/text.h"
+#include "cmd.h"
+#include "sys/command.h"
+
+int
+cmd_text(char *to, size_t len, const char *from, const char *what)
+{
+	if (from[0] != '\0' && text_copy(to, len, from, NULL) == 0)
+		return 0;
+	(void)command_usage("%s \"%s\": 1 to %zu characters", what, from,
+	    len - 1);
+	return -1;
+}
+
+int
+cmd_name(const struct name *names, const char *text, const char *what,
+    uint32_t *v)
+{
+	char all[160] = "";
+	size_t n;
+
+	if (name_value(names, text, v) == 0)
+		return 0;
+	for (; names->text != NULL; names++) {
+		n = strlen(all);
+		(void)strncat(all, n > 0 ? ", " : "", sizeof(all) - n - 1);
+		n = strlen(all);
+		(void)strncat(all, names->text, sizeof(all) - n - 1);
+	}
+	(void)command_usage("%s \"%s\": one of %s", what, text, all);
+	return -1;
+}
+
+int
+cmd_number(const char *text, uint64_t min, uint64_t max, const char *what,
+    uint64_t *v)
+{
+	struct err e;
+
+	if (num_parse(text, min, max, v, &e) == 0)
+		return 0;
+	(void)command_usage("%s: %s", what, e.msg);
+	return -1;
+}
+
+int
+cmd_addr(const char *text, const char *what, struct addr *a)
+{
+	struct err e;
+
+	if (addr_parse(text, a, &e) == 0)
+		return 0;
+	(void)command_usage("%s: %s", what, e.msg);
+	return -1;
+}
+
+int
+cmd_prefix(const char *text, const char *what, struct prefix *p)
+{
+	struct err e;
+
+	if (prefix_parse(text, p, &e) == 0)
+		return 0;
+	(void)command_usage("%s: %s", what, e.msg);
+	return -1;
+}
