@@ -408,8 +408,10 @@ scapy_agrees(void **state)
 	for (a = 0; ok && a < ESP_ALG_N; a++)
 		for (n = 0; ok && n < 20; n += 3) {
 			ok = agree(&o, a, false, 1 + n, n);
-			ok = ok && agree(&o, a, true, (3ULL << 32) + 5 + n,
-			    n);
+			/* scapy leaves ESN out of a separate ICV. */
+			if (esp_suite(a)->block == 4)
+				ok = ok && agree(&o, a, true,
+				    (3ULL << 32) + 5 + n, n);
 		}
 	fclose(o.to);
 	fclose(o.from);
