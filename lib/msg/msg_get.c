@@ -1,13 +1,12 @@
 #include "msg/msg.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/addr.h"
 #include "base/text.h"
 #include "msg/item.h"
-
-typedef unsigned long long ull;
 
 static int get_value(struct rbuf *in, const struct msg_field *f, void *to,
     struct err *e);
@@ -34,8 +33,8 @@ in_range(const char *unit, uint64_t n, uint64_t min, uint64_t max,
 {
 	if (n >= min && n <= max)
 		return 0;
-	return err_set(e, EBADMSG, "%llu%s, %llu..%llu is allowed", (ull)n,
-	    unit, (ull)min, (ull)max);
+	return err_set(e, EBADMSG, "%" PRIu64 "%s, %" PRIu64 "..%" PRIu64
+	    " is allowed", n, unit, min, max);
 }
 
 static void
@@ -118,8 +117,8 @@ get_pair(struct rbuf *in, struct addr *a, uint64_t *n, struct err *e)
 	if (want(in, ITEM_LIST, &it, e) < 0)
 		return -1;
 	if (it.n != 2)
-		return err_set(e, EBADMSG, "a list of %llu items, not of "
-		    "an address and a number", (ull)it.n);
+		return err_set(e, EBADMSG, "a list of %" PRIu64 " items, not of "
+		    "an address and a number", it.n);
 	if (get_addr(in, a, e) < 0 || want(in, ITEM_UINT, &it, e) < 0)
 		return -1;
 	*n = it.n;
@@ -147,7 +146,7 @@ get_endpoint(struct rbuf *in, struct endpoint *p, struct err *e)
 	if (get_pair(in, &p->addr, &n, e) < 0)
 		return -1;
 	if (n > UINT16_MAX)
-		return err_set(e, EBADMSG, "port %llu", (ull)n);
+		return err_set(e, EBADMSG, "port %" PRIu64, n);
 	p->port = (uint16_t)n;
 	return 0;
 }

@@ -2,13 +2,12 @@
 
 #include <cbor/encoding.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/addr.h"
 #include "base/text.h"
 #include "msg/item.h"
-
-typedef unsigned long long ull;
 
 static int put_value(struct wbuf *w, const struct msg_field *f,
     const void *from, struct err *e);
@@ -72,8 +71,8 @@ in_range(const char *unit, uint64_t n, uint64_t min, uint64_t max,
 {
 	if (n >= min && n <= max)
 		return 0;
-	return err_set(e, ERANGE, "%llu%s, %llu..%llu is allowed", (ull)n,
-	    unit, (ull)min, (ull)max);
+	return err_set(e, ERANGE, "%" PRIu64 "%s, %" PRIu64 "..%" PRIu64
+	    " is allowed", n, unit, min, max);
 }
 
 static size_t
@@ -154,7 +153,7 @@ put_name(struct wbuf *w, const struct msg_field *f, uint64_t v,
 	const char *text = name_find(f->names, (uint32_t)v);
 
 	if (text == NULL)
-		return err_set(e, ERANGE, "no name for %llu", (ull)v);
+		return err_set(e, ERANGE, "no name for %" PRIu64, v);
 	put_text(w, text, strlen(text));
 	return 0;
 }

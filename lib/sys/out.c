@@ -1,13 +1,12 @@
 #include "sys/out.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/addr.h"
 #include "base/text.h"
-
-typedef unsigned long long ull;
 
 /* What must never be shown. */
 static const char *const secret_types[] = {
@@ -218,7 +217,7 @@ value_json(FILE *f, const struct msg_field *field, const void *from)
 	if (word_of(field, from, &b, &text))
 		json_text(f, text, strlen(text));
 	else if (field->kind == MSG_UINT)
-		fprintf(f, "%llu", (ull)number_of(from, field->size));
+		fprintf(f, "%" PRIu64, number_of(from, field->size));
 	else if (field->kind == MSG_BOOL)
 		fputs(*(const bool *)from ? "true" : "false", f);
 	else if (field->kind == MSG_MAP)
@@ -280,7 +279,7 @@ value_line(FILE *f, const struct msg_field *field, const void *from)
 	if (word_of(field, from, &b, &text))
 		word_line(f, text);
 	else if (field->kind == MSG_UINT)
-		fprintf(f, "%llu", (ull)number_of(from, field->size));
+		fprintf(f, "%" PRIu64, number_of(from, field->size));
 	else if (field->kind == MSG_BOOL)
 		fputs(*(const bool *)from ? "yes" : "no", f);
 	else if (field->kind == MSG_MAP) {
@@ -367,11 +366,11 @@ event_decoded(FILE *f, enum out_format format, const struct msg *m,
 		return written(f, e);
 	}
 	if (format == OUT_TEXT) {
-		fprintf(f, "%llu.%03llu %s ", (ull)m->at / 1000,
-		    (ull)m->at % 1000, t->name);
+		fprintf(f, "%" PRIu64 ".%03" PRIu64 " %s ", m->at / 1000,
+		    m->at % 1000, t->name);
 		return out_line(f, t, body, e);
 	}
-	fprintf(f, "{\"at\":%llu,\"event\":\"%s\"", (ull)m->at, t->name);
+	fprintf(f, "{\"at\":%" PRIu64 ",\"event\":\"%s\"", m->at, t->name);
 	members_json(f, t, body, false);
 	fputs("}\n", f);
 	return written(f, e);

@@ -13,14 +13,11 @@
 
 #define CAP_BITS 64
 
-typedef struct __user_cap_header_struct cap_header;
-typedef struct __user_cap_data_struct cap_data;
-
 static int
 caps_get(uint64_t *effective, uint64_t *permitted)
 {
-	cap_header h = { _LINUX_CAPABILITY_VERSION_3, 0 };
-	cap_data d[2] = { 0 };
+	struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct d[2] = { 0 };
 
 	if (syscall(SYS_capget, &h, d) < 0)
 		return -1;
@@ -32,8 +29,8 @@ caps_get(uint64_t *effective, uint64_t *permitted)
 static int
 caps_set(uint64_t mask)
 {
-	cap_header h = { _LINUX_CAPABILITY_VERSION_3, 0 };
-	cap_data d[2] = { 0 };
+	struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct d[2] = { 0 };
 
 	d[0].effective = d[0].permitted = (uint32_t)mask;
 	d[1].effective = d[1].permitted = (uint32_t)(mask >> 32);

@@ -132,7 +132,7 @@ static int
 allow_family(scmp_filter_ctx f, unsigned family)
 {
 	return seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-	    SCMP_A0(SCMP_CMP_EQ, family));
+	    SCMP_A0(SCMP_CMP_EQ, family, 0));
 }
 
 /* socket(2) by family, so that UNIX does not mean the network. */
@@ -175,11 +175,11 @@ static int
 allow_prctl(scmp_filter_ctx f)
 {
 	int rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
-	    SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
+	    SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME, 0));
 
 	if (rc == 0)
 		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
-		    SCMP_A0(SCMP_CMP_EQ, PR_GET_DUMPABLE));
+		    SCMP_A0(SCMP_CMP_EQ, PR_GET_DUMPABLE, 0));
 	return rc == 0 && WIDE ? allow(f, SCMP_SYS(prctl)) : rc;
 }
 
