@@ -19,6 +19,8 @@ int cmd_watch(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_events(int argc, char **argv);
 int cmd_hello(int argc, char **argv);
+int cmd_resolve(int argc, char **argv);
+int cmd_overview(int argc, char **argv);
 int cmd_judge(int argc, char **argv);
 
 /* One request to the running daemon; the exit status, said on failure. */

@@ -258,10 +258,21 @@ apply_one() {	# LAYER TUNNEL
 		return 0
 	fi
 	why=${why##*"$NL"}
+	why=${why#dmvpn-"$1": }
 	[ "$(cat "$RUN/refused/$2.$1" 2>/dev/null)" = "$why" ] ||
 		warn "tunnel $2: $1: $why"
 	say "$why" >"$RUN/refused/$2.$1"
 	return 1
+}
+
+# The first refusal of a tunnel.
+refusal() {
+	for layer in $LAYERS; do
+		[ ! -f "$RUN/refused/$1.$layer" ] || {
+			say "$layer: $(cat "$RUN/refused/$1.$layer")"
+			return 0
+		}
+	done
 }
 
 apply_tunnel() {	# TUNNEL: all layers, from below
@@ -274,12 +285,14 @@ apply_tunnel() {	# TUNNEL: all layers, from below
 withdraw_tunnel() {
 	select_tunnel "$1"
 	{
-		call dpd headends delete "$T"
-		is_direct || call nhrp interface delete "$T"
-		call ike profile delete "$T"
-		[ "$ROLE" != remote ] || call ike profile delete "$T.standby"
-		call gre interface delete "$T"
-		call pki unload "$T"
-	} >/dev/null 2>&1 </dev/null || :
-	rm -f "$RUN/refused/$1."*
+		call dpd headends delete "$T" || :
+		is_direct || call nhrp interface delete "$T" || :
+		call ike profile delete "$T" || :
+		[ "$ROLE" != remote ] || call ike profile delete "$T.standby" || :
+		call gre interface delete "$T" || :
+		call pki unload "$T" || :
+	} >/dev/null 2>&1 </dev/null
+	for layer in $LAYERS; do
+		rm -f "$RUN/refused/$1.$layer"
+	done
 }

@@ -63,7 +63,7 @@ up_file() {	# FILE
 		rm -f "$target.old.new"
 		return 0
 	fi
-	warn "$1: $(cat "$RUN/refused/$NAME".* 2>/dev/null | head -n 1)"
+	warn "$1: $(refusal "$NAME")"
 	[ -f "$target.old.new" ] || return 1
 	mv -f "$target.old.new" "$target"
 	apply_tunnel "$NAME" || :
@@ -186,7 +186,11 @@ logs() {
 	fi
 	[ -d "$RUN/log" ] || fail 1 "there are no logs in $RUN"
 	files=
-	for log in $(set +f; printf '%s ' "$RUN"/log/"${1:-*}".log); do
+	if [ "$#" -eq 0 ]; then
+		set -- "$LAYERS dmvpn hooks"
+	fi
+	for log in $1; do
+		log=$RUN/log/$log.log
 		[ ! -f "$log" ] || files=$files$log$NL
 	done
 	[ -n "$files" ] || fail 1 "${1:-}: no such log, expected one of $LAYERS dmvpn hooks"

@@ -51,10 +51,10 @@ make_directories() {
 
 # After READY_LIMIT the child ends, and whoever reads the FIFO with it.
 limiter() {	# PID FIFO
-	trap 'kill "$pause" 2>/dev/null; exit 0' TERM
+	trap 'kill "$pause" 2>/dev/null; wait "$pause" 2>/dev/null; exit 0' TERM
 	sleep "$READY_LIMIT" &
 	pause=$!
-	wait "$pause"
+	wait "$pause" 2>/dev/null || :
 	kill -KILL "$1" 2>/dev/null || :
 	: >"$2"
 }
@@ -110,8 +110,10 @@ stop_daemon() {
 	rm -f "$SUP/$1.pid"
 }
 
-last_words() {	# LAYER STATUS: why it ended, from the end of its log
-	words=$(tail -n 1 "$RUN/log/$1.log" 2>/dev/null | cut -c 1-300)
+# Why it ended: what its log says last, of this time.
+last_words() {	# LAYER STATUS
+	words=$(tail -c "+$((LOG_BEFORE + 1))" "$RUN/log/$1.log" 2>/dev/null |
+		grep -v ': info ' | tail -n 1 | cut -c 1-300)
 	say "${words:-dmvpn-$1 ended with status $2}"
 }
 
@@ -122,11 +124,13 @@ watch_layer() {
 	while :; do
 		began=$(uptime_seconds)
 		status=0
+		: >>"$RUN/log/$1.log"
+		LOG_BEFORE=$(wc -c <"$RUN/log/$1.log")
 		if adopt_daemon "$1" || start_daemon "$1"; then
 			apply_layer "$1" || :
 			set_state "$1" up ''
 		fi
-		wait "$CHILD" || status=$?
+		wait "$CHILD" 2>/dev/null || status=$?
 		rm -f "$SUP/$1.pid"
 		count_restart "$1"
 		if [ $(($(uptime_seconds) - began)) -ge "$STEADY" ]; then
@@ -150,7 +154,7 @@ count_restart() {
 pause() {
 	sleep "$1" &
 	pausing=$!
-	wait "$pausing" || :
+	wait "$pausing" 2>/dev/null || :
 	kill "$pausing" 2>/dev/null || :
 }
 
@@ -211,26 +215,19 @@ rotate_logs() {
 	done
 }
 
-# A daemon that does not answer twice in a row is ended; its watcher starts
-# it again.
+# A daemon that does not answer twice in a row, within some seconds, is
+# ended; its watcher starts it again.
 look_for_hung() {
-	if call dpd hello >/dev/null 2>&1; then
-		HUNG=
-		return 0
-	fi
-	silent=
 	for layer in $LAYERS; do
 		pid=$(recorded_pid "$SUP/$layer.pid") || continue
-		! call dpd hello "$layer" >/dev/null 2>&1 || continue
-		case " $HUNG " in
-		*" $layer:$pid "*)
+		call dpd hello "$layer" >/dev/null 2>&1 ||
+			call dpd hello "$layer" >/dev/null 2>&1 || {
+			[ "$(recorded_pid "$SUP/$layer.pid")" = "$pid" ] ||
+				continue
 			warn "dmvpn-$layer does not answer, ended"
 			kill -KILL "$pid" 2>/dev/null || :
-			;;
-		*) silent="$silent $layer:$pid" ;;
-		esac
+		}
 	done
-	HUNG=$silent
 }
 
 look_after() {
@@ -259,7 +256,6 @@ supervise() {
 	record_pid "$SUP/pid" $$
 	trap 'stop_all; exit 0' TERM INT
 	trap '' HUP PIPE
-	HUNG=
 	ticks=0
 	start_all
 	: >"$SUP/ready"
