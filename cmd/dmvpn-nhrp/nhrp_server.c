@@ -26,24 +26,46 @@ drop_routes(struct nhrp_engine *g, struct nhrp_binding *b, bool below)
 	b->n_routes = 0;
 }
 
+/* All that one requester was told, taken off the list; returns how much. */
+static size_t
+gather(struct nhrp_binding *b, const struct addr *requester, uint64_t now,
+    struct prefix *what, size_t max)
+{
+	struct nhrp_told **at = &b->told, *t;
+	size_t n = 0;
+
+	what[n++] = prefix_host(&b->address);
+	while ((t = *at) != NULL) {
+		if (!addr_equal(&t->requester, requester)) {
+			at = &t->next;
+			continue;
+		}
+		if (t->expires > now && n < max &&
+		    !prefix_equal(&t->prefix, &what[0]))
+			what[n++] = t->prefix;
+		*at = t->next;
+		b->n_told--;
+		free(t);
+	}
+	return n;
+}
+
 /* Tell those who were told of this binding that it is over. */
 static void
 fan_out(struct nhrp_engine *g, struct nhrp_binding *b)
 {
-	struct nhrp_told *t;
+	struct prefix what[16];
 
-	for (t = b->told; t != NULL; t = t->next) {
+	while (b->told != NULL) {
+		struct addr requester = b->told->requester;
 		struct nhrp_binding *to = nhrp_binding_find(b->iface,
-		    &t->requester);
-		struct prefix what[2] = { prefix_host(&b->address),
-		    t->prefix };
+		    &requester);
+		size_t n = gather(b, &requester, g->now, what, 16);
 
-		if (to == NULL || to == b || t->expires <= g->now)
-			continue;
-		nhrp_purge_send(g, b->iface, to->node, &to->address, what,
-		    prefix_equal(&what[0], &what[1]) ? 1 : 2, 0, true);
+		if (to != NULL && to != b)
+			nhrp_purge_send(g, b->iface, to->node, &to->address,
+			    what, n, 0, true);
 	}
-	nhrp_told_free(&b->told, &b->n_told);
 }
 
 static void
