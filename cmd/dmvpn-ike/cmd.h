@@ -47,8 +47,9 @@ int cmd_each_failure(struct conn *c,
  * address? */
 bool cmd_sa_is(const struct ike_sa *s, const char *what);
 
-/* The number of the peer that is meant; 0: e says that there is none. */
-uint16_t cmd_find_peer(const char *what, struct err *e);
+/* The number of the peer that is meant; 0: there is none; -1: the daemon
+ * can not be asked; e says so. */
+int cmd_find_peer(const char *what, struct err *e);
 
 /* Text for what the user may leave out; -1: too long. */
 int cmd_text(char *to, size_t len, const char *option, const char *from,

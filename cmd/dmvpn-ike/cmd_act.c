@@ -10,11 +10,11 @@ static uint16_t
 peer_argument(const char *what, int *status)
 {
 	struct err e;
-	uint16_t peer = cmd_find_peer(what, &e);
+	int peer = cmd_find_peer(what, &e);
 
-	if (peer == 0)
-		*status = command_fail(EXIT_NO, &e);
-	return peer;
+	if (peer <= 0)
+		*status = command_fail(peer == 0 ? EXIT_NO : EXIT_SYSTEM, &e);
+	return peer <= 0 ? 0 : (uint16_t)peer;
 }
 
 int

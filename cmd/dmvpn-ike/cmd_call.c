@@ -92,7 +92,7 @@ match_peer(void *arg, const struct ike_sa *s)
 	return 1;
 }
 
-uint16_t
+int
 cmd_find_peer(const char *what, struct err *e)
 {
 	struct wanted_peer w = { .what = what };
@@ -100,13 +100,13 @@ cmd_find_peer(const char *what, struct err *e)
 	int rc;
 
 	if (c == NULL)
-		return 0;
+		return -1;
 	rc = cmd_each_sa(c, match_peer, &w, e);
 	conn_close(c);
 	if (rc == 0)
 		err_set(e, ENOENT, "no peer \"%s\"; \"dmvpn-ike peers\" lists "
 		    "them", what);
-	return w.peer;
+	return rc < 0 ? -1 : w.peer;
 }
 
 int

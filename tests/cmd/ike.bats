@@ -67,7 +67,7 @@ ike() {
 }
 
 @test "the daemon is ready, tells its status, and ends by stop and by SIGTERM" {
-	daemon ike ike run --port "$PORT"
+	daemon ike "$B/dmvpn-ike" run --port "$PORT"
 	run -0 ike status
 	[[ $output == "port $PORT, agent not reachable, dmvpn-gre not reachable, 0 IKE SAs, 0 peers" ]]
 	[ "$(ike status -j | jq .port)" -eq "$PORT" ]
@@ -75,21 +75,21 @@ ike() {
 	wait "$pid"
 	[ ! -e "$DMVPN_RUN/ike.sock" ]
 	rm "$T/ike.ready"
-	daemon ike ike run --port "$PORT"
+	daemon ike "$B/dmvpn-ike" run --port "$PORT"
 	kill "$pid"
 	wait "$pid"
 	[ ! -e "$DMVPN_RUN/ike.sock" ]
 }
 
 @test "a port in use is named, and how to find who has it" {
-	daemon ike ike run --port "$PORT"
+	daemon ike "$B/dmvpn-ike" run --port "$PORT"
 	mkdir "$T/other"
 	DMVPN_RUN=$T/other run -111 --separate-stderr ike run --port "$PORT"
 	[[ $stderr == *"UDP port $PORT is in use"* && $stderr == *"ss -lnpu"* ]]
 }
 
 @test "a second daemon on the same socket is refused" {
-	daemon ike ike run --port "$PORT"
+	daemon ike "$B/dmvpn-ike" run --port "$PORT"
 	run -111 --separate-stderr ike run --port $((PORT + 1))
 	[[ $stderr == *ike.sock* ]]
 	run -0 ike status
@@ -97,7 +97,7 @@ ike() {
 
 @test "the daemon has no capability, no new privileges, and a filter" {
 	[ "${MODE:-release}" = release ] || skip "sanitizers need more system calls"
-	daemon ike ike run --port "$PORT"
+	daemon ike "$B/dmvpn-ike" run --port "$PORT"
 	grep -q '^CapEff:.*0000000000000000$' "/proc/$pid/status"
 	grep -q '^CapBnd:.*0000000000000000$' "/proc/$pid/status" ||
 		[ "$(id -u)" != 0 ]
@@ -107,7 +107,7 @@ ike() {
 }
 
 @test "a profile is checked, and a refusal says what is wrong" {
-	daemon ike ike run --port "$PORT"
+	daemon ike "$B/dmvpn-ike" run --port "$PORT"
 	run -100 --separate-stderr ike profile set p --interface dmvpn0
 	[[ $stderr == *"--identity"* ]]
 	run -100 --separate-stderr ike profile set p --interface dmvpn0 \
@@ -125,7 +125,7 @@ ike() {
 }
 
 @test "what is not there is said plainly: peers, failures, records" {
-	daemon ike ike run --port "$PORT"
+	daemon ike "$B/dmvpn-ike" run --port "$PORT"
 	run -1 --separate-stderr ike why 192.0.2.1
 	[[ -z $output && $stderr == *'nothing is known about "192.0.2.1"'* ]]
 	run -1 --separate-stderr ike rekey 7
@@ -137,7 +137,7 @@ ike() {
 }
 
 @test "without an agent a connection says why it does not come up" {
-	daemon ike ike run --port "$PORT"
+	daemon ike "$B/dmvpn-ike" run --port "$PORT"
 	ike profile set p --interface dmvpn0 --identity me
 	run -0 ike connection set c --profile p --remote 127.0.0.1:9
 	wait_for eval 'ike why c | grep -q agent'
@@ -146,7 +146,7 @@ ike() {
 }
 
 @test "IKE-06 IKE-07 IKE-08 garbage on the port is counted and not answered" {
-	daemon ike ike run --port "$PORT"
+	daemon ike "$B/dmvpn-ike" run --port "$PORT"
 	exec 9<>"/dev/udp/127.0.0.1/$PORT"
 	printf 'x' >&9
 	head -c 27 /dev/zero >&9
@@ -164,7 +164,7 @@ ike() {
 }
 
 @test "trace shows a message that comes, and why it was not taken" {
-	daemon ike ike run --port "$PORT"
+	daemon ike "$B/dmvpn-ike" run --port "$PORT"
 	ike trace --json --count 1 --write "$T/t.pcapng" >"$T/trace" 2>&1 &
 	PIDS+=($!)
 	vector=$BATS_TEST_DIRNAME/../vectors/decode/raw.pcap

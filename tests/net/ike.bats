@@ -1,0 +1,353 @@
+# dmvpn-ike between two of our own, over real packets: a (192.0.2.1) begins,
+# b (192.0.2.2) answers.
+
+bats_require_minimum_version 1.5.0
+load lib
+
+setup() {
+	net_setup
+	net_need_tun
+	T=$BATS_TEST_TMPDIR
+	printf 'correct horse' >"$T/psk"
+}
+
+teardown() {
+	if [ -z "$BATS_TEST_COMPLETED" ]; then
+		tail -n 15 "$T"/*.log >&2 || true
+	fi
+	net_teardown
+}
+
+two() {
+	ns_new a b
+	link a:e0=192.0.2.1/24 b:e0=192.0.2.2/24
+}
+
+# site NAME [AGENT ARGUMENTS...]: gre, agent and ike in a namespace
+site() {
+	local n=$1
+	shift
+	start "$n" "$n-gre" "$B/dmvpn-gre" run
+	if [ $# -gt 0 ]; then
+		start "$n" "$n-pki" "$B/dmvpn-pki" agent "$@"
+	else
+		start "$n" "$n-pki" "$B/dmvpn-pki" agent --psk "me=$T/psk" \
+		    --id "$n.example.org"
+	fi
+	start "$n" "$n-ike" "$B/dmvpn-ike" run
+}
+
+ike() {
+	local n=$1
+	shift
+	on "$n" "$B/dmvpn-ike" "$@"
+}
+
+gre() {
+	local n=$1
+	shift
+	on "$n" "$B/dmvpn-gre" "$@"
+}
+
+# GRE in transport mode, 10.255.0.1 and 10.255.0.2; more arguments go to the
+# profiles of both.
+mgre() {
+	gre a interface set dmvpn0 -a 10.255.0.1/24
+	gre b interface set dmvpn0 -a 10.255.0.2/24
+	ike b profile set p -i dmvpn0 --identity me --accept "$@"
+	ike a profile set p -i dmvpn0 --identity me "$@"
+	ike a connection set hub -p p --remote 192.0.2.2 --wait 15
+	wait_for 5 has_peer b
+	gre a map set dmvpn0 10.255.0.2 "$(peer_of a)"
+	gre b map set dmvpn0 10.255.0.1 "$(peer_of b)"
+}
+
+# Tunnel mode, 10.1/16 behind a and 10.2/16 behind b, routed.
+direct() {
+	addr a lo 10.1.0.1/32
+	addr b lo 10.2.0.1/32
+	gre a interface set ipsec0 --mode direct
+	gre b interface set ipsec0 --mode direct
+	ike b profile set p -i ipsec0 --identity me --accept --mode tunnel \
+	    --local-ts 10.2.0.0/16 --remote-ts 10.1.0.0/16 --routes "$@"
+	ike a profile set p -i ipsec0 --identity me --mode tunnel \
+	    --local-ts 10.1.0.0/16 --remote-ts 10.2.0.0/16 --routes "$@"
+	ike a connection set hub -p p --remote 192.0.2.2 --wait 15
+	wait_for 5 has_peer b
+}
+
+peer_of() {
+	ike "$1" peers -j | jq .peer | head -n 1
+}
+
+has_peer() {
+	[ -n "$(peer_of "$1")" ]
+}
+
+spis() {
+	ike "$1" sas -j | jq -r 'select(.state == "up") |
+	    .children[0]."spi-in"'
+}
+
+# lossless NS ADDRESS SECONDS COMMAND...: 100 packets a second while the
+# command runs; fails when one is lost.
+lossless() {
+	local n=$1 to=$2 s=$3
+	shift 3
+	on "$n" ping -q -i 0.01 -c $((s * 100)) "$to" >"$T/ping" 3>&- &
+	local p=$!
+	"$@"
+	wait "$p" || true
+	cat "$T/ping"
+	grep -q ' 0% packet loss' "$T/ping"
+}
+
+@test "PSK: a transport SA carries GRE, and both know each other" {
+	two
+	site a
+	site b
+	mgre
+	on a ping -c 3 -i 0.1 -W 2 10.255.0.2
+	[ "$(ike a peers -j | jq -r .identity)" = b.example.org ]
+	[ "$(ike b peers -j | jq -r .identity)" = a.example.org ]
+	[ "$(ike b peers -j | jq -r .psk)" = true ]
+	run -0 ike a status
+	[[ $output == *"hub: up for"*"b.example.org at 192.0.2.2"* ]]
+	ike a probe-peer hub
+}
+
+@test "direct: a tunnel SA carries subnets, whose routes come and go with it" {
+	two
+	site a
+	site b
+	direct
+	on a ip route show 10.2.0.0/16 | grep -q ipsec0
+	on a ping -c 3 -i 0.1 -W 2 -I 10.1.0.1 10.2.0.1
+	on b ping -c 3 -i 0.1 -W 2 -I 10.2.0.1 10.1.0.1
+	ike a connection delete hub
+	wait_for 5 eval '[ -z "$(on a ip route show 10.2.0.0/16)" ]'
+	wait_for 5 eval '[ -z "$(on b ip route show 10.1.0.0/16)" ]'
+	run -0 ike b peers -j
+	[ -z "$output" ]
+}
+
+@test "certificates: identities, blocks and selectors come from them" {
+	two
+	cd "$T"
+	"$B/dmvpn-pki" init -d "$T/ca" -n test
+	for n in a b; do
+		"$B/dmvpn-pki" issue -d "$T/ca" -o "$T/$n.pem" \
+		    --tunnel-address "10.255.0.$([ $n = a ] && echo 1 || echo 2)" \
+		    "$n.example.org"
+	done
+	site a --load "me=$T/a.pem"
+	site b --load "me=$T/b.pem"
+	mgre --peer-id '*.example.org' --need-blocks
+	on a ping -c 3 -i 0.1 -W 2 10.255.0.2
+	[ "$(ike a peers -j | jq -r .identity)" = b.example.org ]
+	[ "$(ike a peers -j | jq -r '.blocks[0]')" = 10.255.0.2/32 ]
+}
+
+@test "rekeying children and IKE SAs from either side loses nothing" {
+	two
+	site a
+	site b
+	mgre
+	before=$(spis a)
+	rekeys() {
+		for n in a b a b; do
+			ike $n rekey "$(peer_of $n)"
+			wait_for 3 ike $n sas
+			sleep 0.5
+			ike $n rekey --ike "$(peer_of $n)"
+			sleep 0.5
+		done
+	}
+	lossless a 10.255.0.2 6 rekeys
+	[ "$(spis a)" != "$before" ]
+	[ "$(ike a peers -j | wc -l)" -eq 1 ]
+	[ "$(ike a sas -j | jq -s 'map(select(.state == "up")) | length')" \
+	    -eq 1 ]
+}
+
+@test "a wrong PSK is told on both sides, in one sentence with a code" {
+	two
+	site a
+	printf 'another' >"$T/psk"
+	site b
+	gre a interface set dmvpn0
+	gre b interface set dmvpn0
+	ike b profile set p -i dmvpn0 --identity me --accept
+	ike a profile set p -i dmvpn0 --identity me
+	run -1 --separate-stderr ike a connection set hub -p p \
+	    --remote 192.0.2.2 --wait 15
+	[[ $stderr == *authentication* || $stderr == *AUTH* ]]
+	wait_for 5 eval 'ike b why 192.0.2.1'
+	run -0 ike b why -j 192.0.2.1
+	[ "$(jq -r .reason.code <<<"$output" | head -n 1)" != "" ]
+	run -0 ike b status
+	[[ $output == *"192.0.2.1:"*refused* ]]
+	run -0 ike a why hub
+	[[ $output == hub:* ]]
+}
+
+@test "no common proposal: both lists and the first difference are named" {
+	two
+	site a
+	site b
+	gre a interface set dmvpn0
+	gre b interface set dmvpn0
+	ike b profile set p -i dmvpn0 --identity me --accept \
+	    --proposal aes256gcm16-prfsha384-ecp384
+	ike a profile set p -i dmvpn0 --identity me \
+	    --proposal aes128-sha256-modp2048
+	run -1 --separate-stderr ike a connection set hub -p p \
+	    --remote 192.0.2.2 --wait 15
+	[[ $stderr == *proposal* ]]
+	wait_for 5 ike b why 192.0.2.1
+	run -0 ike b why -j 192.0.2.1
+	[[ $(jq -r .reason.offered <<<"$output") == *aes128*modp2048* ]]
+	[[ $(jq -r .reason.wanted <<<"$output") == *aes256gcm16*ecp384* ]]
+	[ -n "$(jq -r '.reason.difference // empty' <<<"$output")" ]
+}
+
+@test "no common selector: the peers say so, and IKE itself is not blamed" {
+	two
+	site a
+	site b
+	gre a interface set ipsec0 --mode direct
+	gre b interface set ipsec0 --mode direct
+	ike b profile set p -i ipsec0 --identity me --accept --mode tunnel \
+	    --local-ts 10.2.0.0/16 --remote-ts 10.1.0.0/16
+	ike a profile set p -i ipsec0 --identity me --mode tunnel \
+	    --local-ts 172.16.0.0/16 --remote-ts 172.17.0.0/16
+	run -1 --separate-stderr ike a connection set hub -p p \
+	    --remote 192.0.2.2 --wait 15
+	[[ $stderr == *selector* ]]
+}
+
+@test "an unreachable peer is said to be one, and tried again" {
+	two
+	site a
+	gre a interface set dmvpn0
+	ike a profile set p -i dmvpn0 --identity me
+	ike a connection set hub -p p --remote 192.0.2.2
+	wait_for 5 eval 'ike a status | grep -q "^hub: "'
+	site b
+	gre b interface set dmvpn0
+	ike b profile set p -i dmvpn0 --identity me --accept
+	wait_for 40 has_peer a
+}
+
+@test "OPS-01 kill -9 of dmvpn-ike on either side loses no packet" {
+	two
+	site a
+	site b
+	mgre
+	crash() {
+		slay b-ike
+		start b b-ike "$B/dmvpn-ike" run
+		ike b profile set p -i dmvpn0 --identity me --accept
+		sleep 1
+		slay a-ike
+		start a a-ike "$B/dmvpn-ike" run
+		ike a profile set p -i dmvpn0 --identity me
+		ike a connection set hub -p p --remote 192.0.2.2 --wait 10
+	}
+	lossless a 10.255.0.2 8 crash
+	wait_for 20 has_peer b
+	[ "$(gre b peer list -j | wc -l)" -eq 1 ]
+}
+
+@test "kill -9 of the packet half: traffic is back within 2 s, with new keys" {
+	two
+	site a
+	site b
+	mgre
+	before=$(spis a)
+	half=$(pgrep -P "$(pid_of a-gre)" | head -n 1)
+	[ -n "$half" ]
+	on a ping -q -i 0.01 -c 500 10.255.0.2 >"$T/ping" 3>&- &
+	p=$!
+	sleep 1
+	kill -KILL "$half"
+	wait "$p" || true
+	cat "$T/ping"
+	lost=$(awk '/transmitted/ { print $1 - $4 }' "$T/ping")
+	[ "$lost" -le 200 ]
+	wait_for 5 eval '[ "$(spis a)" != "$before" ]'
+}
+
+@test "a peer that is closed is told; one that is dead is not waited for" {
+	two
+	site a
+	site b
+	mgre
+	ike a events -j ike-down ike-up >"$T/events" 3>&- &
+	echo $! >"$NET_PIDS/events"
+	sleep 0.3
+	ike b close "$(peer_of b)" --why "as a test"
+	wait_for 5 grep -q ike-down "$T/events"
+	wait_for 10 grep -q ike-up "$T/events"
+	slay b-ike
+	slay b-gre
+	run -1 ike a probe-peer hub
+	ike a close hub --dead --why "it does not answer"
+	run -0 ike a peers -j
+	[ -z "$output" ]
+}
+
+@test "trace shows messages decrypted; exported keys open a capture" {
+	two
+	start a a-gre "$B/dmvpn-gre" run
+	start a a-pki "$B/dmvpn-pki" agent --psk "me=$T/psk" --id a.example.org
+	start a a-ike "$B/dmvpn-ike" run --export-keys "$T/keys"
+	site b
+	capture a e0 "$T/wire.pcap" udp
+	ike a trace -j --write "$T/trace.pcapng" >"$T/trace" 3>&- &
+	echo $! >"$NET_PIDS/trace"
+	sleep 0.3
+	mgre
+	wait_for 5 eval '[ "$(grep -c ike-auth "$T/trace")" -ge 2 ]'
+	[ "$(jq -r 'select(.exchange == "ike-auth") | .payloads[] |
+	    select(.type == "sk").decrypted' "$T/trace" | sort -u)" = true ]
+	capture_end
+	run -0 "$B/dmvpn-decode" ike -j --keys "$T/keys" "$T/wire.pcap"
+	ids=$(jq -r '.payloads[] | select(.type == "sk") | .payloads[]? |
+	    select(.type == "id-i" or .type == "id-r").identity' \
+	    <<<"$output" | sort -u | xargs)
+	[ "$ids" = "a.example.org b.example.org" ]
+	run -0 "$B/dmvpn-decode" ike -j --keys "$T/trace.pcapng.keys" \
+	    "$T/trace.pcapng"
+	[[ $output == *a.example.org* ]]
+}
+
+@test "keys are not exported unless asked for" {
+	two
+	site a
+	site b
+	ike a events -j ike-keys >"$T/events" 3>&- &
+	echo $! >"$NET_PIDS/events"
+	sleep 0.3
+	mgre
+	[ ! -s "$T/events" ]
+}
+
+@test "composition: dmvpn-gre with, dmvpn-ike connect, and no daemon" {
+	two
+	for n in a b; do
+		[ $n = a ] && other=b at=1 peer=2 || { other=a; at=2; peer=1; }
+		ip netns exec "$(ns_name $n)" env DMVPN_RUN="$T/run/$n" \
+		    "$B/dmvpn-gre" with dmvpn0 --local "192.0.2.$at" \
+		    -a "10.255.0.$at/24" -- \
+		    "$B/dmvpn-ike" connect --psk-file "$T/psk" \
+		    --id "$n.example.org" --peer-address "10.255.0.$peer" \
+		    $([ $n = b ] && echo --accept || echo 192.0.2.2) \
+		    3>&- </dev/null >"$T/$n.log" 2>&1 &
+		echo $! >"$NET_PIDS/with-$n"
+		if [ $n = a ]; then sleep 0.3; fi
+	done
+	wait_for 15 grep -q '^up: ' "$T/a.log"
+	wait_for 5 grep -q '^up: ' "$T/b.log"
+	on a ping -c 3 -i 0.1 -W 2 10.255.0.2
+}
