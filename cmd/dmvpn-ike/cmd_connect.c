@@ -189,8 +189,7 @@ static int
 profile_of(struct ike_profile_set *p, const struct connect_options *o,
     struct err *e)
 {
-	uint32_t mode = o->remote_ts.n > 0 ? SA_MODE_TUNNEL :
-	    SA_MODE_TRANSPORT;
+	uint32_t mode = SA_MODE_TRANSPORT;
 
 	if (o->mode != NULL && name_value(sa_mode_names, o->mode, &mode) < 0)
 		return err_set(e, 0, "--mode: \"%s\" is not known", o->mode);
@@ -263,6 +262,34 @@ run(struct connecting *c, int gre_fd, struct err *e)
 
 /* ---- options ---- */
 
+/* The interface that "dmvpn-gre with" made: its name, and so the mode. */
+static int
+ask_interface(int fd, struct connect_options *o, struct err *e)
+{
+	static struct gre_interfaces list;
+	struct page p = { .of = "gre-interfaces" };
+	struct conn *c;
+	int copy = dup(fd), rc;
+
+	if (copy < 0)
+		return err_sys(e, "DMVPN_GRE_FD");
+	c = conn_of_fd(copy, e);
+	if (c == NULL)
+		return -1;
+	rc = conn_call(c, &page_type, &p, &gre_interfaces_type, &list, NULL,
+	    e);
+	conn_close(c);
+	if (rc < 0)
+		return err_in(e, "DMVPN_GRE_FD");
+	if (list.n_items == 0)
+		return err_set(e, 0, "dmvpn-gre has no interface");
+	if (o->interface == NULL)
+		o->interface = list.items[0].interface;
+	if (o->mode == NULL && list.items[0].mode == GRE_MODE_DIRECT)
+		o->mode = name_find(sa_mode_names, SA_MODE_TUNNEL);
+	return 0;
+}
+
 static int
 inherited(int *fd, struct connect_options *o, struct err *e)
 {
@@ -275,11 +302,7 @@ inherited(int *fd, struct connect_options *o, struct err *e)
 	if (num_parse(text, 3, 1023, &n, e) < 0)
 		return err_in(e, "DMVPN_GRE_FD");
 	*fd = (int)n;
-	if (o->interface == NULL)
-		o->interface = getenv("DMVPN_INTERFACE");
-	if (o->interface == NULL)
-		return err_set(e, 0, "--interface is needed");
-	return 0;
+	return ask_interface(*fd, o, e);
 }
 
 static int
@@ -328,10 +351,10 @@ cmd_connect(int argc, char **argv)
 		  &o.id, 0, 0 },
 		{ 0, "peer-id", "ID", "who must answer", OPT_TEXT,
 		  &o.peer_id, 0, 0 },
-		{ 'i', "interface", "NAME", "the tunnel", OPT_TEXT,
+		{ 'i', "interface", "NAME", "the tunnel, if there are several", OPT_TEXT,
 		  &o.interface, 0, 0 },
-		{ 'm', "mode", "MODE", "transport (GRE), or tunnel, as with "
-		  "--remote-ts", OPT_TEXT, &o.mode, 0, 0 },
+		{ 'm', "mode", "MODE", "transport (GRE) or tunnel; as the "
+		  "interface is", OPT_TEXT, &o.mode, 0, 0 },
 		{ 0, "peer-address", "ADDR", "transport: the peer's address "
 		  "on the tunnel", OPT_ADDR, &o.peer_address, 0, 0 },
 		{ 0, "local-ts", "PREFIX", "tunnel mode: ours; repeatable",

@@ -190,11 +190,11 @@ lossless() {
 }
 
 certificates() {
-	"$B/dmvpn-pki" init -d "$T/ca" -n test
-	"$B/dmvpn-pki" issue -d "$T/ca" -o "$T/a.pem" "$@" a.example.org
-	"$B/dmvpn-pki" issue -d "$T/ca" -o "$T/b.pem" "$@" b.example.org
+	"$B/dmvpn-pki" init -s "$T/ca.db" -n test
+	"$B/dmvpn-pki" issue -s "$T/ca.db" -o "$T/a.pem" "$@" a.example.org
+	"$B/dmvpn-pki" issue -s "$T/ca.db" -o "$T/b.pem" "$@" b.example.org
 	mkdir -p "$D/x509" "$D/x509ca" "$D/private"
-	"$B/dmvpn-pki" export -d "$T/ca" -o "$D/x509ca/ca.pem" ca ||
+	"$B/dmvpn-pki" export -s "$T/ca.db" -o "$D/x509ca/ca.pem" ||
 		awk '/BEGIN CERT/ { n++ } n >= 2' "$T/b.pem" \
 		    >"$D/x509ca/ca.pem"
 	awk '/BEGIN CERT/ { n++ } n == 1 { print } /END CERT/ && n == 1 { exit }' \
@@ -228,7 +228,7 @@ theirs_cert() {
 }
 
 @test "certificates with RSA keys, which need IKE fragments" {
-	certificates --key rsa3072
+	certificates --key-type rsa3072
 	theirs_cert
 	ours --load "me=$T/a.pem"
 	profile

@@ -134,9 +134,9 @@ lossless() {
 @test "certificates: identities, blocks and selectors come from them" {
 	two
 	cd "$T"
-	"$B/dmvpn-pki" init -d "$T/ca" -n test
+	"$B/dmvpn-pki" init -s "$T/ca.db" -n test
 	for n in a b; do
-		"$B/dmvpn-pki" issue -d "$T/ca" -o "$T/$n.pem" \
+		"$B/dmvpn-pki" issue -s "$T/ca.db" -o "$T/$n.pem" \
 		    --tunnel-address "10.255.0.$([ $n = a ] && echo 1 || echo 2)" \
 		    "$n.example.org"
 	done
