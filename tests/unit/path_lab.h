@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "dmvpn-gre/path_int.h"
+#include "wire/esp.h"
 #include "wire/ip_sum.h"
 
 /*
@@ -201,6 +202,75 @@ static inline ssize_t
 lab_read(struct lab_end *e, uint8_t *to, size_t n)
 {
 	return recv(e->tap, to, n, MSG_DONTWAIT);
+}
+
+/* A datagram as if it came to port 4500, from 127.0.0.1 and that port. */
+static inline void
+lab_inject_tos(struct lab_end *e, uint16_t from, uint8_t *p, size_t n,
+    uint8_t tos)
+{
+	struct path_thread *t = &e->p->thread[0];
+	struct in_meta m = { .remote = lab_at(from), .local = lab_at(4500),
+	    .tos = tos, .udp = true };
+
+	t->now = lab_now;
+	in_udp(t, &m, p, n);
+	gro_flush(t);
+	say_wake(t);
+}
+
+static inline void
+lab_inject(struct lab_end *e, uint16_t from, uint8_t *p, size_t n)
+{
+	lab_inject_tos(e, from, p, n, 0);
+}
+
+/* ESP as the peer of lab_pair's second end would send it: n octets of
+ * payload, text padded to at least `text`.  Returns its length. */
+static inline size_t
+lab_seal(enum esp_cipher cipher, uint32_t spi, uint64_t seq, bool esn,
+    const void *payload, size_t n, size_t text, uint8_t next, uint8_t *p)
+{
+	const struct esp_suite *s = esp_suite((enum esp_alg)cipher);
+	struct esp_key *k = esp_key_new((enum esp_alg)cipher, true,
+	    lab_keys[1], s->key_len, 1, NULL);
+	struct esp_job j = { .p = p, .sequence = seq };
+
+	assert_non_null(k);
+	store32(p, spi);
+	store32(p + 4, (uint32_t)seq);
+	memcpy(p + 8 + s->iv_len, payload, n);
+	j.text = esp_text_len(n, s->block);
+	if (j.text < text)
+		j.text = text;
+	esp_pad(p + 8 + s->iv_len, n, j.text, next);
+	assert_int_equal(esp_seal(k, 0, esn, &j, 1), 0);
+	esp_key_free(k);
+	return 8U + s->iv_len + j.text + s->icv_len;
+}
+
+/* An inner packet of UDP with n octets, in GRE with key 42. */
+static inline size_t
+lab_gre(uint8_t *to, size_t n)
+{
+	uint8_t frame[2048];
+	size_t len = lab_udp_frame(frame, 1, n) - VNET_HEAD - ETH_HEAD;
+	struct gre_head g = { .protocol = GRE_IPV4, .keyed = true,
+	    .key = 42 };
+
+	memcpy(to + 8, frame + VNET_HEAD + ETH_HEAD, len);
+	return gre_write(to, &g, len) + len;
+}
+
+/* The next event of that type; others are skipped.  false: there is none. */
+static inline bool
+lab_event(struct lab_end *e, enum path_event_type type,
+    struct path_event *ev)
+{
+	while (path_event(e->p, ev) == 1)
+		if (ev->type == type)
+			return true;
+	return false;
 }
 
 static inline uint64_t
