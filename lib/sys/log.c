@@ -26,7 +26,7 @@ static const struct name levels[] = {
 };
 
 struct rate {
-	const char	*id;
+	char		 id[48];	/* "": free */
 	uint64_t	 second;
 	unsigned	 lines;
 	uint64_t	 dropped;
@@ -81,12 +81,13 @@ rate_of(const char *id)
 	for (i = 0; i < RATE_IDS; i++) {
 		struct rate *r = &log_state.rates[i];
 
-		if (r->id != NULL && strcmp(r->id, id) == 0)
+		if (strcmp(r->id, id) == 0)
 			return r;
 		if (r->second < oldest->second)
 			oldest = r;
 	}
-	*oldest = (struct rate){ .id = id };
+	memset(oldest, 0, sizeof(*oldest));
+	(void)text_copy(oldest->id, sizeof(oldest->id), id, NULL);
 	return oldest;
 }
 

@@ -1,0 +1,250 @@
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "msg/types.h"
+#include "msg_fill.h"
+#include "sys/out.h"
+
+static char *text;
+static size_t text_len;
+
+static FILE *
+begin(void)
+{
+	FILE *f;
+
+	free(text);
+	text = NULL;
+	f = open_memstream(&text, &text_len);
+	assert_non_null(f);
+	return f;
+}
+
+static struct gre_peer
+peer(void)
+{
+	struct gre_peer p = { .peer = 3, .owner = "ike",
+		.encap = GRE_ENCAP_UDP, .name = "a \"b\"\n\\",
+		.rx_packets = 18446744073709551615u };
+
+	p.remote.addr = addr_of("\xc0\0\2\1", 4);
+	p.remote.port = 4500;
+	p.blob = rbuf_of("\0\xff", 2);
+	return p;
+}
+
+static void
+json_has_every_kind(void **state)
+{
+	struct gre_peer p = peer();
+	FILE *f = begin();
+
+	(void)state;
+	assert_int_equal(out_json(f, &gre_peer_type, &p, NULL), 0);
+	fclose(f);
+	assert_string_equal(text, "{\"blob\":\"00ff\",\"name\":\"a \\\"b\\\""
+	    "\\u000a\\\\\",\"peer\":3,\"drops\":0,\"encap\":\"udp\","
+	    "\"owner\":\"ike\",\"remote\":\"192.0.2.1:4500\","
+	    "\"rx-bytes\":0,\"tx-bytes\":0,"
+	    "\"rx-packets\":18446744073709551615,\"tx-packets\":0}\n");
+}
+
+static void
+a_line_is_one_line_and_quotes_foreign_text(void **state)
+{
+	struct gre_peer p = peer();
+	FILE *f = begin();
+
+	(void)state;
+	assert_int_equal(out_line(f, &gre_peer_type, &p, NULL), 0);
+	fclose(f);
+	assert_non_null(strstr(text, "name=\"a \\\"b\\\"\\x0a\\\\\""));
+	assert_non_null(strstr(text, " remote=192.0.2.1:4500 "));
+	assert_ptr_equal(strchr(text, '\n'), text + text_len - 1);
+}
+
+static void
+cbor_is_the_message_itself(void **state)
+{
+	struct gre_peer p = peer(), back;
+	FILE *f = begin();
+
+	(void)state;
+	assert_int_equal(out_cbor(f, &gre_peer_type, &p, NULL), 0);
+	fclose(f);
+	assert_int_equal(msg_get(rbuf_of(text, text_len), &gre_peer_type,
+	    &back, NULL), 0);
+	assert_string_equal(back.name, p.name);
+}
+
+static void
+secrets_are_refused(void **state)
+{
+	static struct gre_sa_add sa;
+	static struct pki_load load;
+	FILE *f = begin();
+	struct err e;
+
+	(void)state;
+	assert_int_equal(out_json(f, &gre_sa_add_type, &sa, &e), -1);
+	assert_int_equal(out_line(f, &gre_sa_add_type, &sa, &e), -1);
+	assert_int_equal(out_cbor(f, &pki_load_type, &load, &e), -1);
+	assert_non_null(strstr(e.msg, "never printed"));
+	fclose(f);
+	assert_int_equal(text_len, 0);
+}
+
+/* Any type, any bounds: one line of JSON with as many braces as there should
+ * be.  (tests/cmd gives JSON of real programs to jq.) */
+static void
+every_type_renders_to_one_line(void **state)
+{
+	const struct msg_type *const *t;
+	uint32_t seed;
+
+	(void)state;
+	for (t = msg_types; *t != NULL; t++)
+		for (seed = 0; seed < 3; seed++) {
+			void *m = calloc(1, (*t)->size);
+			long depth = 0;
+			size_t i;
+			FILE *f = begin();
+
+			assert_non_null(m);
+			(void)fill_message(*t, m, seed, (int)seed);
+			if (out_json(f, *t, m, NULL) < 0) {
+				fclose(f);
+				free(m);
+				continue;	/* a secret */
+			}
+			fclose(f);
+			for (i = 0; i < text_len; i++)
+				depth += (text[i] == '{') - (text[i] == '}');
+			assert_int_equal(depth, 0);
+			assert_ptr_equal(strchr(text, '\n'),
+			    text + text_len - 1);
+			f = begin();
+			assert_int_equal(out_line(f, *t, m, NULL), 0);
+			fclose(f);
+			assert_ptr_equal(strchr(text, '\n'),
+			    text + text_len - 1);
+			free(m);
+		}
+}
+
+static void
+an_event_names_itself(void **state)
+{
+	struct gre_acquire a = { .peer = 7 };
+	uint8_t room[256];
+	struct wbuf w = wbuf_of(room, sizeof(room));
+	struct msg m;
+	struct err e;
+	FILE *f = begin();
+
+	(void)state;
+	assert_int_equal(msg_write_event(&w, 1234, &gre_acquire_type, &a,
+	    NULL), 0);
+	assert_int_equal(msg_read(wbuf_rbuf(&w), &m, NULL), 0);
+	assert_int_equal(out_event(f, OUT_JSON, &m, NULL), 0);
+	assert_int_equal(out_event(f, OUT_TEXT, &m, NULL), 0);
+	fclose(f);
+	assert_string_equal(text,
+	    "{\"at\":1234,\"event\":\"gre-acquire\",\"peer\":7}\n"
+	    "1.234 gre-acquire peer=7\n");
+	f = begin();
+	assert_int_equal(out_event(f, OUT_CBOR, &m, NULL), 0);
+	fclose(f);
+	assert_int_equal(text_len, w.len);
+	assert_memory_equal(text, w.buf, w.len);
+	memcpy(m.name, "of-tomorrow", sizeof("of-tomorrow"));
+	f = begin();
+	assert_int_equal(out_event(f, OUT_JSON, &m, &e), -1);
+	assert_int_equal(e.code, ENOTSUP);
+	fclose(f);
+}
+
+static void
+text_that_is_no_utf8_stays_valid_json(void **state)
+{
+	FILE *f = begin();
+
+	(void)state;
+	json_text(f, "a\xff\x1f\"\xc3", 5);
+	putc(' ', f);
+	json_text(f, "\xc3\xa4", 2);
+	fclose(f);
+	assert_string_equal(text,
+	    "\"a\\u00ff\\u001f\\\"\\u00c3\" \"\xc3\xa4\"");
+}
+
+static void
+columns_are_as_wide_as_their_widest_cell(void **state)
+{
+	static const char *const headers[] = { "name", ">bytes", "why",
+		NULL };
+	struct table *t = table_new(headers);
+	FILE *f = begin();
+
+	(void)state;
+	table_cell(t, "%s", "a");
+	table_cell(t, "%d", 12345678);
+	table_cell(t, "%s", "");
+	table_cell(t, "%s", "z\xc3\xbcrich");
+	table_cell(t, "%d", 1);
+	table_cell(t, "%s", "long text");
+	assert_int_equal(table_print(t, f, NULL), 0);
+	fclose(f);
+	assert_string_equal(text,
+	    "name       bytes  why\n"
+	    "a       12345678  -\n"
+	    "z\xc3\xbcrich         1  long text\n");
+}
+
+static void
+numbers_for_people(void **state)
+{
+	char b[16];
+
+	(void)state;
+	assert_string_equal(human_bytes(0, b), "0");
+	assert_string_equal(human_bytes(999, b), "999");
+	assert_string_equal(human_bytes(1000, b), "1.0 k");
+	assert_string_equal(human_bytes(1234567, b), "1.2 M");
+	assert_string_equal(human_bytes(UINT64_MAX, b), "18 E");
+	assert_string_equal(human_time(0, b), "0 s");
+	assert_string_equal(human_time(61, b), "1 min 1 s");
+	assert_string_equal(human_time(11100, b), "3 h 5 min");
+	assert_string_equal(human_time(90000, b), "1 d 1 h");
+	assert_true(strlen(human_time(UINT64_MAX, b)) < 16);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(json_has_every_kind),
+		cmocka_unit_test(a_line_is_one_line_and_quotes_foreign_text),
+		cmocka_unit_test(cbor_is_the_message_itself),
+		cmocka_unit_test(secrets_are_refused),
+		cmocka_unit_test(every_type_renders_to_one_line),
+		cmocka_unit_test(an_event_names_itself),
+		cmocka_unit_test(text_that_is_no_utf8_stays_valid_json),
+		cmocka_unit_test(columns_are_as_wide_as_their_widest_cell),
+		cmocka_unit_test(numbers_for_people),
+	};
+	int rc;
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	rc = cmocka_run_group_tests(tests, NULL, NULL);
+	free(text);
+	return rc;
+}
