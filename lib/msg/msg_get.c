@@ -222,30 +222,31 @@ get_member(struct rbuf *in, const struct msg_field *f, void *base,
 static int
 get_map(struct rbuf *in, const struct msg_type *t, void *m, struct err *e)
 {
-	const struct msg_field *f = t->fields, *end = f + t->n_fields;
 	struct item it, key;
 	struct rbuf skipped;
+	size_t i = 0;
 
 	if (want(in, ITEM_MAP, &it, e) < 0)
 		return -1;
 	for (; it.n > 0; it.n--) {
 		if (want(in, ITEM_TEXT, &key, e) < 0)
 			return -1;
-		for (; f < end && key_before(f->key, &key.view); f++)
-			if (!f->optional)
-				return missing(f, e);
-		if (f == end || !key_is(&key.view, f->key)) {
+		for (; i < t->n_fields &&
+		    key_before(t->fields[i].key, &key.view); i++)
+			if (!t->fields[i].optional)
+				return missing(&t->fields[i], e);
+		if (i == t->n_fields || !key_is(&key.view, t->fields[i].key)) {
 			if (get_any(in, &skipped, e) < 0)
 				return -1;
 			continue;
 		}
-		if (get_member(in, f, m, e) < 0)
-			return err_in(e, "%s", f->key);
-		f++;
+		if (get_member(in, &t->fields[i], m, e) < 0)
+			return err_in(e, "%s", t->fields[i].key);
+		i++;
 	}
-	for (; f < end; f++)
-		if (!f->optional)
-			return missing(f, e);
+	for (; i < t->n_fields; i++)
+		if (!t->fields[i].optional)
+			return missing(&t->fields[i], e);
 	return 0;
 }
 
