@@ -158,7 +158,7 @@ cmd_confine(const char *copy, struct err *e)
 		    copy);
 	if (copy == NULL)
 		paths[1].path = NULL;
-	log_level(LEVEL_ERROR);		/* what the kernel lacks is its affair */
+	log_level(LEVEL_ERROR);	/* what the kernel lacks is its affair */
 	if (sandbox_enter(&conf, e) < 0)
 		return err_in(e, "sandbox");
 	return 0;

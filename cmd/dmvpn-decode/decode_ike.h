@@ -19,11 +19,11 @@ struct ike_view {
 	struct rbuf		 message;	/* from the IKE header on */
 	/* What SK or the collected SKFs hold, when it could be read. */
 	bool			 have_clear;
-	uint8_t			 first;		/* payload type inside */
+	uint8_t			 first;		/* payload inside */
 	struct rbuf		 clear;
-	const char		*algorithm;	/* how it was encrypted, or NULL */
-	const char		*dark;		/* why it was not read, or NULL */
-	const char		*drop;		/* why it was not taken, or NULL */
+	const char		*algorithm;	/* of encryption, or NULL */
+	const char		*dark;		/* why not read, or NULL */
+	const char		*drop;		/* why not taken, or NULL */
 };
 
 /* A whole record.  -1: it is no IKE message, or a part of it is malformed;

@@ -19,7 +19,7 @@ struct nhrp_view {
 	uint32_t	 peer;		/* of a live trace */
 	bool		 keyed;		/* GRE key */
 	uint32_t	 key;
-	uint32_t	 spi;		/* was in ESP of this SPI; 0: in clear */
+	uint32_t	 spi;		/* of the ESP around it; 0: none */
 	struct rbuf	 packet;	/* from the NHRP fixed header on */
 	const char	*drop;
 };

@@ -36,7 +36,8 @@ cmd_probe_peer(int argc, char **argv)
 	p.peer = peer_argument(argv[0], &status);
 	if (p.peer == 0)
 		return status;
-	status = command_call(CMD_SOCK, &ike_probe_type, &p, &ike_probe_reply_type, &r);
+	status = command_call(CMD_SOCK, &ike_probe_type, &p,
+	    &ike_probe_reply_type, &r);
 	if (status != EXIT_OK)
 		return status;
 	if (json)
@@ -66,8 +67,8 @@ cmd_rekey(int argc, char **argv)
 		return status;
 	r.peer = peer_argument(argv[0], &status);
 	r.child = !ike;
-	return r.peer == 0 ? status : command_call(CMD_SOCK, &ike_rekey_type, &r, NULL,
-	    NULL);
+	return r.peer == 0 ? status : command_call(CMD_SOCK, &ike_rekey_type,
+	    &r, NULL, NULL);
 }
 
 int
@@ -91,6 +92,6 @@ cmd_close(int argc, char **argv)
 	if (cmd_text(c.why, sizeof(c.why), "why", why, &e) < 0)
 		return command_usage("%s", e.msg);
 	c.peer = peer_argument(argv[0], &status);
-	return c.peer == 0 ? status : command_call(CMD_SOCK, &ike_close_type, &c, NULL,
-	    NULL);
+	return c.peer == 0 ? status : command_call(CMD_SOCK, &ike_close_type,
+	    &c, NULL, NULL);
 }

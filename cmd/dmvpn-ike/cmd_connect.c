@@ -351,8 +351,8 @@ cmd_connect(int argc, char **argv)
 		  &o.id, 0, 0 },
 		{ 0, "peer-id", "ID", "who must answer", OPT_TEXT,
 		  &o.peer_id, 0, 0 },
-		{ 'i', "interface", "NAME", "the tunnel, if there are several", OPT_TEXT,
-		  &o.interface, 0, 0 },
+		{ 'i', "interface", "NAME", "the tunnel, if there are several",
+		  OPT_TEXT, &o.interface, 0, 0 },
 		{ 'm', "mode", "MODE", "transport (GRE) or tunnel; as the "
 		  "interface is", OPT_TEXT, &o.mode, 0, 0 },
 		{ 0, "peer-address", "ADDR", "transport: the peer's address "

@@ -334,7 +334,8 @@ connection_delete(int argc, char **argv)
 	    cmd_text(s.connection, sizeof(s.connection), "connection",
 	    argv[0], &e) < 0)
 		return command_usage("%s", e.msg);
-	return command_call(CMD_SOCK, &ike_connection_delete_type, &s, NULL, NULL);
+	return command_call(CMD_SOCK, &ike_connection_delete_type, &s, NULL,
+	    NULL);
 }
 
 int

@@ -13,6 +13,7 @@ setup() {
 	T=$BATS_TEST_TMPDIR
 	D=$T/charon
 	printf 'correct horse' >"$T/psk"
+	chmod 600 "$T/psk"
 	ns_new a b
 	link a:e0=192.0.2.1/24 b:e0=192.0.2.2/24
 	addr a lo 10.1.0.1/32

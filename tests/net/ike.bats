@@ -9,6 +9,7 @@ setup() {
 	net_need_tun
 	T=$BATS_TEST_TMPDIR
 	printf 'correct horse' >"$T/psk"
+	chmod 600 "$T/psk"
 }
 
 teardown() {

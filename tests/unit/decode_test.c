@@ -110,7 +110,7 @@ piece(const uint8_t *p, uint16_t at, size_t n, bool more)
 }
 
 static void
-fragments_in_any_order_twice_and_overlapping_make_one_packet(void **state)
+fragments_in_any_order_twice_overlapping_make_one_packet(void **state)
 {
 	struct frag_table *t = frag_new(NULL);
 	struct dissect d;
@@ -137,7 +137,7 @@ fragments_in_any_order_twice_and_overlapping_make_one_packet(void **state)
 }
 
 static void
-a_fragment_beyond_the_greatest_packet_completes_nothing(void **state)
+a_fragment_past_the_greatest_packet_completes_nothing(void **state)
 {
 	struct frag_table *t = frag_new(NULL);
 	static uint8_t p[70000];
@@ -201,9 +201,9 @@ main(void)
 		cmocka_unit_test(
 		    gre_with_routing_or_another_version_is_refused),
 		cmocka_unit_test(
-		    fragments_in_any_order_twice_and_overlapping_make_one_packet),
+		    fragments_in_any_order_twice_overlapping_make_one_packet),
 		cmocka_unit_test(
-		    a_fragment_beyond_the_greatest_packet_completes_nothing),
+		    a_fragment_past_the_greatest_packet_completes_nothing),
 		cmocka_unit_test(
 		    wiresharks_lines_are_read_and_wrong_ones_named),
 	};
