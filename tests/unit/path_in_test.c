@@ -51,7 +51,7 @@ esp(uint8_t *p, uint64_t seq)
 	uint8_t gre[512];
 	size_t n = lab_gre(gre, 40);
 
-	return lab_seal(GCM, 0x1000, seq, false, gre, n, 0, IP_GRE, p);
+	return lab_seal(1, 0x1000, seq, gre, n, 0, IP_GRE, p);
 }
 
 static void
@@ -59,7 +59,7 @@ inject_gre(uint64_t seq, const uint8_t *gre, size_t n)
 {
 	uint8_t p[2048];
 
-	lab_inject(&A, 7777, p, lab_seal(GCM, 0x1000, seq, false, gre, n, 0,
+	lab_inject(&A, 7777, p, lab_seal(1, 0x1000, seq, gre, n, 0,
 	    IP_GRE, p));
 }
 
@@ -172,18 +172,18 @@ padding_and_dummies(void **state)
 	(void)state;
 	/* TFC padding behind the inner packet (RFC 4303, 2.7). */
 	memset(gre + n, 0xee, 100);
-	lab_inject(&A, 7777, p, lab_seal(GCM, 0x1000, 1, false, gre, n + 100,
+	lab_inject(&A, 7777, p, lab_seal(1, 0x1000, 1, gre, n + 100,
 	    0, IP_GRE, p));
 	assert_int_equal(arrived(), 1);
 	/* A dummy packet. */
-	lab_inject(&A, 7777, p, lab_seal(GCM, 0x1000, 2, false, gre, n, 0,
+	lab_inject(&A, 7777, p, lab_seal(1, 0x1000, 2, gre, n, 0,
 	    IP_NONE, p));
 	assert_int_equal(lab_drops(&A, DROP_DUMMY), 1);
-	lab_inject(&A, 7777, p, lab_seal(GCM, 0x1000, 3, false, gre, n, 0,
+	lab_inject(&A, 7777, p, lab_seal(1, 0x1000, 3, gre, n, 0,
 	    IP_UDP, p));
 	assert_int_equal(lab_drops(&A, DROP_NEXT_HEADER), 1);
 	/* Long padding is fine, wrong padding is not. */
-	lab_inject(&A, 7777, p, lab_seal(GCM, 0x1000, 4, false, gre, n, 300,
+	lab_inject(&A, 7777, p, lab_seal(1, 0x1000, 4, gre, n, 300,
 	    IP_GRE, p));
 	assert_int_equal(arrived(), 1);
 	k = esp_key_new(ESP_AES128_GCM, true, lab_keys[1], s->key_len, 1,
@@ -209,7 +209,7 @@ another_sa_s_packet(void **state)
 	(void)state;
 	lab_peer(&A, 3, GRE_ENCAP_UDP, 8888);
 	assert_int_equal(path_sa_add(A.p, &m, 0, NULL), 0);
-	len = lab_seal(GCM, 0x1000, 1, false, gre, n, 0, IP_GRE, p);
+	len = lab_seal(1, 0x1000, 1, gre, n, 0, IP_GRE, p);
 	store32(p, 0x3000);
 	lab_inject(&A, 7777, p, len);
 	assert_int_equal(lab_drops(&A, DROP_FORGED), 1);
@@ -329,7 +329,7 @@ congestion_marks(void **state)
 
 			n = lab_gre(gre, 40);
 			ip_set_tos(gre + 8, (uint8_t)(0xb8 | in));
-			n = lab_seal(GCM, 0x1000, seq++, false, gre, n, 0,
+			n = lab_seal(1, 0x1000, seq++, gre, n, 0,
 			    IP_GRE, p);
 			lab_inject_tos(&A, 7777, p, n, (uint8_t)(0x40 | out));
 			r = lab_read(&A, got, sizeof(got));

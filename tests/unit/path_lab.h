@@ -225,15 +225,15 @@ lab_inject(struct lab_end *e, uint16_t from, uint8_t *p, size_t n)
 	lab_inject_tos(e, from, p, n, 0);
 }
 
-/* ESP as the peer of lab_pair's second end would send it: n octets of
- * payload, text padded to at least `text`.  Returns its length. */
+/* ESP under one of lab_keys, AES-128-GCM: n octets of payload, text padded to
+ * at least `text`.  Returns its length. */
 static inline size_t
-lab_seal(enum esp_cipher cipher, uint32_t spi, uint64_t seq, bool esn,
-    const void *payload, size_t n, size_t text, uint8_t next, uint8_t *p)
+lab_seal(unsigned key, uint32_t spi, uint64_t seq, const void *payload,
+    size_t n, size_t text, uint8_t next, uint8_t *p)
 {
-	const struct esp_suite *s = esp_suite((enum esp_alg)cipher);
-	struct esp_key *k = esp_key_new((enum esp_alg)cipher, true,
-	    lab_keys[1], s->key_len, 1, NULL);
+	const struct esp_suite *s = esp_suite(ESP_AES128_GCM);
+	struct esp_key *k = esp_key_new(ESP_AES128_GCM, true, lab_keys[key],
+	    s->key_len, 1, NULL);
 	struct esp_job j = { .p = p, .sequence = seq };
 
 	assert_non_null(k);
@@ -244,7 +244,7 @@ lab_seal(enum esp_cipher cipher, uint32_t spi, uint64_t seq, bool esn,
 	if (j.text < text)
 		j.text = text;
 	esp_pad(p + 8 + s->iv_len, n, j.text, next);
-	assert_int_equal(esp_seal(k, 0, esn, &j, 1), 0);
+	assert_int_equal(esp_seal(k, 0, false, &j, 1), 0);
 	esp_key_free(k);
 	return 8U + s->iv_len + j.text + s->icv_len;
 }
