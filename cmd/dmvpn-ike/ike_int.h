@@ -1,0 +1,636 @@
+#ifndef IKE_INT_H
+#define IKE_INT_H
+
+#include <stdio.h>
+#include <string.h>
+#include <uthash.h>
+#include <utlist.h>
+
+#include "base/secret.h"
+#include "crypto/blocks.h"
+#include "crypto/cert.h"
+#include "crypto/dh.h"
+#include "crypto/ident.h"
+#include "crypto/sk.h"
+#include "ike_engine.h"
+#include "wire/ike_proposal.h"
+
+/*
+ * Inside the engine.  An IKE SA is a struct ike_isa, a CHILD_SA a struct
+ * ike_csa, an identity on a path a struct ike_peer.  Each IKE SA has two
+ * exchanges: out, the request we sent, and in, the one we answer; the step
+ * table (ike_step.c) says what each may do next.
+ */
+#define IKE_NONCE_LEN		32
+#define IKE_TS_KEPT		16	/* selectors a side, as in gre-sa-add */
+#define IKE_CHILDREN_MAX	8	/* of one IKE SA */
+#define IKE_TASKS_MAX		32	/* waiting on one IKE SA */
+#define IKE_NOTIFIES_MAX	48	/* looked at in one message */
+#define IKE_CERTS_MAX		8	/* of a chain in one message */
+#define IKE_WIRE_MAX		15360	/* one datagram, as in gre-ike-send */
+#define IKE_CLEAR_MAX		49152	/* payloads of one message */
+#define IKE_PEERS_MAX		49151
+#define IKE_PORT		500
+#define IKE_PORT_NAT		4500
+#define IKE_VENDOR_LEN		36	/* 16 octets of name, 20 of hash */
+#define IKE_INIT_MAX		12288	/* as in pki-sign */
+#define IKE_RESTARTS_MAX	5	/* cookies and groups, RFC 7296, 2.6.1 */
+
+#define P(x) (1u << (IKE_P_##x - IKE_P_SA))
+
+/* States of IKE SAs, then of exchanges.  Names are for traces. */
+#define IKE_PHASES(X)							\
+	X(IKE_IDLE, 0, "idle")						\
+	/* IKE SA */							\
+	X(IKE_CONNECTING, 1, "connecting")				\
+	X(IKE_HALF_OPEN, 2, "half-open")				\
+	X(IKE_UP, 3, "up")						\
+	X(IKE_CHILDLESS, 4, "childless")				\
+	X(IKE_REPLACED, 5, "replaced")					\
+	X(IKE_CLOSING, 6, "closing")					\
+	X(IKE_DEAD, 7, "dead")						\
+	/* exchange we began */						\
+	X(IKE_INIT_SENT, 16, "init-sent")				\
+	X(IKE_AUTH_SIGN, 17, "auth-sign")				\
+	X(IKE_AUTH_SENT, 18, "auth-sent")				\
+	X(IKE_AUTH_CHECK, 19, "auth-check")				\
+	X(IKE_AUTH_INSTALL, 21, "auth-install")				\
+	X(IKE_CHILD_SENT, 22, "child-sent")				\
+	X(IKE_CHILD_INSTALL, 24, "child-install")			\
+	X(IKE_REKEY_SENT, 25, "rekey-sent")				\
+	X(IKE_INFO_SENT, 26, "info-sent")				\
+	/* exchange we answer */					\
+	X(IKE_R_CHECK, 32, "r-check")					\
+	X(IKE_R_SIGN, 33, "r-sign")					\
+	X(IKE_R_INSTALL, 35, "r-install")				\
+	X(IKE_R_CHILD_INSTALL, 36, "r-child-install")
+enum ike_phase { IKE_PHASES(NAME_ENUM) };
+extern const struct name ike_phase_names[];
+
+/* What an exchange or a task is about. */
+#define IKE_WHATS(X)							\
+	X(IKE_DO_NOTHING, 0, "nothing")					\
+	X(IKE_DO_CONNECT, 1, "connect")					\
+	X(IKE_DO_CHILD, 2, "child")		/* one more, a first */	\
+	X(IKE_DO_REKEY_CHILD, 3, "rekey-child")				\
+	X(IKE_DO_REKEY, 4, "rekey")					\
+	X(IKE_DO_DELETE_CHILD, 5, "delete-child")			\
+	X(IKE_DO_DELETE, 6, "delete")					\
+	X(IKE_DO_PROBE, 7, "probe")
+enum ike_what { IKE_WHATS(NAME_ENUM) };
+extern const struct name ike_what_names[];
+
+/* ---- time ---- */
+
+/* A timer is a member of what it serves; 0 is stopped. */
+struct ike_timer {
+	uint64_t	 at;
+	size_t		 slot;		/* in the heap + 1; 0: not there */
+	void (*fn)(struct ike_engine *g, void *arg);
+	void		*arg;
+};
+
+/* ---- what users ask for ---- */
+
+struct ike_cred {			/* an identity of the agent */
+	char			 name[64];
+	bool			 ready;
+	bool			 asking;
+	bool			 paging;	/* by pki-certificate */
+	enum pki_method		 method;
+	struct ident		 id;
+	struct cert_set		 chain;
+	struct cert_set		 anchors;
+	struct reason		 why;	/* not ready: the agent's reason */
+	bool			 more_anchors;	/* which list is being read */
+	uint8_t			 more_index;
+	struct ike_cred		*next;
+};
+
+struct ike_profile {
+	struct ike_profile_set	 set;
+	struct ike_proposal	 ike[8];
+	size_t			 n_ike;
+	struct ike_proposal	 esp[8];
+	size_t			 n_esp;
+	struct ike_cred		*cred;
+	bool			 gone;	/* deleted; SAs still point here */
+	unsigned		 users;	/* IKE SAs */
+	struct ike_profile	*next;
+};
+
+struct ike_isa;
+struct ike_peer;
+
+struct ike_conn {			/* a connection to keep up */
+	struct ike_connection_set set;
+	struct ike_profile	*profile;
+	struct ike_isa		*isa;	/* trying, or up */
+	struct ike_timer	 retry;
+	uint32_t		 tries;
+	struct reason		 why;	/* of the last failure */
+	struct ike_conn		*next;
+};
+
+/* ---- SAs ---- */
+
+struct ike_csa {
+	struct ike_isa		*isa;	/* NULL: an orphan's */
+	struct ike_peer		*peer;
+	uint32_t		 spi_in;
+	uint32_t		 spi_out;
+	bool			 sent;		/* gre-sa-add went out */
+	bool			 present;	/* dmvpn-gre still has it */
+	bool			 lost;		/* it had it, and has not */
+	bool			 installed;
+	bool			 ours;		/* we began its exchange */
+	bool			 deleting;	/* DELETE is on its way */
+	bool			 rekeying;	/* our request is on its way */
+	bool			 standby;	/* does not send yet */
+	enum sa_mode		 mode;
+	enum esp_cipher		 cipher;
+	bool			 esn;
+	uint64_t		 born;
+	struct ike_proposal	 chosen;
+	size_t			 n_local, n_remote;
+	struct ike_ts		*local;		/* n_local + n_remote of them */
+	struct ike_ts		*remote;	/* not freed: behind local */
+	struct secret		*lowest;	/* nonce of its exchange */
+	uint32_t		 replaces;	/* spi_in of the one rekeyed */
+	uint32_t		 rival;		/* peer's rekey of this one */
+	struct ike_timer	 soft;
+	struct ike_timer	 hard;
+	UT_hash_handle		 hh;		/* by spi_in */
+	struct ike_csa		*prev, *next;	/* of the IKE SA */
+};
+
+/* A sealed message, as datagrams to send again. */
+struct ike_flight {
+	size_t		 n;
+	size_t		 len[IKE_FRAGMENTS_MAX];
+	size_t		 total;
+	uint8_t		 b[];
+};
+
+/* Fragments of one message (RFC 7383). */
+struct ike_parts {
+	uint32_t	 id;
+	uint16_t	 total;
+	uint16_t	 have;
+	uint8_t		 first;		/* type of the first payload */
+	size_t		 bytes;
+	uint64_t	 since;
+	struct secret	*part[IKE_FRAGMENTS_MAX];
+};
+
+struct ike_task {
+	enum ike_what	 what;
+	uint32_t	 spi;		/* of the child, our inbound */
+	uint64_t	 ticket;	/* of a probe */
+	struct ike_task	*next;
+};
+
+struct ike_exchange_state {
+	enum ike_phase	 phase;
+	enum ike_what	 what;
+	uint8_t		 exchange;
+	uint32_t	 id;
+	uint64_t	 ticket;	/* answer that is awaited; 0: none */
+	struct ike_csa	*child;		/* being made */
+	struct ike_isa	*heir;		/* new IKE SA being made */
+	uint32_t	 old;		/* spi_in of what is rekeyed, deleted */
+	uint32_t	 rival;		/* peer's rekey of old, which is gone */
+	uint32_t	 dead[IKE_CHILDREN_MAX]; /* to name in the answer */
+	size_t		 n_dead;
+	struct dh	*dh;
+	struct secret	*nonce;		/* ours */
+	uint64_t	 since;
+	uint64_t	 probe;		/* ticket of ops.probed */
+	bool		 again;		/* with the group the peer asked for */
+	uint16_t	 notify;	/* error to put into the answer */
+};
+
+struct ike_auth_state {			/* gone when the SA is up */
+	struct secret	*init_own;	/* IKE_SA_INIT messages, as sent */
+	struct secret	*init_peer;
+	struct secret	*cookie;
+	uint8_t		 own_method;
+	uint8_t		 own[64];	/* prf(SK_p, ID body): ours */
+	uint8_t		 peer[64];
+	struct secret	*peer_auth;	/* AUTH data as it came */
+	struct secret	*tsi, *tsr, *sa; /* payload bodies kept for later */
+	uint16_t	 hashes[8];	/* what the peer verifies */
+	size_t		 n_hashes;
+	bool		 transport;	/* peer said USE_TRANSPORT_MODE */
+	bool		 initial_contact;
+	bool		 cert_wanted;	/* it sent a CERTREQ */
+	uint16_t	 group;
+	unsigned	 restarts;
+	uint16_t	 child_error;	/* notify in place of the child */
+	uint8_t		 dup_key[16];	/* of the IKE_SA_INIT request */
+	UT_hash_handle	 hh;		/* by dup_key */
+	struct ike_isa	*isa;
+};
+
+struct ike_isa {
+	struct ike_engine	*g;
+	enum ike_phase		 phase;
+	bool			 initiator;	/* the original one */
+	bool			 began;		/* we began its first one */
+	uint64_t		 spi_i, spi_r;
+	uint64_t		 own_spi;
+	UT_hash_handle		 hh;		/* by own_spi */
+	struct endpoint		 local, remote;
+	struct ike_profile	*profile;	/* responder: once it is known */
+	struct ike_conn		*conn;
+	struct ike_peer		*peer;
+	struct ident		*ident;		/* of the peer */
+	struct blocks		*blocks;
+	bool			 psk;
+	struct ike_proposal	 chosen;
+	struct sk_suite		 suite;
+	struct sk_keys		 keys;
+	uint64_t		 iv_count;
+	struct secret		*ni, *nr;
+	bool			 nat_local, nat_remote;
+	bool			 own_kind;	/* speaks our vendor id */
+	bool			 fragments;	/* both do RFC 7383 */
+	bool			 crossing;	/* peer began at once with us */
+	bool			 announced;	/* ike-up was said */
+	bool			 half_open;	/* counted as such */
+	bool			 dead_peer;	/* does not answer */
+	bool			 losing;	/* the other one survives */
+	uint64_t		 born, last_in;
+	uint64_t		 rekey_at;
+	uint32_t		 next_out, next_in;
+	struct ike_flight	*request;	/* waits for its answer */
+	struct ike_flight	*answer;	/* the last one */
+	struct ike_parts	*parts;
+	struct ike_exchange_state out, in;
+	struct ike_auth_state	*auth;
+	struct ike_task		*tasks;
+	struct ike_csa		*children;
+	struct ike_timer	 resend, life, wait, again;
+	uint32_t		 resend_ms;
+	uint64_t		 resend_end;
+	struct ike_isa		*origin;	/* rekeyed by this one */
+	struct ike_isa		*heir;		/* who has our children */
+	struct ike_isa		*rival;		/* peer's rekey of this SA */
+	struct secret		*lowest;	/* nonce of the rekey exchange */
+	struct reason		 why;
+	struct ike_isa		*prev, *next;	/* of the engine */
+};
+
+/* An SA in dmvpn-gre that an earlier run left. */
+struct ike_orphan {
+	uint32_t		 spi_in;
+	struct ike_orphan	*next;
+};
+
+struct ike_peer {
+	uint16_t		 number;
+	char			 identity[128];
+	char			 profile[64];
+	bool			 stated;	/* dmvpn-gre knows it */
+	bool			 orphan;	/* left by an earlier run */
+	struct endpoint		 remote, local;
+	enum gre_encap		 encap;
+	struct ike_isa		*isa;		/* the one that speaks for it */
+	struct ike_orphan	*orphans;
+	struct ike_timer	 life;		/* orphans: then they go */
+	UT_hash_handle		 hh;		/* by number */
+};
+
+/* Who waits for the answer to ops.call. */
+struct ike_wait {
+	uint64_t		 ticket;
+	uint64_t		 spi;		/* own SPI of the IKE SA; 0: cred */
+	bool			 in;		/* its in exchange */
+	char			 cred[64];
+	UT_hash_handle		 hh;
+};
+
+struct ike_engine {
+	struct ike_ops		 ops;
+	struct ike_tune		 tune;
+	uint64_t		 now;
+	int64_t			 wall;
+	uint64_t		 last_ticket;
+	uint64_t		 generation;
+	uint64_t		 counters[IKE_C_MAX];
+	struct ike_timer	**heap;
+	size_t			 n_heap, heap_cap, n_timers;
+	struct ike_cred		*creds;
+	struct ike_profile	*profiles;
+	struct ike_conn		*conns;
+	struct ike_isa		*isas;		/* list */
+	struct ike_isa		*dead;		/* to be freed */
+	struct ike_isa		*by_spi;
+	struct ike_auth_state	*by_init;
+	struct ike_csa		*by_child;
+	struct ike_peer		*peers;
+	struct ike_wait		*waits;
+	uint64_t		 taken[IKE_PEERS_MAX / 64 + 1];
+	bool			 gre_up;
+	size_t			 n_isas, n_half_open;
+	uint8_t			 cookie_key[2][32];	/* this, the one before */
+	uint8_t			 cookie_version;
+	uint64_t		 cookie_since;
+	uint64_t		 error_window;	/* rate of unprotected errors */
+	unsigned		 error_count;
+	uint8_t			 clear[IKE_CLEAR_MAX];
+	uint8_t			 opened[IKE_MESSAGE_MAX];
+	uint8_t			 wire[IKE_CLEAR_MAX + 256];
+};
+
+/* ---- a message that came in ---- */
+
+struct ike_in {
+	struct ike_header	 h;
+	struct endpoint		 local, remote;
+	struct rbuf		 raw;		/* the datagram */
+	struct rbuf		 clear;		/* payloads inside SK */
+	uint8_t			 first;		/* type of the first of them */
+	uint32_t		 present;	/* P() bits */
+	struct rbuf		 body[IKE_P_CP - IKE_P_SA + 1];
+	struct rbuf		 certs[IKE_CERTS_MAX];
+	size_t			 n_certs;
+	struct ike_notify	 notifies[IKE_NOTIFIES_MAX];
+	size_t			 n_notifies;
+	struct rbuf		 deletes[IKE_CHILDREN_MAX];
+	size_t			 n_deletes;
+	bool			 own_kind;	/* our vendor id */
+	struct rbuf		 own_hash;
+	uint8_t			 critical;	/* unknown critical payload */
+};
+
+/* ---- a step ---- */
+
+enum ike_result { IKE_OK, IKE_RETRY, IKE_WAIT, IKE_FAIL };
+
+struct ike_ctx {
+	struct ike_engine	*g;
+	struct ike_isa		*isa;
+	struct ike_exchange_state *x;
+	const struct ike_in	*in;	/* messages */
+	const void		*m;	/* answers */
+	struct reason		 why;	/* filled with IKE_FAIL */
+	uint16_t		 notify; /* error to answer; 0: none */
+	uint8_t			 notify_data[2];
+	size_t			 notify_len;
+	struct err		 e;
+};
+
+/* ike_step.c: the one place that picks the next state. */
+enum ike_kind { IKE_REQUEST, IKE_RESPONSE, IKE_ANSWER };
+#define IKE_ON_SIGNED		256
+#define IKE_ON_INSTALLED	257
+void ike_step_request(struct ike_engine *g, struct ike_isa *s,
+    const struct ike_in *in);
+void ike_step_response(struct ike_engine *g, struct ike_isa *s,
+    const struct ike_in *in);
+void ike_step_answer(struct ike_engine *g, struct ike_isa *s, bool in,
+    const void *m, const struct reason *why);
+
+/* ike_timer.c: a heap; a timer of storage that ike_timer_init was told of
+ * always finds room in it. */
+int ike_timer_init(struct ike_engine *g, struct ike_timer *t,
+    void (*fn)(struct ike_engine *g, void *arg), void *arg);
+void ike_timer_fini(struct ike_engine *g, struct ike_timer *t);
+void ike_timer_set(struct ike_engine *g, struct ike_timer *t, uint64_t at);
+void ike_timer_stop(struct ike_engine *g, struct ike_timer *t);
+/* The next that is due, stopped; NULL when none is. */
+struct ike_timer *ike_timer_due(struct ike_engine *g);
+
+/* ike_engine.c */
+int ike_random(struct ike_engine *g, void *to, size_t len);
+/* base plus up to a tenth of it */
+uint64_t ike_jitter(struct ike_engine *g, uint64_t base);
+void ike_note(struct ike_engine *g, bool warn, const char *id,
+    const struct endpoint *remote, const char *why);
+uint64_t ike_call(struct ike_engine *g, struct ike_isa *s, bool in,
+    const struct msg_type *t, const void *m);	/* returns the ticket */
+void ike_tell(struct ike_engine *g, const struct msg_type *t, const void *m);
+
+/* ike_msg.c: what goes out and comes in */
+struct ike_out {
+	struct wbuf	 w;
+	struct ike_chain c;
+};
+void ike_out_begin(struct ike_engine *g, struct ike_out *o);
+/* A message without SK, sent at once; copy (may be NULL) gets the octets. */
+int ike_send_clear(struct ike_engine *g, const struct endpoint *local,
+    const struct endpoint *remote, const struct ike_header *h,
+    struct ike_out *o, struct secret **copy);
+void ike_send_octets(struct ike_engine *g, const struct endpoint *local,
+    const struct endpoint *remote, const struct secret *octets);
+/* The next request of an IKE SA; resent until answered. */
+int ike_send_request(struct ike_isa *s, uint8_t exchange, struct ike_out *o,
+    uint64_t total_ms);
+/* The answer to the request that is being handled. */
+int ike_send_answer(struct ike_isa *s, uint8_t exchange, struct ike_out *o);
+void ike_answer_notify(struct ike_isa *s, uint16_t type, const void *data,
+    size_t len);
+void ike_flight_send(struct ike_isa *s, const struct ike_flight *f);
+void ike_resend(struct ike_engine *g, void *isa);	/* timer */
+void ike_request_done(struct ike_isa *s);
+/* Decrypt what in->raw holds after the header. 1: payloads are in in->clear;
+ * 0: a fragment, more are to come; -1: drop. */
+int ike_open(struct ike_isa *s, struct ike_in *in, struct rbuf payloads,
+    struct err *e);
+void ike_parts_free(struct ike_parts *p);
+void ike_trace(struct ike_engine *g, enum direction d, struct ike_isa *s,
+    const struct endpoint *local, const struct endpoint *remote,
+    struct rbuf data, uint8_t first, struct rbuf clear, const char *drop);
+
+/* ike_in.c: find the payloads of a message. -1: INVALID_SYNTAX. */
+int ike_in_parse(struct ike_in *in, uint8_t first, struct rbuf payloads,
+    struct err *e);
+const struct ike_notify *ike_in_notify(const struct ike_in *in,
+    uint16_t type);
+/* The first error notify, 0 when there is none. */
+uint16_t ike_in_error(const struct ike_in *in);
+static inline struct rbuf
+ike_in_body(const struct ike_in *in, uint8_t type)
+{
+	return in->body[type - IKE_P_SA];
+}
+
+/* ike_nat.c: NAT detection and cookies */
+void ike_nat_put(struct ike_isa *s, struct ike_out *o, bool fake);
+void ike_nat_judge(struct ike_isa *s, const struct ike_in *in);
+void ike_vendor_put(struct ike_isa *s, struct ike_out *o);
+extern const uint8_t ike_vendor_name[16];
+/* 1: go on, 0: a cookie was asked for, or nothing done */
+int ike_cookie_check(struct ike_engine *g, const struct ike_in *in);
+
+/* ike_isa.c: life and death */
+struct ike_isa *ike_isa_new(struct ike_engine *g, bool initiator,
+    const struct endpoint *local, const struct endpoint *remote);
+struct ike_isa *ike_isa_find(struct ike_engine *g, uint64_t own_spi);
+void ike_isa_set_profile(struct ike_isa *s, struct ike_profile *p);
+void ike_isa_up(struct ike_isa *s);
+/* It ends: children go, the peer too when nobody else speaks for it, and
+ * subscribers are told s->why.  Memory is freed by ike_isa_sweep. */
+void ike_isa_die(struct ike_isa *s);
+void ike_isa_sweep(struct ike_engine *g);
+void ike_isa_free(struct ike_isa *s);
+int ike_isa_keys(struct ike_isa *s, struct rbuf shared, uint16_t old_prf,
+    struct rbuf old_d, struct err *e);
+void ike_exchange_clear(struct ike_isa *s, struct ike_exchange_state *x);
+void ike_isa_answered(struct ike_isa *s);	/* free what AUTH needed */
+void ike_isa_adopt(struct ike_isa *from, struct ike_isa *to);
+bool ike_isa_live(const struct ike_isa *s);
+
+/* ike_init.c */
+void ike_init_begin(struct ike_isa *s);
+void ike_init_packet(struct ike_engine *g, struct ike_in *in);
+enum ike_result ike_init_request(struct ike_ctx *c);
+enum ike_result ike_init_reply(struct ike_ctx *c);
+enum ike_result ike_init_refused(struct ike_ctx *c);
+
+/* ike_auth.c, ike_auth_r.c, ike_verify.c */
+enum ike_result ike_auth_signed(struct ike_ctx *c);
+enum ike_result ike_auth_reply(struct ike_ctx *c);
+enum ike_result ike_auth_refused(struct ike_ctx *c);
+enum ike_result ike_auth_checked(struct ike_ctx *c);
+enum ike_result ike_auth_installed(struct ike_ctx *c);
+enum ike_result ike_r_auth(struct ike_ctx *c);
+enum ike_result ike_r_eap(struct ike_ctx *c);
+enum ike_result ike_r_checked(struct ike_ctx *c);
+enum ike_result ike_r_signed(struct ike_ctx *c);
+enum ike_result ike_r_installed(struct ike_ctx *c);
+int ike_auth_mac(struct ike_isa *s, bool of_initiator, struct rbuf id_body,
+    uint8_t *out, struct err *e);
+uint64_t ike_auth_sign(struct ike_isa *s, bool in);
+uint64_t ike_auth_ask_psk(struct ike_isa *s, bool in);
+bool ike_auth_psk_equal(struct ike_isa *s, const struct pki_sign_reply *r);
+int ike_auth_keep_peer(struct ike_isa *s, const struct ike_in *in,
+    uint8_t id_payload, struct ike_ctx *c);
+enum ike_result ike_auth_verify(struct ike_ctx *c, uint8_t id_payload);
+void ike_auth_put_own(struct ike_isa *s, struct ike_out *o,
+    const struct pki_sign_reply *r);
+void ike_auth_put_certreq(const struct ike_cred *k, struct ike_out *o);
+int ike_auth_keep_child(struct ike_isa *s, const struct ike_in *in);
+void ike_auth_read_notifies(struct ike_isa *s, const struct ike_in *in);
+struct rbuf ike_secret_view(const struct secret *s);
+
+/* ike_narrow.c: selectors.  Pure. */
+struct ike_ts ike_ts_of_range(const struct addr *first,
+    const struct addr *last, uint8_t protocol);
+struct ike_ts ike_ts_of_prefix(const struct prefix *p);
+bool ike_ts_inside(const struct ike_ts *inner, const struct ike_ts *outer);
+bool ike_ts_common(const struct ike_ts *a, const struct ike_ts *b,
+    struct ike_ts *out);
+/* Read a payload's selectors, at most IKE_TS_KEPT; unknown types are left
+ * out.  -1: malformed. */
+int ike_ts_read(struct rbuf body, struct ike_ts *ts, size_t *n,
+    struct err *e);
+const char *ike_ts_list(const struct ike_ts *ts, size_t n, char *out,
+    size_t out_len);
+/* What of offered is allowed; returns the number kept in out, at most
+ * IKE_TS_KEPT, none of them inside another. */
+size_t ike_ts_narrow(const struct ike_ts *offered, size_t n_offered,
+    const struct ike_ts *allowed, size_t n_allowed, struct ike_ts *out);
+
+/* ike_child.c: CHILD_SAs */
+struct ike_csa *ike_csa_new(struct ike_isa *s, bool ours);
+void ike_csa_free(struct ike_csa *c);		/* says nothing to anybody */
+struct ike_csa *ike_csa_find(struct ike_isa *s, uint32_t spi_in);
+struct ike_csa *ike_csa_find_out(struct ike_isa *s, uint32_t spi_out);
+/* dmvpn-gre forgets it, after grace ms; then freed. */
+void ike_csa_remove(struct ike_csa *c, uint32_t grace);
+/* What we ask for.  group 0: no KE.  like: the child it replaces, or NULL. */
+int ike_child_wish(struct ike_isa *s, struct ike_csa *c,
+    const struct ike_csa *like);
+void ike_child_put_sa(struct ike_isa *s, struct ike_csa *c,
+    struct ike_out *o, uint16_t group);
+/* The one that was chosen. */
+void ike_child_put_chosen(struct ike_csa *c, struct ike_out *o);
+void ike_child_put_ts(struct ike_csa *c, struct ike_out *o);
+/* Responder: choose and narrow; -1 and c->notify, c->why. */
+int ike_child_choose(struct ike_ctx *c, struct ike_csa *child,
+    struct rbuf sa, struct rbuf tsi, struct rbuf tsr, bool transport,
+    bool in_auth, uint16_t group);
+/* Initiator: is the answer within what we asked for? */
+int ike_child_accept(struct ike_ctx *c, struct ike_csa *child,
+    struct rbuf sa, struct rbuf tsi, struct rbuf tsr, bool transport,
+    bool in_auth);
+/* Keys, and gre-sa-add; returns the ticket, 0 on failure. */
+uint64_t ike_child_install(struct ike_isa *s, bool in, struct ike_csa *c,
+    struct rbuf shared, struct rbuf ni, struct rbuf nr, bool standby,
+    struct err *e);
+void ike_child_up(struct ike_csa *c);
+void ike_child_use(struct ike_csa *c);
+void ike_csa_soft(struct ike_engine *g, void *csa);
+void ike_csa_hard(struct ike_engine *g, void *csa);
+void ike_child_text(const struct ike_csa *c, struct ike_child *out,
+    uint64_t now);
+
+/* ike_create.c: CREATE_CHILD_SA for children; ike_rekey.c: for IKE SAs */
+int ike_create_begin(struct ike_isa *s, enum ike_what what, uint32_t spi,
+    uint16_t group);
+enum ike_result ike_create_request(struct ike_ctx *c);
+enum ike_result ike_create_refuse(struct ike_ctx *c);
+enum ike_result ike_create_r_installed(struct ike_ctx *c);
+enum ike_result ike_create_reply(struct ike_ctx *c);
+enum ike_result ike_create_refused(struct ike_ctx *c);
+enum ike_result ike_create_installed(struct ike_ctx *c);
+int ike_rekey_begin(struct ike_isa *s, uint16_t group);
+enum ike_result ike_rekey_request(struct ike_ctx *c);
+enum ike_result ike_rekey_reply(struct ike_ctx *c);
+enum ike_result ike_rekey_refused(struct ike_ctx *c);
+/* The lower of two nonces, octet by octet (RFC 7296, 2.8.1). */
+int ike_nonce_cmp(const struct secret *a, const struct secret *b);
+struct secret *ike_nonce_lowest(const struct secret *a, struct rbuf b);
+
+/* ike_info.c: INFORMATIONAL */
+int ike_info_begin(struct ike_isa *s, enum ike_what what, uint32_t spi,
+    uint64_t ticket);
+enum ike_result ike_info_request(struct ike_ctx *c);
+enum ike_result ike_info_reply(struct ike_ctx *c);
+
+/* ike_task.c: one request at a time */
+void ike_task_add(struct ike_isa *s, enum ike_what what, uint32_t spi,
+    uint64_t ticket);
+void ike_task_run(struct ike_isa *s);
+void ike_task_drop(struct ike_isa *s);
+
+/* ike_profile.c */
+struct ike_profile *ike_profile_find(struct ike_engine *g, const char *name);
+/* The n-th profile that answers initiators at this address, or NULL. */
+struct ike_profile *ike_profile_accepting(struct ike_engine *g,
+    const struct addr *local, struct ike_profile *after);
+void ike_profile_release(struct ike_engine *g, struct ike_profile *p);
+void ike_profile_free_all(struct ike_engine *g);
+void ike_cred_ask(struct ike_engine *g, struct ike_cred *k);
+void ike_cred_answer(struct ike_engine *g, const char *name, const void *m,
+    const struct reason *why);
+bool ike_profile_admits(const struct ike_profile *p, const struct ident *id);
+
+/* ike_conn.c */
+void ike_conn_try(struct ike_engine *g, struct ike_conn *c);
+void ike_conn_failed(struct ike_isa *s);	/* its SA died */
+void ike_conn_up(struct ike_isa *s);
+void ike_conn_free_all(struct ike_engine *g);
+
+/* ike_peer.c */
+int ike_peer_take(struct ike_isa *s, struct err *e);	/* after AUTH */
+void ike_peer_state(struct ike_peer *p);		/* gre-peer-set */
+void ike_peer_leave(struct ike_isa *s);
+void ike_peer_settle(struct ike_isa *s);	/* others of its identity */
+void ike_peer_moved(struct ike_isa *s);
+struct ike_peer *ike_peer_find(struct ike_engine *g, uint16_t number);
+void ike_peer_free_all(struct ike_engine *g);
+void ike_peer_orphans_done(struct ike_peer *p);
+
+void ike_peer_lost_replaced(struct ike_isa *s);
+bool ike_peer_needs_child(const struct ike_isa *s);
+
+/* ike_route.c: a tunnel that is up, profile.routes */
+void ike_route_state(const struct ike_csa *c);
+
+/* ike_show.c */
+void ike_show_up(const struct ike_isa *s, struct ike_up *up);
+
+#endif

@@ -1,0 +1,475 @@
+#include "ike_int.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/*
+ * Peers: authenticated identities on a path, by number.  An identity that
+ * comes back gets its number again.
+ */
+#define DRAIN		5000	/* ms for packets on the SAs of orphans */
+#define REMEMBER	3600000	/* ms that the number of one who left is kept */
+#define KEEPALIVE	20	/* seconds, RFC 3948, 4 */
+
+struct ike_peer *
+ike_peer_find(struct ike_engine *g, uint16_t number)
+{
+	struct ike_peer *p;
+
+	HASH_FIND(hh, g->peers, &number, sizeof(number), p);
+	return p;
+}
+
+static void
+mark(struct ike_engine *g, uint16_t number, bool taken)
+{
+	uint64_t bit = 1ull << (number % 64);
+
+	if (taken)
+		g->taken[number / 64] |= bit;
+	else
+		g->taken[number / 64] &= ~bit;
+}
+
+static uint16_t
+lowest_free(const struct ike_engine *g)
+{
+	unsigned i, b;
+
+	for (i = 0; i < sizeof(g->taken) / sizeof(g->taken[0]); i++) {
+		if (g->taken[i] == UINT64_MAX)
+			continue;
+		for (b = 0; g->taken[i] & (1ull << b); b++)
+			;
+		return i * 64 + b > IKE_PEERS_MAX ? 0 :
+		    (uint16_t)(i * 64 + b);
+	}
+	return 0;
+}
+
+static void
+orphans_remove(struct ike_engine *g, struct ike_peer *p, uint32_t grace)
+{
+	struct ike_orphan *o;
+
+	while ((o = p->orphans) != NULL) {
+		struct gre_sa_delete m = { .spi_in = o->spi_in,
+		    .grace = grace };
+
+		LL_DELETE(p->orphans, o);
+		if (g->gre_up)
+			g->ops.call(g->ops.arg, 0, &gre_sa_delete_type, &m);
+		free(o);
+	}
+}
+
+static void
+peer_free(struct ike_engine *g, struct ike_peer *p)
+{
+	struct ike_orphan *o;
+
+	while ((o = p->orphans) != NULL) {
+		LL_DELETE(p->orphans, o);
+		free(o);
+	}
+	ike_timer_fini(g, &p->life);
+	HASH_DEL(g->peers, p);
+	mark(g, p->number, false);
+	free(p);
+}
+
+void
+ike_peer_free_all(struct ike_engine *g)
+{
+	struct ike_peer *p, *t;
+
+	HASH_ITER(hh, g->peers, p, t)
+		peer_free(g, p);
+}
+
+static void
+forget(struct ike_engine *g, struct ike_peer *p)
+{
+	struct gre_peer_delete m = { .peer = p->number };
+
+	if (p->stated && g->gre_up)
+		g->ops.call(g->ops.arg, 0, &gre_peer_delete_type, &m);
+	p->stated = false;
+}
+
+/* Timer: orphans had their time; a number is kept no longer. */
+static void
+life_end(struct ike_engine *g, void *arg)
+{
+	struct ike_peer *p = arg;
+
+	if (p->isa != NULL) {
+		orphans_remove(g, p, DRAIN);
+		return;
+	}
+	forget(g, p);
+	peer_free(g, p);
+}
+
+static struct ike_peer *
+peer_new(struct ike_engine *g, uint16_t number, const char *identity,
+    const char *profile)
+{
+	struct ike_peer *p = calloc(1, sizeof(*p));
+
+	if (p == NULL || ike_timer_init(g, &p->life, life_end, p) < 0) {
+		g->counters[IKE_C_NO_MEMORY]++;
+		free(p);
+		return NULL;
+	}
+	p->number = number;
+	snprintf(p->identity, sizeof(p->identity), "%s", identity);
+	snprintf(p->profile, sizeof(p->profile), "%s", profile);
+	mark(g, number, true);
+	HASH_ADD(hh, g->peers, number, sizeof(p->number), p);
+	return p;
+}
+
+/* No number is free: take that of one who left. */
+static uint16_t
+steal(struct ike_engine *g)
+{
+	struct ike_peer *p, *t;
+	uint16_t number;
+
+	HASH_ITER(hh, g->peers, p, t) {
+		if (p->isa != NULL || p->stated)
+			continue;
+		number = p->number;
+		peer_free(g, p);
+		return number;
+	}
+	return 0;
+}
+
+/* ---- into dmvpn-gre ---- */
+
+void
+ike_peer_state(struct ike_peer *p)
+{
+	struct ike_isa *s = p->isa;
+	const struct ike_profile_set *set = &s->profile->set;
+	struct gre_peer_set m = { .peer = p->number, .encap = p->encap,
+	    .remote = p->remote, .local = p->local };
+
+	if (!s->g->gre_up)
+		return;
+	snprintf(m.owner, sizeof(m.owner), "ike");
+	snprintf(m.name, sizeof(m.name), "%s", p->identity);
+	if (p->encap != GRE_ENCAP_UDP)
+		m.remote.port = m.local.port = 0;
+	m.keepalive = s->nat_local ? set->keepalive != 0 ? set->keepalive :
+	    KEEPALIVE : 0;
+	m.fixed = !s->nat_remote;
+	m.blob = rbuf_of(p->profile, strlen(p->profile));
+	p->stated = true;
+	s->g->ops.call(s->g->ops.arg, 0, &gre_peer_set_type, &m);
+}
+
+static void
+set_path(struct ike_peer *p, struct ike_isa *s)
+{
+	bool raw = s->profile->set.raw_esp && !s->nat_local &&
+	    !s->nat_remote;
+
+	p->isa = s;
+	p->encap = raw ? GRE_ENCAP_ESP : GRE_ENCAP_UDP;
+	p->remote = s->remote;
+	p->local = s->local;
+	if (!raw && p->remote.port == IKE_PORT)
+		p->remote.port = IKE_PORT_NAT;
+	p->local.port = IKE_PORT_NAT;
+}
+
+void
+ike_peer_moved(struct ike_isa *s)
+{
+	if (s->peer == NULL || s->peer->isa != s)
+		return;
+	set_path(s->peer, s);
+	ike_peer_state(s->peer);
+	s->g->generation++;
+}
+
+/* ---- who gets which number ---- */
+
+static bool
+same_path(const struct ike_peer *p, const struct ike_isa *s)
+{
+	return p->isa != NULL && endpoint_equal(&p->isa->remote, &s->remote) &&
+	    addr_equal(&p->isa->local.addr, &s->local.addr);
+}
+
+/* Of the same identity: on the same path, or gone, or as good as gone. */
+static struct ike_peer *
+find_old(struct ike_engine *g, const struct ike_isa *s, const char *identity)
+{
+	struct ike_peer *p, *t, *best = NULL;
+	bool claim = s->auth != NULL && s->auth->initial_contact;
+
+	HASH_ITER(hh, g->peers, p, t) {
+		if (strcmp(p->identity, identity) != 0 ||
+		    strcmp(p->profile, s->profile->set.profile) != 0)
+			continue;
+		if (same_path(p, s))
+			return p;
+		if (p->isa == NULL || p->isa->dead_peer || claim)
+			if (best == NULL || p->number < best->number)
+				best = p;
+	}
+	return best;
+}
+
+int
+ike_peer_take(struct ike_isa *s, struct err *e)
+{
+	struct ike_engine *g = s->g;
+	struct ike_peer *p;
+	char identity[128];
+	uint16_t number;
+
+	ident_text(s->ident, identity, sizeof(identity));
+	p = find_old(g, s, identity);
+	if (p == NULL) {
+		number = lowest_free(g);
+		if (number == 0)
+			number = steal(g);
+		if (number == 0)
+			return err_set(e, ENOSPC, "no peer number is free");
+		p = peer_new(g, number, identity, s->profile->set.profile);
+	}
+	if (p == NULL)
+		return err_set(e, ENOMEM, "out of memory");
+	ike_timer_stop(g, &p->life);
+	if (p->orphans != NULL)
+		ike_timer_set(g, &p->life, g->now + g->tune.orphan_life);
+	s->peer = p;
+	set_path(p, s);
+	ike_peer_state(p);
+	return 0;
+}
+
+static void
+tell_down(struct ike_isa *s, const struct ike_peer *p)
+{
+	struct ike_down m = { .peer = p->number, .reason = s->why };
+
+	if (m.reason.code[0] == '\0')
+		reason_set(&m.reason, "close", "closed", "closed");
+	snprintf(m.profile, sizeof(m.profile), "%s", p->profile);
+	snprintf(m.identity, sizeof(m.identity), "%s", p->identity);
+	if (s->conn != NULL)
+		snprintf(m.connection, sizeof(m.connection), "%s",
+		    s->conn->set.connection);
+	ike_tell(s->g, &ike_down_type, &m);
+}
+
+void
+ike_peer_leave(struct ike_isa *s)
+{
+	struct ike_peer *p = s->peer;
+	struct ike_isa *t;
+
+	if (p == NULL)
+		return;
+	s->peer = NULL;
+	if (p->isa != s)
+		return;
+	p->isa = NULL;
+	DL_FOREACH(s->g->isas, t)
+		if (t != s && t->peer == p && t->phase != IKE_DEAD) {
+			set_path(p, t);
+			return;
+		}
+	if (s->announced)
+		tell_down(s, p);
+	forget(s->g, p);
+	if (p->orphans == NULL)
+		ike_timer_set(s->g, &p->life, s->g->now + REMEMBER);
+}
+
+/* ---- one SA an identity and path ---- */
+
+/* Two SAs because both sides began at once: the one with the lowest nonce is
+ * closed by its beginner.  Both sides see the same nonces. */
+static void
+settle_crossing(struct ike_isa *a, struct ike_isa *b)
+{
+	const struct secret *la = ike_nonce_cmp(a->ni, a->nr) < 0 ? a->ni :
+	    a->nr;
+	const struct secret *lb = ike_nonce_cmp(b->ni, b->nr) < 0 ? b->ni :
+	    b->nr;
+	struct ike_isa *loser = ike_nonce_cmp(la, lb) < 0 ? a : b;
+	struct ike_isa *winner = loser == a ? b : a;
+	struct ike_conn *c;
+
+	loser->losing = true;
+	winner->peer->isa = winner;
+	LL_FOREACH(a->g->conns, c)
+		if (c->isa == loser) {
+			c->isa = winner;
+			if (winner->conn == NULL)
+				winner->conn = c;
+		}
+	loser->conn = NULL;
+	if (loser->initiator)
+		ike_task_add(loser, IKE_DO_DELETE, 0, 0);
+}
+
+void
+ike_peer_settle(struct ike_isa *s)
+{
+	struct ike_isa *t, *next;
+	bool claim = s->auth != NULL && s->auth->initial_contact &&
+	    !s->initiator;
+
+	DL_FOREACH_SAFE(s->g->isas, t, next) {
+		if (t == s || t->phase != IKE_UP || t->ident == NULL ||
+		    t->peer == NULL || s->ident == NULL ||
+		    !ident_equal(t->ident, s->ident) ||
+		    strcmp(t->peer->profile, s->profile->set.profile) != 0)
+			continue;
+		if (claim || t->dead_peer) {
+			reason_set(&t->why, "ike-auth", "replaced",
+			    "the peer began anew");
+			ike_isa_die(t);
+		} else if (t->peer == s->peer && t->initiator !=
+		    s->initiator && (t->crossing || s->crossing)) {
+			settle_crossing(s, t);
+		} else if (t->peer == s->peer && s->initiator) {
+			ike_task_add(t, IKE_DO_DELETE, 0, 0);
+		}
+	}
+}
+
+/* ---- dmvpn-gre's view ---- */
+
+bool
+ike_peer_needs_child(const struct ike_isa *s)
+{
+	const struct ike_csa *c;
+
+	DL_FOREACH(s->children, c)
+		if (!c->lost && !c->deleting)
+			return false;
+	return s->peer != NULL;
+}
+
+/* The SAs that dmvpn-gre lost have a successor: the peer may drop them. */
+void
+ike_peer_lost_replaced(struct ike_isa *s)
+{
+	struct ike_csa *c;
+
+	DL_FOREACH(s->children, c)
+		if (c->lost && !c->deleting)
+			ike_task_add(s, IKE_DO_DELETE_CHILD, c->spi_in, 0);
+}
+
+void
+ike_engine_gre_down(struct ike_engine *g, uint64_t now)
+{
+	struct ike_peer *p, *t;
+	struct ike_csa *c, *u;
+
+	g->now = now;
+	g->gre_up = false;
+	HASH_ITER(hh, g->peers, p, t)
+		p->stated = false;
+	HASH_ITER(hh, g->by_child, c, u)
+		c->present = false;
+}
+
+void
+ike_engine_gre_peer(struct ike_engine *g, uint64_t now,
+    const struct gre_peer *m)
+{
+	struct ike_peer *p = ike_peer_find(g, m->peer);
+	char profile[64];
+
+	g->now = now;
+	if (strcmp(m->owner, "ike") != 0 || m->peer > IKE_PEERS_MAX)
+		return;
+	if (p != NULL) {
+		p->stated = true;
+		return;
+	}
+	snprintf(profile, sizeof(profile), "%.*s", (int)rbuf_left(&m->blob),
+	    rbuf_left(&m->blob) > 0 ? (const char *)m->blob.p : "");
+	p = peer_new(g, m->peer, m->name, profile);
+	if (p == NULL)
+		return;
+	p->stated = true;
+	p->orphan = true;
+	p->remote = m->remote;
+	p->local = m->local;
+	p->encap = m->encap;
+	ike_timer_set(g, &p->life, now + g->tune.orphan_life);
+}
+
+void
+ike_engine_gre_sa(struct ike_engine *g, uint64_t now,
+    const struct gre_sa *m)
+{
+	struct ike_peer *p = ike_peer_find(g, m->peer);
+	struct ike_orphan *o;
+	struct ike_csa *c;
+	uint32_t spi = m->spi_in;
+
+	g->now = now;
+	if (strcmp(m->owner, "ike") != 0 || p == NULL)
+		return;
+	HASH_FIND(hh, g->by_child, &spi, sizeof(spi), c);
+	if (c != NULL) {
+		c->present = true;
+		return;
+	}
+	o = calloc(1, sizeof(*o));
+	if (o == NULL)
+		return;
+	o->spi_in = spi;
+	LL_PREPEND(p->orphans, o);
+}
+
+static void
+find_lost(struct ike_engine *g, struct ike_isa *s)
+{
+	struct ike_csa *c;
+
+	DL_FOREACH(s->children, c)
+		if (c->installed && !c->present) {
+			c->installed = false;
+			c->sent = false;
+			c->lost = true;
+			ike_timer_stop(g, &c->soft);
+			ike_timer_stop(g, &c->hard);
+		}
+	if (s->phase == IKE_UP && ike_peer_needs_child(s))
+		ike_task_add(s, IKE_DO_CHILD, 0, 0);
+}
+
+void
+ike_engine_gre_up(struct ike_engine *g, uint64_t now, int64_t wall)
+{
+	struct ike_peer *p, *t;
+	struct ike_isa *s, *u;
+
+	g->now = now;
+	g->wall = wall;
+	g->gre_up = true;
+	HASH_ITER(hh, g->peers, p, t)
+		if (!p->stated && p->isa != NULL)
+			ike_peer_state(p);
+	DL_FOREACH_SAFE(g->isas, s, u) {
+		struct gre_ike_spi_set m = { .spi = s->own_spi };
+
+		g->ops.call(g->ops.arg, 0, &gre_ike_spi_set_type, &m);
+		find_lost(g, s);
+	}
+	ike_isa_sweep(g);
+}
