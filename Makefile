@@ -121,10 +121,12 @@ $(B)/%.o: %.c | $(B)/gen/msg/types.h
 	@echo "  CC      $<"
 	@$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
+# Tests named *_alloc_test let the n-th allocation fail.
+$(B)/tests/%_alloc_test: TEST_LDFLAGS := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 $(B)/tests/%: tests/unit/%.c $(B)/libengines.a $(B)/libdmvpn.a
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
-	@$(CC) $(ALL_CFLAGS) -iquote cmd -iquote tests/unit -MMD -MP -MF $(B)/tests/$*.d $(ALL_LDFLAGS) -o $@ $< \
+	@$(CC) $(ALL_CFLAGS) -iquote cmd -iquote tests/unit -MMD -MP -MF $(B)/tests/$*.d $(ALL_LDFLAGS) $(TEST_LDFLAGS) -o $@ $< \
 		$(B)/libengines.a $(B)/libdmvpn.a -lcmocka -lpcap -lsqlite3 \
 		-lssl -lcares $(LIBS_COMMON) -ldl
 $(B)/fuzz/%: tests/fuzz/%.c $(B)/libengines.a $(B)/libdmvpn.a
@@ -168,6 +170,12 @@ check-run:
 	@$(MAKE) --no-print-directory -j$(NPROC) MODE=fuzz fuzz-build
 	@$(MAKE) --no-print-directory warnings
 	@O=$(O) MODE=$(MODE) tests/run $(TESTS)
+
+# Installs what is missing, builds, shows.  KEEP=1 leaves it running.
+.PHONY: demo
+demo: deps
+	@$(MAKE) --no-print-directory -j$(NPROC) all
+	@B=$(BIN) KEEP=$(KEEP) tests/demo/demo.sh
 
 # Both compilers, all warnings, nothing kept.
 CHECKED := $(wildcard lib/*/*.c cmd/*/*.c tests/unit/*.c tests/fuzz/*.c)

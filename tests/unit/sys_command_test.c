@@ -86,7 +86,7 @@ slurp(const char *path, char *to, size_t len)
 static int
 run(char *words)
 {
-	char *argv[20] = { "test" }, *save = NULL, *w;
+	char name[] = "test", *argv[20] = { name }, *save = NULL, *w;
 	char out[] = "/tmp/dmvpn-out.XXXXXX", err[] = "/tmp/dmvpn-err.XXXXXX";
 	int argc = 1, status, o = mkstemp(out), e = mkstemp(err);
 	int old_o = dup(1), old_e = dup(2);

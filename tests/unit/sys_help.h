@@ -61,6 +61,17 @@ spin(struct loop *l, bool (*done)(void *), void *arg, uint64_t ms)
 	return done != NULL && done(arg);
 }
 
+/* From here on nobody hears what is written to stderr. */
+static UNUSED void
+quiet(void)
+{
+	int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(dup2(fd, STDERR_FILENO), STDERR_FILENO);
+	close(fd);
+}
+
 static UNUSED char *
 temp_dir(void)
 {
