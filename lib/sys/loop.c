@@ -5,8 +5,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
+#include <utlist.h>
 
-#define SIGNALS_MAX 8
+#define SIGNALS_MAX	8
+#define LONGEST_WAIT	(1000u * 86400)	/* ms */
+#define LEAP_LOOK	5		/* s, between looks at the clocks */
+#define LEAP_LEAST	1000		/* ms, less is no sleep */
 
 struct loop_signal {
 	struct event	*ev;
@@ -14,9 +18,14 @@ struct loop_signal {
 	void		*arg;
 };
 
+struct armed;
+
 struct loop {
 	struct event_base	*base;
 	uint64_t		 now;	/* 0: read it again this turn */
+	uint64_t		 slept;	/* ms of sleep, as last looked */
+	struct event		*leap;
+	struct armed		*armed;
 	struct loop_signal	 signals[SIGNALS_MAX];
 	size_t			 n_signals;
 	bool			 stopped;
@@ -80,6 +89,8 @@ loop_free(struct loop *l)
 		return;
 	for (i = 0; i < l->n_signals; i++)
 		event_free(l->signals[i].ev);
+	if (l->leap != NULL)
+		event_free(l->leap);
 	event_base_free(l->base);
 	free(l);
 }
@@ -171,60 +182,133 @@ watch_stop(struct watch *w)
 }
 
 /*
- * libevent waits by CLOCK_MONOTONIC.  That clock stands still while the
- * machine sleeps; a timer that fires is therefore early or right, never
- * late by more than the sleep, and an early one is armed again.
+ * libevent waits by CLOCK_MONOTONIC, which stands still while the machine
+ * sleeps; our times are of CLOCK_BOOTTIME.  So the loop keeps a list of what
+ * is armed, and looks every few seconds whether the clocks moved apart: then
+ * all of it is armed anew.
  */
-static void
-timer_fire(evutil_socket_t fd, short what, void *arg)
+struct armed {
+	struct armed	*prev, *next;
+	struct event	*ev;
+	struct timer	*timer;
+	struct loop	*loop;
+};
+
+static uint64_t
+clock_slept(void)
 {
-	struct timer *t = (struct timer *)arg;
-	loop_fn *fn = t->fn;
-	uint64_t now = clock_ms();
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return clock_ms() - ((uint64_t)ts.tv_sec * 1000 +
+	    (uint64_t)ts.tv_nsec / 1000000);
+}
+
+static int
+armed_add(struct armed *a)
+{
+	uint64_t now = clock_ms(), at = a->timer->at;
+	uint64_t ms = at > now ? at - now : 0;
+	struct timeval tv;
+
+	if (ms > LONGEST_WAIT)		/* armed again when it fires */
+		ms = LONGEST_WAIT;
+	tv.tv_sec = (time_t)(ms / 1000);
+	tv.tv_usec = (suseconds_t)(ms % 1000 * 1000);
+	return event_add(a->ev, &tv);
+}
+
+static void
+leap_look(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop *l = (struct loop *)arg;
+	uint64_t slept = clock_slept();
+	struct armed *a;
 
 	(void)fd;
 	(void)what;
-	if (now < t->at) {
-		uint64_t ms = t->at - now;
-		struct timeval tv = { .tv_sec = (time_t)(ms / 1000),
-			.tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+	if ((int64_t)(slept - l->slept) < LEAP_LEAST)
+		return;
+	l->slept = slept;
+	DL_FOREACH(l->armed, a)
+		if (a->timer->at != 0)
+			(void)armed_add(a);
+}
 
-		if (event_add((struct event *)t->ev, &tv) == 0)
-			return;
-	}
+/* The first timer starts the look-out. */
+static int
+leap_start(struct loop *l)
+{
+	struct timeval tv = { .tv_sec = LEAP_LOOK };
+
+	if (l->leap != NULL)
+		return 0;
+	l->slept = clock_slept();
+	l->leap = event_new(l->base, -1, EV_PERSIST, leap_look, l);
+	return l->leap == NULL ? -1 : event_add(l->leap, &tv);
+}
+
+/* libevent's own idea of now is that of the turn's begin: it may be early. */
+static void
+timer_fire(evutil_socket_t fd, short what, void *arg)
+{
+	struct armed *a = (struct armed *)arg;
+	struct timer *t = a->timer;
+
+	(void)fd;
+	(void)what;
+	if (clock_ms() < t->at && armed_add(a) == 0)
+		return;
 	t->at = 0;
-	fn(t->arg);
+	t->fn(t->arg);
+}
+
+static struct armed *
+armed_new(struct loop *l, struct timer *t)
+{
+	struct armed *a = (struct armed *)calloc(1, sizeof(*a));
+
+	if (a == NULL || leap_start(l) < 0 ||
+	    (a->ev = evtimer_new(l->base, timer_fire, a)) == NULL) {
+		free(a);
+		return NULL;
+	}
+	a->timer = t;
+	a->loop = l;
+	DL_APPEND(l->armed, a);
+	return a;
 }
 
 int
 timer_at(struct loop *l, struct timer *t, uint64_t at, loop_fn *fn,
     void *arg, struct err *e)
 {
-	uint64_t now = clock_ms(), ms = at > now ? at - now : 0;
-	struct timeval tv;
-
-	if (ms > 1000u * 86400)		/* armed again when it fires */
-		ms = 1000u * 86400;
-	tv.tv_sec = (time_t)(ms / 1000);
-	tv.tv_usec = (suseconds_t)(ms % 1000 * 1000);
 	if (t->ev == NULL)
-		t->ev = evtimer_new(l->base, timer_fire, t);
-	if (t->ev == NULL || event_add((struct event *)t->ev, &tv) < 0)
+		t->ev = armed_new(l, t);
+	if (t->ev == NULL)
 		return err_set(e, ENOMEM, "timer: out of memory");
 	t->fn = fn;
 	t->arg = arg;
 	t->at = at > 0 ? at : 1;
+	if (armed_add((struct armed *)t->ev) < 0) {
+		t->at = 0;
+		return err_set(e, ENOMEM, "timer: out of memory");
+	}
 	return 0;
 }
 
 void
 timer_stop(struct timer *t)
 {
+	struct armed *a = (struct armed *)t->ev;
+
 	t->at = 0;
-	if (t->ev == NULL)
-		return;
-	event_free((struct event *)t->ev);
 	t->ev = NULL;
+	if (a == NULL)
+		return;
+	event_free(a->ev);
+	DL_DELETE(a->loop->armed, a);
+	free(a);
 }
 
 static void
