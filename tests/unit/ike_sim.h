@@ -1,0 +1,703 @@
+#ifndef IKE_SIM_H
+#define IKE_SIM_H
+
+/*
+ * Several IKE engines on a wire that loses, doubles, reorders and holds what
+ * the test wants, with a clock that jumps and randomness from a seed: the
+ * same seed gives the same run.  Each node has its own dmvpn-gre (a table of
+ * SAs) and its own agent (a PSK, or a key and certificates).
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/secret.h"
+#include "crypto/prf.h"
+#include "crypto/sign.h"
+#include "dmvpn-ike/ike_engine.h"
+#include "wire/ike.h"
+
+#define SIM_NODES	4
+#define SIM_WIRE	4096
+#define SIM_SAS		512
+#define SIM_WALL	1795000000
+
+struct sim;
+
+struct sim_packet {
+	uint64_t	 at;
+	int		 from, to;
+	struct endpoint	 src, dst;
+	size_t		 len;
+	uint8_t		*b;
+	struct ike_header h;
+	unsigned	 serial;
+};
+
+struct sim_sa {
+	uint32_t	spi_in, spi_out;
+	uint16_t	peer;
+	uint8_t		key_in[64], key_out[64];
+	size_t		key_len;
+	bool		gone;
+	bool		standby;
+	bool		esn;
+	enum sa_mode	mode;
+	size_t		n_local, n_remote;
+	struct selector	local[16], remote[16];
+};
+
+struct sim_answer {
+	uint64_t	ticket;
+	const struct msg_type *type;
+	bool		fail;
+	uint8_t		data[4096];
+	size_t		len;
+	uint8_t		method;
+};
+
+struct sim_node {
+	struct sim		*sim;
+	int			 index;
+	struct ike_engine	*g;
+	struct addr		 addr;
+	const char		*id;
+	const char		*psk;
+	struct sign_key		*key;		/* certificates */
+	struct rbuf		 chain[4], anchors[4];
+	size_t			 n_chain, n_anchors;
+	uint64_t		 random;
+	bool			 same_random;	/* IKE-49 */
+	bool			 silent;	/* its gre does not answer */
+	bool			 refuse_sa;
+	struct sim_sa		 sa[SIM_SAS];
+	size_t			 n_sa;
+	struct sim_answer	 answer[64];
+	size_t			 n_answer;
+	unsigned		 ups, downs, fails, children, calls;
+	unsigned		 probes, alive, peers_set, peers_gone;
+	unsigned		 sent, notes, rekeyed;
+	size_t			 sent_bytes, got_bytes;
+	struct ike_up		 up;
+	struct ike_down		 down;
+	struct ike_failed	 failed;
+	uint16_t		 last_peer;
+	uint32_t		 duplicates;	/* SPIs installed twice */
+};
+
+enum sim_fate { SIM_PASS, SIM_DROP, SIM_HOLD, SIM_TWICE };
+
+struct sim {
+	struct sim_node		 n[SIM_NODES];
+	int			 nodes;
+	uint64_t		 now;
+	uint64_t		 seed;
+	unsigned		 loss, twice, late;	/* percent */
+	unsigned		 serial;
+	struct sim_packet	 wire[SIM_WIRE];
+	size_t			 n_wire;
+	struct sim_packet	 held[64];
+	size_t			 n_held;
+	enum sim_fate (*filter)(struct sim *s, const struct sim_packet *p);
+	void			*filter_arg;
+	uint64_t		 count;
+	/* a NAT: what comes from node nat is seen from this address */
+	int			 nat;
+	struct endpoint		 nat_seen;
+};
+
+static inline uint64_t
+sim_draw(uint64_t *x)
+{
+	uint64_t z = (*x += 0x9e3779b97f4a7c15u);
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+	return z ^ (z >> 31);
+}
+
+/* ---- what an engine calls ---- */
+
+static inline int
+sim_random(void *arg, void *to, size_t len)
+{
+	struct sim_node *n = arg;
+	uint8_t *b = to;
+	uint64_t v = 0;
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		if (i % 8 == 0 && (!n->same_random || i == 0))
+			v = sim_draw(&n->random);
+		b[i] = (uint8_t)(v >> (8 * (i % 8)));
+	}
+	return 0;
+}
+
+static inline int
+sim_local_for(void *arg, const struct addr *remote, struct addr *local)
+{
+	struct sim_node *n = arg;
+
+	(void)remote;
+	*local = n->addr;
+	return 0;
+}
+
+static inline void
+sim_put(struct sim *s, struct sim_packet *p, uint64_t delay)
+{
+	assert_true(s->n_wire < SIM_WIRE);
+	p->at = s->now + delay;
+	p->serial = s->serial++;
+	s->wire[s->n_wire++] = *p;
+}
+
+static inline struct sim_packet
+sim_copy(const struct sim_packet *p)
+{
+	struct sim_packet c = *p;
+
+	c.b = malloc(p->len);
+	assert_non_null(c.b);
+	memcpy(c.b, p->b, p->len);
+	return c;
+}
+
+static inline int
+sim_owner(struct sim *s, const struct endpoint *to)
+{
+	int i;
+
+	if (s->nat >= 0 && addr_equal(&to->addr, &s->nat_seen.addr))
+		return s->nat;
+	for (i = 0; i < s->nodes; i++)
+		if (addr_equal(&s->n[i].addr, &to->addr))
+			return i;
+	return -1;
+}
+
+static inline void
+sim_send(void *arg, const struct endpoint *local,
+    const struct endpoint *remote, const void *data, size_t len)
+{
+	struct sim_node *n = arg;
+	struct sim *s = n->sim;
+	struct sim_packet p = { .from = n->index, .src = *local,
+	    .dst = *remote, .len = len }, c;
+	struct rbuf in = rbuf_of(data, len);
+	enum sim_fate fate = SIM_PASS;
+	uint64_t delay = 5;
+
+	n->sent++;
+	n->sent_bytes += len;
+	assert_int_equal(ike_header_parse(&in, &p.h, NULL), 0);
+	p.to = sim_owner(s, remote);
+	if (s->nat == n->index) {
+		p.src.addr = s->nat_seen.addr;
+		p.src.port = (uint16_t)(s->nat_seen.port + local->port);
+	}
+	if (p.to == s->nat && s->nat >= 0) {
+		p.dst.addr = s->n[s->nat].addr;
+		p.dst.port = (uint16_t)(remote->port - s->nat_seen.port);
+	}
+	if (p.to < 0)
+		return;
+	p.b = malloc(len);
+	assert_non_null(p.b);
+	memcpy(p.b, data, len);
+	if (s->filter != NULL)
+		fate = s->filter(s, &p);
+	s->count++;
+	if (fate == SIM_PASS && sim_draw(&s->seed) % 100 < s->loss)
+		fate = SIM_DROP;
+	if (fate == SIM_PASS && sim_draw(&s->seed) % 100 < s->twice)
+		fate = SIM_TWICE;
+	if (sim_draw(&s->seed) % 100 < s->late)
+		delay += sim_draw(&s->seed) % 400;
+	switch (fate) {
+	case SIM_DROP:
+		free(p.b);
+		return;
+	case SIM_HOLD:
+		assert_true(s->n_held < 64);
+		s->held[s->n_held++] = p;
+		return;
+	case SIM_TWICE:
+		c = sim_copy(&p);
+		sim_put(s, &c, delay + 40);
+		break;
+	case SIM_PASS:
+		break;
+	}
+	sim_put(s, &p, delay);
+}
+
+static inline struct sim_sa *
+sim_sa_find(struct sim_node *n, uint32_t spi_in)
+{
+	size_t i;
+
+	for (i = 0; i < n->n_sa; i++)
+		if (n->sa[i].spi_in == spi_in)
+			return &n->sa[i];
+	return NULL;
+}
+
+static inline void
+sim_sa_add(struct sim_node *n, const struct gre_sa_add *m)
+{
+	struct sim_sa *a, *old;
+	struct rbuf in = m->key_in, out = m->key_out;
+
+	if (sim_sa_find(n, m->spi_in) != NULL)
+		n->duplicates++;
+	assert_true(n->n_sa < SIM_SAS);
+	a = &n->sa[n->n_sa++];
+	*a = (struct sim_sa){ .spi_in = m->spi_in, .spi_out = m->spi_out,
+	    .peer = m->peer, .key_len = rbuf_left(&m->key_in),
+	    .standby = m->standby, .esn = m->esn, .mode = m->mode };
+	rbuf_copy(&in, a->key_in, a->key_len);
+	rbuf_copy(&out, a->key_out, a->key_len);
+	a->n_local = m->n_local_ts;
+	a->n_remote = m->n_remote_ts;
+	memcpy(a->local, m->local_ts, sizeof(a->local));
+	memcpy(a->remote, m->remote_ts, sizeof(a->remote));
+	old = m->replaces != 0 ? sim_sa_find(n, m->replaces) : NULL;
+	if (old != NULL)
+		n->rekeyed++;
+}
+
+static inline void
+sim_answer_psk(struct sim_node *n, const struct pki_psk *m,
+    struct sim_answer *a)
+{
+	a->method = IKE_AUTH_PSK;
+	a->len = prf_len(m->prf);
+	a->fail = n->psk == NULL;
+	if (!a->fail)
+		assert_int_equal(prf_psk_auth(m->prf, rbuf_of(n->psk,
+		    strlen(n->psk)), m->message, m->nonce, m->mac, a->data,
+		    NULL), 0);
+}
+
+static inline void
+sim_answer_sign(struct sim_node *n, const struct pki_sign *m,
+    struct sim_answer *a)
+{
+	struct sign_parts parts = { .n = 3,
+	    .v = { m->message, m->nonce, m->mac } };
+	struct wbuf w = wbuf_of(a->data, sizeof(a->data));
+	struct err e;
+
+	a->fail = n->key == NULL || sign_make(n->key, m->hashes, m->n_hashes,
+	    false, &parts, &a->method, &w, &e) < 0;
+	a->len = w.len;
+}
+
+static inline void
+sim_call(void *arg, uint64_t ticket, const struct msg_type *t, const void *m)
+{
+	struct sim_node *n = arg;
+	struct sim_answer *a;
+	struct sim_sa *sa;
+
+	n->calls++;
+	if (t == &gre_sa_add_type && !n->refuse_sa)
+		sim_sa_add(n, m);
+	if (t == &gre_sa_delete_type) {
+		sa = sim_sa_find(n, ((const struct gre_sa_delete *)m)->spi_in);
+		if (sa != NULL)
+			sa->gone = true;
+	}
+	if (t == &gre_sa_use_type) {
+		sa = sim_sa_find(n, ((const struct gre_sa_use *)m)->spi_in);
+		assert_non_null(sa);
+		sa->standby = false;
+	}
+	if (t == &gre_peer_set_type) {
+		n->peers_set++;
+		n->last_peer = ((const struct gre_peer_set *)m)->peer;
+	}
+	if (t == &gre_peer_delete_type)
+		n->peers_gone++;
+	if (ticket == 0)
+		return;
+	assert_true(n->n_answer < 64);
+	a = &n->answer[n->n_answer++];
+	memset(a, 0, sizeof(*a));
+	a->ticket = ticket;
+	a->type = t;
+	if (t == &pki_psk_type)
+		sim_answer_psk(n, m, a);
+	else if (t == &pki_sign_type)
+		sim_answer_sign(n, m, a);
+	else if (t == &gre_sa_add_type)
+		a->fail = n->refuse_sa;
+}
+
+static inline void
+sim_event(void *arg, const struct msg_type *t, const void *m)
+{
+	struct sim_node *n = arg;
+
+	if (t == &ike_up_type) {
+		n->ups++;
+		n->up = *(const struct ike_up *)m;
+	} else if (t == &ike_down_type) {
+		n->downs++;
+		n->down = *(const struct ike_down *)m;
+	} else if (t == &ike_failed_type) {
+		n->fails++;
+		n->failed = *(const struct ike_failed *)m;
+	} else if (t == &ike_child_up_type)
+		n->children++;
+	if (getenv("SIM_TRACE") != NULL && t != &ike_packet_type) {
+		char text[600] = "";
+
+		if (t == &ike_failed_type)
+			reason_text(&n->failed.reason, text, sizeof(text));
+		if (t == &ike_down_type)
+			reason_text(&n->down.reason, text, sizeof(text));
+		fprintf(stderr, "%7llu %d %s %s\n",
+		    (unsigned long long)n->sim->now, n->index, t->name, text);
+	}
+}
+
+static inline bool
+sim_wanted(void *arg, const struct msg_type *t)
+{
+	(void)arg;
+	return t == &ike_packet_type || t == &ike_keys_type;
+}
+
+static inline void
+sim_probed(void *arg, uint64_t ticket, const struct ike_probe_reply *r)
+{
+	struct sim_node *n = arg;
+
+	(void)ticket;
+	n->probes++;
+	n->alive += r->alive;
+}
+
+static inline void
+sim_note(void *arg, bool warn, const char *id, const char *peer,
+    const char *why)
+{
+	struct sim_node *n = arg;
+
+	(void)warn;
+	n->notes++;
+	if (getenv("SIM_TRACE") != NULL)
+		fprintf(stderr, "%7llu %d note %s %s %s\n",
+		    (unsigned long long)n->sim->now, n->index, id, peer, why);
+}
+
+/* ---- the world ---- */
+
+static inline struct sim *
+sim_new(int nodes, uint64_t seed, const struct ike_tune *tune)
+{
+	static const char *const ids[] = { "a.example.org", "b.example.org",
+	    "c.example.org", "d.example.org" };
+	struct sim *s = calloc(1, sizeof(*s));
+	struct err e;
+	int i;
+
+	assert_non_null(s);
+	s->nodes = nodes;
+	s->seed = seed;
+	s->now = 1000000;
+	s->nat = -1;
+	for (i = 0; i < nodes; i++) {
+		struct sim_node *n = &s->n[i];
+		struct ike_ops ops = { .arg = n, .random = sim_random,
+		    .local_for = sim_local_for, .send = sim_send,
+		    .call = sim_call, .event = sim_event,
+		    .wanted = sim_wanted, .probed = sim_probed,
+		    .note = sim_note };
+		uint8_t octets[4] = { 192, 0, 2, (uint8_t)(i + 1) };
+
+		n->sim = s;
+		n->index = i;
+		n->id = ids[i];
+		n->psk = "the same everywhere";
+		n->random = seed * 1000 + (uint64_t)i;
+		n->addr = addr_of(octets, 4);
+		n->g = ike_engine_new(&ops, tune, s->now, &e);
+		assert_non_null(n->g);
+		ike_engine_gre_up(n->g, s->now, SIM_WALL);
+	}
+	return s;
+}
+
+static inline void
+sim_free(struct sim *s)
+{
+	size_t i;
+	int k;
+
+	for (k = 0; k < s->nodes; k++) {
+		ike_engine_free(s->n[k].g);
+		sign_key_free(s->n[k].key);
+	}
+	for (i = 0; i < s->n_wire; i++)
+		free(s->wire[i].b);
+	for (i = 0; i < s->n_held; i++)
+		free(s->held[i].b);
+	free(s);
+}
+
+static inline void
+sim_answer(struct sim_node *n)
+{
+	struct sim_answer a = n->answer[0];
+	struct pki_identity_reply id = { .method = n->key != NULL ?
+	    PKI_METHOD_CERTIFICATE : PKI_METHOD_PSK };
+	struct pki_sign_reply sig = { .method = a.method,
+	    .auth = rbuf_of(a.data, a.len) };
+	struct reason why;
+	const void *m = NULL;
+
+	n->n_answer--;
+	memmove(&n->answer[0], &n->answer[1], n->n_answer *
+	    sizeof(n->answer[0]));
+	reason_set(&why, "test", "refused", "refused by the test");
+	if (a.type == &pki_identity_type) {
+		id.id_type = IKE_ID_FQDN;
+		id.id_data = rbuf_of(n->id, strlen(n->id));
+		id.n_chain = n->n_chain;
+		id.n_anchors = n->n_anchors;
+		memcpy(id.chain, n->chain, sizeof(n->chain));
+		memcpy(id.anchors, n->anchors, sizeof(n->anchors));
+		m = &id;
+	} else if (a.type == &pki_sign_type || a.type == &pki_psk_type)
+		m = &sig;
+	ike_engine_answer(n->g, n->sim->now, SIM_WALL, a.ticket,
+	    a.fail ? NULL : m, a.fail ? &why : NULL);
+}
+
+static inline size_t
+sim_first(const struct sim *s)
+{
+	size_t i, k = 0;
+
+	for (i = 1; i < s->n_wire; i++)
+		if (s->wire[i].at < s->wire[k].at ||
+		    (s->wire[i].at == s->wire[k].at &&
+		    s->wire[i].serial < s->wire[k].serial))
+			k = i;
+	return k;
+}
+
+static inline void
+sim_deliver(struct sim *s, struct sim_packet p)
+{
+	struct sim_node *n = &s->n[p.to];
+	struct name_buf nb;
+
+	n->got_bytes += p.len;
+	if (getenv("SIM_TRACE") != NULL)
+		fprintf(stderr, "%7llu %d->%d %s%s %u (%zu)\n",
+		    (unsigned long long)s->now, p.from, p.to,
+		    name_text(ike_exchange_names, p.h.exchange, &nb),
+		    p.h.flags & IKE_FLAG_RESPONSE ? " response" : "",
+		    p.h.id, p.len);
+	ike_engine_packet(n->g, s->now, SIM_WALL, &p.dst, &p.src, p.b,
+	    p.len);
+	free(p.b);
+}
+
+/* One thing happens; false when nothing is left until the time. */
+static inline bool
+sim_step(struct sim *s, uint64_t until)
+{
+	uint64_t at = UINT64_MAX, t;
+	size_t k = 0;
+	int i, who = -1;
+	struct sim_packet p;
+
+	for (i = 0; i < s->nodes; i++)
+		if (s->n[i].n_answer > 0 && !s->n[i].silent) {
+			sim_answer(&s->n[i]);
+			return true;
+		}
+	if (s->n_wire > 0) {
+		k = sim_first(s);
+		at = s->wire[k].at;
+	}
+	for (i = 0; i < s->nodes; i++) {
+		t = ike_engine_next(s->n[i].g);
+		if (t != 0 && t < at) {
+			at = t;
+			who = i;
+		}
+	}
+	if (at > until) {
+		s->now = until > s->now ? until : s->now;
+		return false;
+	}
+	if (at > s->now)
+		s->now = at;
+	if (who >= 0) {
+		ike_engine_wake(s->n[who].g, s->now, SIM_WALL);
+		return true;
+	}
+	p = s->wire[k];
+	s->wire[k] = s->wire[--s->n_wire];
+	sim_deliver(s, p);
+	return true;
+}
+
+static inline void
+sim_run(struct sim *s, uint64_t ms)
+{
+	uint64_t until = s->now + ms;
+	unsigned guard = 0;
+
+	while (sim_step(s, until))
+		assert_true(++guard < 2000000);
+}
+
+/* All that was held arrives, in order. */
+static inline void
+sim_release(struct sim *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->n_held; i++)
+		sim_put(s, &s->held[i], 1 + i);
+	s->n_held = 0;
+}
+
+/* ---- usual settings ---- */
+
+static inline struct ike_profile_set
+sim_profile(const char *name)
+{
+	struct ike_profile_set p = { .mode = SA_MODE_TRANSPORT,
+	    .accept = true };
+
+	snprintf(p.owner, sizeof(p.owner), "test");
+	snprintf(p.profile, sizeof(p.profile), "%s", name);
+	snprintf(p.interface, sizeof(p.interface), "dmvpn0");
+	snprintf(p.identity, sizeof(p.identity), "me");
+	return p;
+}
+
+static inline void
+sim_set(struct sim_node *n, const struct ike_profile_set *p)
+{
+	struct reason why = { 0 };
+
+	if (ike_engine_profile_set(n->g, n->sim->now, SIM_WALL, p, &why) < 0)
+		fail_msg("profile: %s", why.text);
+	while (n->n_answer > 0)
+		sim_answer(n);
+}
+
+static inline void
+sim_profiles(struct sim *s)
+{
+	struct ike_profile_set p = sim_profile("p");
+	int i;
+
+	for (i = 0; i < s->nodes; i++)
+		sim_set(&s->n[i], &p);
+}
+
+static inline struct ike_connection_set
+sim_connection(struct sim *s, int to)
+{
+	struct ike_connection_set c = { .remote = { s->n[to].addr, 500 } };
+
+	snprintf(c.owner, sizeof(c.owner), "test");
+	snprintf(c.connection, sizeof(c.connection), "to-%d", to);
+	snprintf(c.profile, sizeof(c.profile), "p");
+	return c;
+}
+
+static inline void
+sim_connect(struct sim *s, int from, int to)
+{
+	struct ike_connection_set c = sim_connection(s, to);
+	struct reason why = { 0 };
+
+	if (ike_engine_connection_set(s->n[from].g, s->now, SIM_WALL, &c,
+	    &why) < 0)
+		fail_msg("connection: %s", why.text);
+}
+
+/* ---- what must hold ---- */
+
+static inline size_t
+sim_live(const struct sim_node *n)
+{
+	size_t i, live = 0;
+
+	for (i = 0; i < n->n_sa; i++)
+		live += !n->sa[i].gone;
+	return live;
+}
+
+static inline size_t
+sim_isas(const struct sim_node *n)
+{
+	struct ike_sas page;
+	uint64_t after = 0;
+	size_t i, count = 0;
+
+	do {
+		ike_engine_sas(n->g, n->sim->now, after, &page);
+		for (i = 0; i < page.n_items; i++)
+			count += page.items[i].state == IKE_STATE_UP ||
+			    page.items[i].state == IKE_STATE_REKEYING;
+		after = page.next;
+	} while (after != 0);
+	return count;
+}
+
+/* Every SA of a has its twin at b, with the same keys crossed. */
+static inline void
+sim_agree(struct sim_node *a, struct sim_node *b)
+{
+	size_t i;
+
+	for (i = 0; i < a->n_sa; i++) {
+		struct sim_sa *x = &a->sa[i], *y;
+
+		if (x->gone)
+			continue;
+		y = sim_sa_find(b, x->spi_out);
+		assert_non_null(y);
+		assert_false(y->gone);
+		assert_int_equal(y->spi_out, x->spi_in);
+		assert_int_equal(x->key_len, y->key_len);
+		assert_memory_equal(x->key_in, y->key_out, x->key_len);
+		assert_memory_equal(x->key_out, y->key_in, x->key_len);
+		assert_int_equal(x->esn, y->esn);
+	}
+}
+
+/* One IKE SA and one CHILD_SA a side, which fit together. */
+static inline void
+sim_one_sa(struct sim *s)
+{
+	int i;
+
+	sim_agree(&s->n[0], &s->n[1]);
+	sim_agree(&s->n[1], &s->n[0]);
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(sim_isas(&s->n[i]), 1);
+		assert_int_equal(sim_live(&s->n[i]), 1);
+		assert_int_equal(s->n[i].duplicates, 0);
+	}
+}
+
+#endif
