@@ -18,6 +18,8 @@
  * secret.
  */
 #define NAME	"connect"	/* of profile, connection and credential */
+#define IKE_PORT	500
+#define IKE_PORT_NAT	4500	/* dmvpn-gre's: enough when 500 is not ours */
 
 struct connect_options {
 	const char	*psk_file, *load, *trust, *id, *peer_id;
@@ -230,6 +232,8 @@ state(struct connecting *c, const struct ike_profile_set *p, struct err *e)
 	    &why) < 0)
 		return refused(&why, e);
 	s.once = c->o->once;
+	if (c->d.udp4 < 0 && s.remote.port == IKE_PORT)
+		s.remote.port = IKE_PORT_NAT;
 	if (!c->o->accept && ike_engine_connection_set(c->d.engine, now,
 	    clock_wall(), &s, &why) < 0)
 		return refused(&why, e);
@@ -241,6 +245,7 @@ static int
 run(struct connecting *c, int gre_fd, struct err *e)
 {
 	struct serve_conf conf = { .port = (uint16_t)c->o->port,
+	    .may_lack = true,
 	    .gre_fd = gre_fd, .pki_fd = agent_spawn(c->o, e),
 	    .group = (gid_t)-1, .tap = tap, .tap_arg = c };
 	struct ike_profile_set p = { .accept = false };

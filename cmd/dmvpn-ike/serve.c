@@ -292,6 +292,7 @@ serve_close(struct daemon *d)
 	serve_udp_close(d);
 	timer_stop(&d->wake);
 	timer_stop(&d->quit);
+	timer_stop(&d->give_up);
 	server_free(d->server);
 	ike_engine_free(d->engine);
 	if (d->keys != NULL)

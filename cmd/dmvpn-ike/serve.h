@@ -20,10 +20,12 @@
  */
 #define SERVE_FAILURES_MAX	64	/* remembered for "why" */
 #define SERVE_PROBES_MAX	256	/* ike-probe requests that wait */
+#define SERVE_PROBE_LIMIT	5000	/* ms, then the answer is no */
 
 struct serve_conf {
 	const char	*user;		/* NULL: stay */
 	uint16_t	 port;		/* UDP, 500 */
+	bool		 may_lack;	/* the port: 4500 will do */
 	const char	*socket;	/* NULL: no clients but fd */
 	const char	*gre_path, *pki_path;	/* NULL: the descriptors */
 	int		 gre_fd, pki_fd;
@@ -39,6 +41,7 @@ struct serve_conf {
 struct serve_probe {
 	bool		used;
 	uint64_t	ticket;
+	uint64_t	until;
 	struct call	call;
 };
 
@@ -56,7 +59,7 @@ struct daemon {
 	int			 udp4, udp6;	/* port 500 */
 	int			 ask4, ask6;	/* for local_for */
 	struct watch		 watch4, watch6;
-	struct timer		 wake, refuse, quit;
+	struct timer		 wake, refuse, quit, give_up;
 	struct serve_refused	*refused;
 	uint64_t		 after;		/* paging through dmvpn-gre */
 	uint64_t		 last_probe;

@@ -89,19 +89,53 @@ probe_slot(struct daemon *d, uint64_t ticket)
 }
 
 static void
+answer_probe(struct serve_probe *slot, const struct ike_probe_reply *r)
+{
+	slot->used = false;
+	call_reply(&slot->call, &ike_probe_reply_type, r);
+}
+
+/* The engine goes on asking, longer than those who asked us wait. */
+static void
+give_up(void *arg)
+{
+	const struct ike_probe_reply no = { .alive = false };
+	struct daemon *d = arg;
+	uint64_t now = loop_now(d->loop), next = 0;
+	struct err e;
+	size_t i;
+
+	for (i = 0; i < SERVE_PROBES_MAX; i++) {
+		if (!d->probes[i].used)
+			continue;
+		if (d->probes[i].until <= now)
+			answer_probe(&d->probes[i], &no);
+		else if (next == 0 || d->probes[i].until < next)
+			next = d->probes[i].until;
+	}
+	if (next != 0)
+		(void)timer_at(d->loop, &d->give_up, next, give_up, d, &e);
+}
+
+static void
 take_probe(void *arg, const struct call *c, const void *in)
 {
 	const struct ike_probe *p = in;
 	struct daemon *d = arg;
 	struct serve_probe *slot = probe_slot(d, 0);
 	struct reason why = { .code = "" };
+	struct err e;
 
 	if (slot == NULL) {
 		call_fail(c, reason_set(&why, "probe", "busy",
 		    "%d probes wait already", SERVE_PROBES_MAX));
 		return;
 	}
-	*slot = (struct serve_probe){ true, ++d->last_probe, *c };
+	*slot = (struct serve_probe){ true, ++d->last_probe,
+	    loop_now(d->loop) + SERVE_PROBE_LIMIT, *c };
+	if (d->give_up.at == 0)
+		(void)timer_at(d->loop, &d->give_up, slot->until, give_up, d,
+		    &e);
 	if (ike_engine_probe(d->engine, loop_now(d->loop), clock_wall(),
 	    p->peer, slot->ticket, &why) < 0) {
 		slot->used = false;
@@ -116,10 +150,8 @@ serve_probed(void *arg, uint64_t ticket, const struct ike_probe_reply *r)
 	struct daemon *d = arg;
 	struct serve_probe *slot = probe_slot(d, ticket);
 
-	if (slot == NULL)
-		return;
-	slot->used = false;
-	call_reply(&slot->call, &ike_probe_reply_type, r);
+	if (slot != NULL)
+		answer_probe(slot, r);
 }
 
 /* ---- failures, kept for "why" ---- */

@@ -110,10 +110,15 @@ serve_udp_open(struct daemon *d, struct err *e)
 {
 	struct err no6 = { 0 };
 
-	d->udp4 = udp_open(AF_INET, d->conf.port, e);
-	if (d->udp4 < 0)
-		return -1;
 	d->ask4 = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	d->udp4 = udp_open(AF_INET, d->conf.port, e);
+	if (d->udp4 < 0 && !d->conf.may_lack)
+		return -1;
+	if (d->udp4 < 0) {
+		log_event(LEVEL_INFO, "port-4500-only", T("why", e->msg));
+		d->ask6 = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		return 0;
+	}
 	d->udp6 = udp_open(AF_INET6, d->conf.port, &no6);
 	if (d->udp6 < 0 && no6.code == EADDRINUSE) {
 		*e = no6;
@@ -239,7 +244,8 @@ readable6(void *arg)
 int
 serve_udp_watch(struct daemon *d, struct err *e)
 {
-	if (watch_read(d->loop, &d->watch4, d->udp4, readable4, d, e) < 0)
+	if (d->udp4 >= 0 && watch_read(d->loop, &d->watch4, d->udp4,
+	    readable4, d, e) < 0)
 		return -1;
 	if (d->udp6 < 0)
 		return 0;
@@ -290,6 +296,8 @@ serve_udp_send(struct daemon *d, const struct endpoint *local,
 	int fd = remote->addr.len == 16 ? d->udp6 : d->udp4;
 	struct addr_buf b;
 
+	if (fd < 0)
+		return;
 	h.msg_namelen = sock_of(&to, &remote->addr, remote->port);
 	if (local->addr.len == remote->addr.len)
 		mark_source(&h, &local->addr);
