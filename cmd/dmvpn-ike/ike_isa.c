@@ -36,6 +36,11 @@ life_end(struct ike_engine *g, void *arg)
 	struct ike_isa *s = arg;
 	uint64_t hard;
 
+	if (s->phase == IKE_UP && s->losing) {
+		ike_timer_set(g, &s->life, g->now + g->tune.retry_total);
+		ike_task_add(s, IKE_DO_DELETE, 0, 0);
+		return;
+	}
 	if (s->phase == IKE_UP) {
 		hard = s->rekey_at + s->rekey_at / 8;
 		if (g->now < s->born + hard) {

@@ -9,6 +9,7 @@
  */
 #define DRAIN		5000	/* ms for packets on the SAs of orphans */
 #define REMEMBER	3600000	/* ms that the number of one who left is kept */
+#define CROSSING	5000	/* ms until the loser of two SAs is closed */
 #define KEEPALIVE	20	/* seconds, RFC 3948, 4 */
 
 struct ike_peer *
@@ -317,8 +318,10 @@ settle_crossing(struct ike_isa *a, struct ike_isa *b)
 				winner->conn = c;
 		}
 	loser->conn = NULL;
+	/* not at once: the winner may still be on its way to the peer */
 	if (loser->initiator)
-		ike_task_add(loser, IKE_DO_DELETE, 0, 0);
+		ike_timer_set(loser->g, &loser->life, loser->g->now +
+		    CROSSING);
 }
 
 void
