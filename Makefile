@@ -166,9 +166,11 @@ check: deps
 check-asan: deps
 	@$(MAKE) MODE=asan check-run
 check-run:
-	@$(MAKE) --no-print-directory -j$(NPROC) all unit
-	@$(MAKE) --no-print-directory -j$(NPROC) MODE=fuzz fuzz-build
-	@$(MAKE) --no-print-directory warnings
+	@mkdir -p $(O)
+	@{ $(MAKE) --no-print-directory -j$(NPROC) all unit && \
+	    $(MAKE) --no-print-directory -j$(NPROC) MODE=fuzz fuzz-build; \
+	    echo $$? >$(O)/build.status; } 2>&1 | tee $(O)/build.log
+	@exit $$(cat $(O)/build.status)
 	@O=$(O) MODE=$(MODE) tests/run $(TESTS)
 
 # Installs what is missing, builds, shows.  KEEP=1 leaves it running.
@@ -185,8 +187,8 @@ warnings: $(B)/gen/msg/types.h $(B)/gen/msg/types.c
 		echo "  WARN    $$cc"; \
 		printf '%s\n' $(CHECKED) $(B)/gen/msg/types.c | \
 		xargs -P $(NPROC) -n 8 $$cc $(ALL_CFLAGS) -Werror -fsyntax-only \
-		    -iquote cmd -iquote tests/unit || exit 1; \
-	done
+		    -iquote cmd -iquote tests/unit || failed=yes; \
+	done; [ -z "$$failed" ]
 
 # Programs that a program runs, not a person.
 INNER := dmvpn-decode
