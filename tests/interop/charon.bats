@@ -336,7 +336,7 @@ theirs_cert() {
 	[[ $stderr == *selector* ]]
 }
 
-@test "a capture of it all decodes with our keys and with charon's" {
+@test "a capture of it all decodes with our keys, and with charon's if it has any" {
 	capture a e0 "$T/wire.pcap" udp
 	theirs_psk
 	ours_psk
@@ -347,6 +347,8 @@ theirs_cert() {
 	wait_for 5 eval '[ -z "$(ike peers -j)" ]'
 	capture_end
 	for keys in "$T/keys" "$D/ikev2_decryption_table"; do
+		# Debian's strongSwan has no save-keys
+		[ "$keys" = "$T/keys" ] || [ -e "$keys" ] || continue
 		run -0 "$B/dmvpn-decode" ike -j --keys "$keys" "$T/wire.pcap"
 		[ "$(jq -s 'map(select(.payloads[]?.decrypted == false)) |
 		    length' <<<"$output")" -eq 0 ]
