@@ -169,6 +169,16 @@ nhrp_cut_up(struct nhrp_engine *g, struct nhrp_cut *c, struct nhrp_node *n)
 	nhrp_cut_tell(g, c, NULL);
 }
 
+/* An adopted shortcut learns which connection of ours it rests on. */
+static void
+recall(struct nhrp_cut *c, const struct nhrp_node *n)
+{
+	if (c->linked || strcmp(n->owner, NHRP_OWNER) != 0)
+		return;
+	c->linked = true;
+	snprintf(c->connection, sizeof(c->connection), "%s", n->connection);
+}
+
 void
 nhrp_cut_node_up(struct nhrp_engine *g, struct nhrp_node *n)
 {
@@ -176,10 +186,13 @@ nhrp_cut_node_up(struct nhrp_engine *g, struct nhrp_node *n)
 	struct nhrp_cut *c, *c2;
 
 	for (f = g->ifaces; f != NULL; f = f->next)
-		DL_FOREACH_SAFE(f->cuts, c, c2)
-			if ((c->state == NHRP_CUT_LINKING ||
+		DL_FOREACH_SAFE(f->cuts, c, c2) {
+			if (c->node == n)
+				recall(c, n);
+			else if ((c->state == NHRP_CUT_LINKING ||
 			    c->state == NHRP_CUT_PASSIVE) && matches(c, n))
 				nhrp_cut_up(g, c, n);
+		}
 }
 
 /* The peer is gone: over another one to the same place, or back to the hub. */
@@ -251,7 +264,9 @@ nhrp_cut_adopt(struct nhrp_engine *g, struct nhrp_iface *f,
 	uint64_t left = (map->hold > 0 ? map->hold : b->hold) * 1000ULL;
 	struct nhrp_cut *c;
 
-	if (n == NULL || (c = nhrp_cut_new(g, f, &b->target)) == NULL)
+	c = nhrp_cut_for(f, &b->target);
+	if (n == NULL || (c != NULL && c->state == NHRP_CUT_UP) ||
+	    (c = nhrp_cut_new(g, f, &b->target)) == NULL)
 		return;
 	if (n->identity[0] == '\0') {
 		snprintf(n->identity, sizeof(n->identity), "%s",

@@ -309,7 +309,7 @@ nhrp_engine_counts(const struct nhrp_engine *g)
 	for (f = g->ifaces; f != NULL; f = f->next)
 		if (f->n_up > 0)
 			return true;
-	return false;
+	return g->clear != NULL;
 }
 
 void

@@ -76,9 +76,9 @@ void nhrp_engine_answer(struct nhrp_engine *g, uint64_t now, uint64_t ticket,
 const struct msg_type *nhrp_engine_reply_type(const struct msg_type *t);
 
 /*
- * Adoption.  Before an interface is set (or right after), what a former life
- * stated is told row by row: clear peers, maps, then routes, all of owner
- * "nhrp".  Rows wait until their interface is set.
+ * Adoption, once in a life: what a former one stated is told row by row:
+ * peers, maps, then routes, of owner "nhrp", then adopt_end.  Rows of an
+ * interface that is not set yet wait for it.
  */
 void nhrp_engine_adopt_peer(struct nhrp_engine *g, uint64_t now,
     const struct gre_peer *row);
@@ -86,11 +86,13 @@ void nhrp_engine_adopt_map(struct nhrp_engine *g, uint64_t now,
     const struct gre_map_row *row);
 void nhrp_engine_adopt_route(struct nhrp_engine *g, uint64_t now,
     const struct gre_route_row *row);
-/* dmvpn-gre came back without its state: peers, maps and routes are stated
- * again. */
+void nhrp_engine_adopt_end(struct nhrp_engine *g, uint64_t now);
+/* dmvpn-gre came back, maybe without its state: our peers, maps and routes
+ * are stated again; dmvpn-ike: our connections. */
 void nhrp_engine_restate(struct nhrp_engine *g, uint64_t now);
-/* All peers of dmvpn-ike were told by ike-up: those of before that were not
- * among them are gone. */
+void nhrp_engine_restate_ike(struct nhrp_engine *g, uint64_t now);
+/* Between these all peers of dmvpn-gre are told by adopt_peer: what rests on
+ * others is over. */
 void nhrp_engine_peers_begin(struct nhrp_engine *g, uint64_t now);
 void nhrp_engine_peers_end(struct nhrp_engine *g, uint64_t now);
 
@@ -115,7 +117,7 @@ void nhrp_engine_cache(struct nhrp_engine *g, uint64_t now,
 void nhrp_engine_why(struct nhrp_engine *g, uint64_t now,
     const struct nhrp_why *m, struct nhrp_why_reply *out);
 
-/* Are packet counters of peers wanted (are there shortcuts)?  Then tell them
+/* Are packet counters of peers wanted?  Then tell them
  * every few seconds, so that those in use are refreshed. */
 bool nhrp_engine_counts(const struct nhrp_engine *g);
 void nhrp_engine_count(struct nhrp_engine *g, uint64_t now, uint16_t peer,

@@ -242,6 +242,8 @@ nhrp_engine_delete(struct nhrp_engine *g, uint64_t now,
 	*at = f->next;
 	nhrp_told_free(&f->told, &f->n_told);
 	free(f);
+	if (g->ifaces == NULL)
+		nhrp_node_flush(g);
 	g->generation++;
 	return 0;
 }
@@ -334,6 +336,17 @@ adopt_rows(struct nhrp_engine *g, struct nhrp_iface *f)
 	}
 }
 
+void
+nhrp_engine_adopt_end(struct nhrp_engine *g, uint64_t now)
+{
+	struct nhrp_iface *f;
+
+	g->now = now;
+	for (f = g->ifaces; f != NULL; f = f->next)
+		adopt_rows(g, f);
+	g->generation++;
+}
+
 static struct nhrp_orphan *
 orphan_new(struct nhrp_engine *g, const char *interface,
     const struct rbuf *blob)
@@ -379,8 +392,7 @@ nhrp_engine_adopt_map(struct nhrp_engine *g, uint64_t now,
 	struct nhrp_orphan *o;
 
 	g->now = now;
-	if (strcmp(row->owner, NHRP_OWNER) != 0 ||
-	    nhrp_iface_find(g, row->interface) != NULL)
+	if (strcmp(row->owner, NHRP_OWNER) != 0)
 		return;
 	if ((o = orphan_new(g, row->interface, &row->blob)) == NULL)
 		return;
@@ -396,8 +408,7 @@ nhrp_engine_adopt_route(struct nhrp_engine *g, uint64_t now,
 	struct nhrp_orphan *o;
 
 	g->now = now;
-	if (strcmp(row->owner, NHRP_OWNER) != 0 ||
-	    nhrp_iface_find(g, row->interface) != NULL)
+	if (strcmp(row->owner, NHRP_OWNER) != 0)
 		return;
 	if ((o = orphan_new(g, row->interface, &row->blob)) == NULL)
 		return;
@@ -473,6 +484,20 @@ nhrp_engine_restate(struct nhrp_engine *g, uint64_t now)
 	}
 	for (f = g->ifaces; f != NULL; f = f->next)
 		restate_iface(g, f);
+}
+
+void
+nhrp_engine_restate_ike(struct nhrp_engine *g, uint64_t now)
+{
+	struct nhrp_iface *f;
+	struct nhrp_cut *c;
+
+	g->now = now;
+	for (f = g->ifaces; f != NULL; f = f->next)
+		DL_FOREACH(f->cuts, c)
+			if (c->linked && (c->state == NHRP_CUT_UP ||
+			    c->state == NHRP_CUT_LINKING))
+				nhrp_connect(g, c);
 }
 
 /* ---- what users ask for ---- */

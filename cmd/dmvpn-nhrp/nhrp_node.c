@@ -60,8 +60,11 @@ nhrp_node_free(struct nhrp_engine *g, struct nhrp_node *n)
 	if (g->nodes[n->peer] == n)
 		g->nodes[n->peer] = NULL;
 	DL_DELETE(g->all, n);
-	if (n->clear)
+	if (n->clear) {
+		nhrp_timer_stop(&g->heap, &n->linger);
+		nhrp_heap_shrink(&g->heap);
 		HASH_DEL(g->clear, n);
+	}
 	free(n->blocks);
 	free(n);
 }
@@ -176,6 +179,44 @@ nhrp_node_gone(struct nhrp_engine *g, struct nhrp_node *n, const char *why)
 	nhrp_node_free(g, n);
 }
 
+static bool
+in_use(const struct nhrp_engine *g, const struct nhrp_node *n)
+{
+	const struct nhrp_iface *f;
+	const struct nhrp_cut *c;
+	size_t i;
+
+	if (n->bindings != NULL || n->n_waits > 0 || n->refs > 0)
+		return true;
+	for (f = g->ifaces; f != NULL; f = f->next) {
+		for (i = 0; i < f->n_servers; i++)
+			if (f->servers[i].node == n)
+				return true;
+		DL_FOREACH(f->cuts, c)
+			if (c->node == n)
+				return true;
+	}
+	return false;
+}
+
+static void
+lingered(struct nhrp_engine *g, void *arg)
+{
+	struct gre_peer_delete m;
+	struct nhrp_node *n = arg;
+
+	if (in_use(g, n))
+		return;
+	if (g->ifaces != NULL && g->now - n->used_at < NHRP_LINGER) {
+		nhrp_timer_start(&g->heap, &n->linger,
+		    n->used_at + NHRP_LINGER);
+		return;
+	}
+	m.peer = n->peer;
+	g->ops.call(g->ops.arg, 0, &gre_peer_delete_type, &m);
+	nhrp_node_free(g, n);
+}
+
 /* A clear peer: its outer address is who it is. */
 struct nhrp_node *
 nhrp_node_made(struct nhrp_engine *g, uint16_t peer, const struct addr *nbma)
@@ -195,12 +236,16 @@ nhrp_node_made(struct nhrp_engine *g, uint16_t peer, const struct addr *nbma)
 	snprintf(n->identity, sizeof(n->identity), "%s",
 	    addr_text(nbma, &b));
 	HASH_ADD(hh, g->clear, remote.addr, sizeof(n->remote.addr), n);
-	if (n->hh.tbl == NULL) {
+	if (n->hh.tbl == NULL || nhrp_heap_grow(&g->heap) < 0) {
 		nhrp_count(g, NHRP_N_MEMORY);
+		if (n->hh.tbl != NULL)
+			HASH_DEL(g->clear, n);
 		nhrp_node_free(g, n);
 		return NULL;
 	}
 	n->clear = true;
+	n->linger.fn = lingered;
+	n->linger.arg = n;
 	n->used_at = g->now;
 	return n;
 }
@@ -262,34 +307,21 @@ nhrp_node_make(struct nhrp_engine *g, struct nhrp_iface *f,
 	return w->ticket;
 }
 
-static bool
-in_use(const struct nhrp_engine *g, const struct nhrp_node *n)
-{
-	const struct nhrp_iface *f;
-	const struct nhrp_cut *c;
-	size_t i;
-
-	if (n->bindings != NULL || n->n_waits > 0 || n->refs > 0)
-		return true;
-	for (f = g->ifaces; f != NULL; f = f->next) {
-		for (i = 0; i < f->n_servers; i++)
-			if (f->servers[i].node == n)
-				return true;
-		DL_FOREACH(f->cuts, c)
-			if (c->node == n)
-				return true;
-	}
-	return false;
-}
-
 void
 nhrp_node_release(struct nhrp_engine *g, struct nhrp_node *n)
 {
-	struct gre_peer_delete m;
-
 	if (!n->clear || in_use(g, n) || g->nodes[n->peer] != n)
 		return;
-	m.peer = n->peer;
-	g->ops.call(g->ops.arg, 0, &gre_peer_delete_type, &m);
-	nhrp_node_free(g, n);
+	if (n->linger.slot == 0)
+		nhrp_timer_start(&g->heap, &n->linger, g->now + NHRP_LINGER);
+}
+
+void
+nhrp_node_flush(struct nhrp_engine *g)
+{
+	struct nhrp_node *n, *n2;
+
+	DL_FOREACH_SAFE(g->all, n, n2)
+		if (n->clear)
+			lingered(g, n);
 }

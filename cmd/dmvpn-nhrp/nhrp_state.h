@@ -22,6 +22,7 @@
 #define NHRP_DOWN_AFTER		3	/* unanswered refreshes */
 #define NHRP_ASK_TRIES		4
 #define NHRP_NEGATIVE		20000	/* ms that a refusal is remembered */
+#define NHRP_LINGER		60000	/* ms */
 #define NHRP_LINK_WAIT		20000	/* ms for IKE to come up */
 #define NHRP_LINK_GAP		10000	/* ms between tries to one address */
 #define NHRP_REDIRECT_GAP	2000	/* ms between redirects of a pair */
@@ -84,6 +85,7 @@ struct nhrp_node {
 	uint64_t	 error_at;
 	uint64_t	 packets, used_at;
 	struct nhrp_binding *bindings;
+	struct nhrp_timer linger;	/* clear, and nothing rests on it */
 	struct nhrp_node *prev, *next;	/* of all */
 	UT_hash_handle	 hh;		/* clear ones: by outer address */
 };
@@ -296,8 +298,11 @@ struct nhrp_node *nhrp_node_made(struct nhrp_engine *g, uint16_t peer,
 /* Ask dmvpn-gre for a clear peer; returns the ticket, 0 when it can not. */
 uint64_t nhrp_node_make(struct nhrp_engine *g, struct nhrp_iface *f,
     const struct addr *nbma, const struct rbuf *packet);
-/* A clear peer that nothing needs any more is deleted. */
+/* A clear peer that nothing needs any more is deleted when it has been quiet
+ * for a while: the other side may still send straight to us. */
 void nhrp_node_release(struct nhrp_engine *g, struct nhrp_node *n);
+/* The last tunnel has gone: so do all clear peers. */
+void nhrp_node_flush(struct nhrp_engine *g);
 
 /* nhrp_below.c: what is stated to dmvpn-gre and dmvpn-ike */
 void nhrp_map_binding(struct nhrp_engine *g, const struct nhrp_binding *b);

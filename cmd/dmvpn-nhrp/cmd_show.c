@@ -1,0 +1,331 @@
+/* "cache", "status", "resolve", "purge", "why". */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "cmd.h"
+#include "sys/ask.h"
+#include "sys/command.h"
+#include "sys/loop.h"
+
+enum out_format
+cmd_format(bool json, bool cbor)
+{
+	return json ? OUT_JSON : cbor ? OUT_CBOR : OUT_TEXT;
+}
+
+static const char *
+or_dash(const char *text)
+{
+	return text[0] != '\0' ? text : "-";
+}
+
+int
+cmd_which(const char *named, char to[16])
+{
+	static struct nhrp_status_reply s;
+	struct nhrp_status q = { 0 };
+	struct err e;
+	int status;
+
+	if (named != NULL) {
+		if (text_copy(to, 16, named, &e) < 0)
+			return command_fail(EXIT_USAGE, &e);
+		return EXIT_OK;
+	}
+	status = command_call(CMD_SOCK, &nhrp_status_type, &q,
+	    &nhrp_status_reply_type, &s);
+	if (status != EXIT_OK)
+		return status;
+	if (s.n_interfaces != 1) {
+		err_set(&e, 0, s.n_interfaces == 0 ? "there is no tunnel" :
+		    "there are several tunnels: say --interface NAME");
+		return command_fail(s.n_interfaces == 0 ? EXIT_NO :
+		    EXIT_USAGE, &e);
+	}
+	memcpy(to, s.interfaces[0].interface, 16);
+	return EXIT_OK;
+}
+
+/* ---- cache ---- */
+
+struct show {
+	enum out_format	 format;
+	struct table	*table;
+};
+
+static const char *const cache_headers[] = { "PREFIX", "KIND", "STATE",
+    "VIA", "NBMA", ">PEER", "IDENTITY", ">HOLD", "INTERFACE", "WHY", NULL };
+
+static void
+cache_row(struct table *t, const struct nhrp_entry *e)
+{
+	struct addr_buf a, b, c;
+	struct name_buf n;
+	char hold[16];
+
+	table_cell(t, "%s", prefix_text(&e->prefix, &a));
+	table_cell(t, "%s", name_text(nhrp_kind_names, e->kind, &n));
+	table_cell(t, "%s", or_dash(e->state));
+	table_cell(t, "%s", addr_text(&e->via, &b));
+	table_cell(t, "%s%s", e->nbma.addr.len > 0 ?
+	    endpoint_text(&e->nbma, &c) : "-",
+	    e->nbma_claimed.len > 0 ? " nat" : "");
+	table_cell(t, e->peer > 0 ? "%u" : "-", e->peer);
+	table_cell(t, "%s", or_dash(e->identity));
+	table_cell(t, "%s", e->hold > 0 ? human_time(e->hold, hold) : "-");
+	table_cell(t, "%s", e->interface);
+	table_cell(t, "%s", or_dash(e->why));
+}
+
+static void
+cache_begin(void *arg)
+{
+	struct show *s = arg;
+
+	table_free(s->table);
+	s->table = s->format == OUT_TEXT ? table_new(cache_headers) : NULL;
+}
+
+static int
+cache_take(void *arg, const void *page, struct err *e)
+{
+	const struct nhrp_cache *c = page;
+	struct show *s = arg;
+	size_t i;
+
+	for (i = 0; i < c->n_items; i++)
+		if (s->table != NULL)
+			cache_row(s->table, &c->items[i]);
+		else if (out_record(stdout, s->format, &nhrp_entry_type,
+		    &c->items[i], e) < 0)
+			return -1;
+	return 0;
+}
+
+int
+cmd_cache(int argc, char **argv)
+{
+	const char *interface = NULL;
+	bool json = false, cbor = false;
+	const struct opt opts[] = {
+		{ 'j', "json", NULL, "one JSON object a line", OPT_FLAG,
+		  &json, 0, 0 },
+		{ 0, "cbor", NULL, "a CBOR sequence", OPT_FLAG, &cbor, 0, 0 },
+		{ 'i', "interface", "NAME", "only this tunnel", OPT_TEXT,
+		  &interface, 0, 0 },
+		OPT_END
+	};
+	struct show s = { 0 };
+	struct ask_pages p = { .reply = &nhrp_cache_type, .arg = &s,
+	    .begin = cache_begin, .take = cache_take };
+	struct err e;
+	int status;
+
+	if (opt_parse(&argc, &argv, opts, "[-j] [--interface NAME]", 0, 0,
+	    &status) < 0)
+		return status;
+	if (interface != NULL && text_copy(p.from.interface,
+	    sizeof(p.from.interface), interface, &e) < 0)
+		return command_fail(EXIT_USAGE, &e);
+	s.format = cmd_format(json, cbor);
+	status = command_pages(CMD_SOCK, &p);
+	if (status != EXIT_OK || s.table == NULL) {
+		table_free(s.table);
+		return status;
+	}
+	return table_print(s.table, stdout, &e) < 0 ?
+	    command_fail(EXIT_SYSTEM, &e) : EXIT_OK;
+}
+
+/* ---- status ---- */
+
+static void
+print_server(const struct nhrp_nhs_status *s, uint64_t now)
+{
+	char since[16], text[1024];
+	struct addr_buf a, b, c;
+
+	printf("  server %s: %s", addr_text(&s->address, &a),
+	    s->up ? "registered" : "not registered");
+	if (s->nbma.addr.len > 0)
+		printf(", peer %u at %s", s->peer,
+		    endpoint_text(&s->nbma, &b));
+	if (s->nat.addr.len > 0)
+		printf(", which sees us as %s", addr_text(&s->nat.addr, &c));
+	if (s->since > 0 && now > s->since)
+		printf(", for %s", human_time((now - s->since) / 1000,
+		    since));
+	printf("\n");
+	if (!s->up && s->reason.code[0] != '\0')
+		printf("    %s\n", reason_text(&s->reason, text,
+		    sizeof(text)));
+}
+
+static void
+print_status(const struct nhrp_status_reply *r)
+{
+	struct name_buf n;
+	size_t i, k;
+
+	for (i = 0; i < r->n_interfaces; i++) {
+		const struct nhrp_interface_status *f = &r->interfaces[i];
+
+		printf("%s: %s, %" PRIu64 " registered, %" PRIu64
+		    " shortcut%s\n", f->interface,
+		    name_text(nhrp_role_names, f->role, &n), f->registered,
+		    f->shortcuts, f->shortcuts == 1 ? "" : "s");
+		for (k = 0; k < f->n_nhs; k++)
+			print_server(&f->nhs[k], clock_ms());
+	}
+	if (r->n_interfaces == 0)
+		printf("no tunnel\n");
+	for (i = 0; i < r->n_counters; i++)
+		printf("%s%s %" PRIu64, i == 0 ? "counters: " : ", ",
+		    r->counters[i].name, r->counters[i].count);
+	if (r->n_counters > 0)
+		printf("\n");
+}
+
+int
+cmd_status(int argc, char **argv)
+{
+	static struct nhrp_status_reply r;
+	struct nhrp_status q = { 0 };
+	bool json = false, cbor = false;
+	const struct opt opts[] = {
+		{ 'j', "json", NULL, "as a JSON object", OPT_FLAG, &json, 0,
+		  0 },
+		{ 0, "cbor", NULL, "as CBOR", OPT_FLAG, &cbor, 0, 0 },
+		OPT_END
+	};
+	struct err e;
+	int status;
+
+	if (opt_parse(&argc, &argv, opts, "[-j]", 0, 0, &status) < 0)
+		return status;
+	status = command_call(CMD_SOCK, &nhrp_status_type, &q,
+	    &nhrp_status_reply_type, &r);
+	if (status != EXIT_OK)
+		return status;
+	if (!json && !cbor)
+		print_status(&r);
+	else if (out_record(stdout, cmd_format(json, cbor),
+	    &nhrp_status_reply_type, &r, &e) < 0)
+		return command_fail(EXIT_SYSTEM, &e);
+	return EXIT_OK;
+}
+
+/* ---- why ---- */
+
+static int
+explain(const char *interface, const struct addr *a, bool json)
+{
+	static struct nhrp_why_reply r;
+	struct nhrp_why q = { .address = *a };
+	struct err e;
+	int status;
+	size_t i;
+
+	if (interface != NULL && text_copy(q.interface, sizeof(q.interface),
+	    interface, &e) < 0)
+		return command_fail(EXIT_USAGE, &e);
+	status = command_call(CMD_SOCK, &nhrp_why_type, &q,
+	    &nhrp_why_reply_type, &r);
+	if (status != EXIT_OK)
+		return status;
+	if (json)
+		return out_json(stdout, &nhrp_why_reply_type, &r, &e) < 0 ?
+		    command_fail(EXIT_SYSTEM, &e) : EXIT_OK;
+	for (i = 0; i < r.n_lines; i++)
+		printf("%s%s\n", i == 0 ? "" : "  ", r.lines[i]);
+	return EXIT_OK;
+}
+
+int
+cmd_why(int argc, char **argv)
+{
+	const char *interface = NULL;
+	bool json = false;
+	const struct opt opts[] = {
+		{ 'j', "json", NULL, "as a JSON object", OPT_FLAG, &json, 0,
+		  0 },
+		{ 'i', "interface", "NAME", "on this tunnel", OPT_TEXT,
+		  &interface, 0, 0 },
+		OPT_END
+	};
+	struct addr a;
+	struct err e;
+	int status;
+
+	if (opt_parse(&argc, &argv, opts, "[-j] ADDRESS", 1, 1, &status) < 0)
+		return status;
+	if (addr_parse(argv[0], &a, &e) < 0)
+		return command_fail(EXIT_USAGE, &e);
+	return explain(interface, &a, json);
+}
+
+/* ---- resolve and purge ---- */
+
+int
+cmd_resolve(int argc, char **argv)
+{
+	struct nhrp_resolve q = { .interface = "" };
+	struct nhrp_resolve_reply r;
+	const char *interface = NULL;
+	bool json = false, why = false;
+	const struct opt opts[] = {
+		{ 'j', "json", NULL, "as a JSON object", OPT_FLAG, &json, 0,
+		  0 },
+		{ 'i', "interface", "NAME", "on this tunnel", OPT_TEXT,
+		  &interface, 0, 0 },
+		{ 'e', "explain", NULL, "also say what it rests on",
+		  OPT_FLAG, &why, 0, 0 },
+		OPT_END
+	};
+	struct err e;
+	int status;
+
+	if (opt_parse(&argc, &argv, opts, "[-j] [--explain] ADDRESS", 1, 1,
+	    &status) < 0)
+		return status;
+	if (addr_parse(argv[0], &q.address, &e) < 0)
+		return command_fail(EXIT_USAGE, &e);
+	status = cmd_which(interface, q.interface);
+	if (status != EXIT_OK)
+		return status;
+	status = command_call(CMD_SOCK, &nhrp_resolve_type, &q,
+	    &nhrp_resolve_reply_type, &r);
+	if (status == EXIT_OK && (json ? out_json(stdout, &nhrp_entry_type,
+	    &r.entry, &e) : out_line(stdout, &nhrp_entry_type, &r.entry,
+	    &e)) < 0)
+		return command_fail(EXIT_SYSTEM, &e);
+	if (why && (status == EXIT_OK || status == EXIT_NO))
+		(void)explain(q.interface, &q.address, json);
+	return status;
+}
+
+int
+cmd_purge(int argc, char **argv)
+{
+	struct nhrp_purge q = { .interface = "" };
+	const char *interface = NULL;
+	const struct opt opts[] = {
+		{ 'i', "interface", "NAME", "on this tunnel", OPT_TEXT,
+		  &interface, 0, 0 },
+		OPT_END
+	};
+	struct err e;
+	int status;
+
+	if (opt_parse(&argc, &argv, opts, "[--interface NAME] [PREFIX]", 0,
+	    1, &status) < 0)
+		return status;
+	if (argc > 0 && prefix_parse(argv[0], &q.prefix, &e) < 0)
+		return command_fail(EXIT_USAGE, &e);
+	status = cmd_which(interface, q.interface);
+	if (status != EXIT_OK)
+		return status;
+	return command_call(CMD_SOCK, &nhrp_purge_type, &q, NULL, NULL);
+}
