@@ -6,7 +6,6 @@
 #ifndef VIRTIO_NET_HDR_GSO_UDP_L4
 #define VIRTIO_NET_HDR_GSO_UDP_L4 5
 #endif
-#define GSO_TYPE(f)	((f)->vnet.gso_type & ~VIRTIO_NET_HDR_GSO_ECN)
 
 /* Header octets before the payload of a TCP or UDP packet; 0: none. */
 static size_t
@@ -36,7 +35,7 @@ gso_ok(const struct out_frame *f)
 		    start - ETH_HEAD + f->vnet.csum_offset + 2U > f->v.len)
 			return false;
 	}
-	switch (GSO_TYPE(f)) {
+	switch (f->vnet.gso_type) {
 	case VIRTIO_NET_HDR_GSO_NONE:
 		return true;
 	case VIRTIO_NET_HDR_GSO_TCPV4:

@@ -172,6 +172,8 @@ out_frame(struct path_thread *t, struct iface *i, uint8_t *buf, size_t n)
 		return;
 	}
 	memcpy(&f.vnet, buf, VNET_HEAD);
+	/* CWR is treated alike in all super-packets: see fix_piece. */
+	f.vnet.gso_type &= (uint8_t)~VIRTIO_NET_HDR_GSO_ECN;
 	f.eth = buf + VNET_HEAD;
 	f.ip = f.eth + ETH_HEAD;
 	f.n = n - VNET_HEAD - ETH_HEAD;
