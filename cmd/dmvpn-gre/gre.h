@@ -56,6 +56,7 @@ struct gre_iface {
 	uint32_t		 mtu;		/* as asked of the kernel */
 	uint32_t		 offload;
 	bool			 up;
+	bool			 has_taps;	/* path has queues of it */
 	bool			 multicast_dirty, mtu_dirty;
 };
 

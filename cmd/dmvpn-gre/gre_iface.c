@@ -286,9 +286,14 @@ gre_link(struct gre *g, const struct priv_report *r, const int *fds,
 	i->mtu = r->mtu;
 	i->offload = r->offload;
 	path_settings(i, &settings);
+	if (n > 0 && i->has_taps) {	/* the old device is gone */
+		path_interface_delete(g->path, i->id);
+		i->multicast_dirty = true;
+	}
 	(void)path_interface_set(g->path, &settings, &e);
 	if (n > 0)
-		(void)path_interface_taps(g->path, i->id, fds, n, &e);
+		i->has_taps = path_interface_taps(g->path, i->id, fds, n,
+		    &e) == 0;
 	if (changed)
 		tell(g, i);
 }

@@ -82,6 +82,8 @@ path_interface_set(struct path *p, const struct path_interface *c,
 		put(&i->conf, conf);
 		path_epoch_retire(&p->epoch, &old->retire, conf_free);
 		path_epoch_collect(&p->epoch);
+		if (c->offload != 0)	/* its queues were opened since */
+			feature_tap(p, c->offload);
 		return 0;
 	}
 	if ((i = calloc(1, sizeof(*i))) == NULL) {
