@@ -132,8 +132,8 @@ apply_routes() {
 	[ "$ROLE" = spoke ] && [ -n "$(conf route)" ] || return 0
 	via=$(conf hub | sed -n '1s/.* //p')
 	conf route | while IFS= read -r one; do
-		call gre route set --owner "dmvpn.$T" --interface "$T" \
-			--via "$via" "$one" || exit 1
+		call gre route set --owner "dmvpn.$T" --via "$via" \
+			"$T" "$one" || exit 1
 	done
 }
 

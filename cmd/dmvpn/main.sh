@@ -5,17 +5,51 @@ HELP='usage: dmvpn COMMAND [ARGUMENTS]
 run the DMVPN programs together, from one short file a tunnel
 
 commands:
-  check FILE             read a tunnel file and say what is missing here
-  up [-w] FILE...        start what is needed and bring the tunnel up
-  down TUNNEL|FILE...    take the tunnel away; the last one ends the daemons
-  status [-j]            one page: daemons, tunnels, peers, why not
-  run FILE...            the same as up, in the foreground, fit for PID 1
-  logs [-f] [NAME]       what the daemons said
-  events [-j] [--cbor] [PREFIX...]   what happens, as it happens
-  version                print the version
-  help                   this text
+  check    read a tunnel file and say what is missing here
+  up       start what is needed and bring tunnels up
+  down     take tunnels away; the last one ends the daemons
+  status   one page: daemons, tunnels, peers, and why not
+  run      the same as up, in the foreground, fit for PID 1
+  logs     what the daemons said
+  events   what happens, as it happens
+  version  print the version
+  help     this text
 
-dmvpn(1) tells more, dmvpn(5) what a tunnel file may hold.'
+"dmvpn COMMAND --help" tells more; dmvpn(5) has the tunnel file.'
+
+command_help() {
+	case $1 in
+	check) say 'usage: dmvpn check FILE
+read a tunnel file and say what is missing here' ;;
+	up) say 'usage: dmvpn up [-w] FILE...
+start what is needed and bring tunnels up
+
+options:
+  -w, --wait             return when the tunnel is up, 30 s at most
+      --wait-for SECONDS  the same with another limit' ;;
+	down) say 'usage: dmvpn down TUNNEL|FILE...
+take tunnels away; the last one ends the daemons' ;;
+	status) say 'usage: dmvpn status [-j]
+one page: daemons, tunnels, peers, and why not
+
+options:
+  -j, --json             one JSON object a line' ;;
+	run) say 'usage: dmvpn run FILE...
+the same as up, in the foreground, fit for PID 1; SIGTERM ends all' ;;
+	logs) say "usage: dmvpn logs [-f] [NAME]
+what the daemons said; NAME: $LAYERS dmvpn hooks
+
+options:
+  -f, --follow           go on as they say more" ;;
+	events) say 'usage: dmvpn events [-j] [--cbor] [PREFIX...]
+what happens, as it happens
+
+options:
+  -j, --json             one JSON object a line
+      --cbor             a CBOR sequence, for the next program' ;;
+	esac
+	say '  -h, --help             this text'
+}
 
 # Parsed into place; the old one is kept as long as the new one is not in
 # force.  NAME is the tunnel.
@@ -45,7 +79,7 @@ same_source() {
 drop_routes() {	# OLD NEW: files
 	sed -n 's/^route //p' "$1" | while IFS= read -r one; do
 		grep -qxF "route $one" "$2" || call gre route delete \
-			--owner "dmvpn.$NAME" --interface "$NAME" "$one" \
+			--owner "dmvpn.$NAME" "$NAME" "$one" \
 			>/dev/null 2>&1 </dev/null || :
 	done
 }
@@ -99,11 +133,15 @@ up() {
 	WAIT=0
 	case ${1:-} in
 	-w | --wait) WAIT=30; shift ;;
-	--wait=*) WAIT=${1#*=}; shift ;;
+	--wait-for)
+		WAIT=${2:-}
+		is_number "$WAIT" 1 86400 || usage_error \
+			'--wait-for: seconds are wanted' \
+			'up [--wait-for SECONDS] FILE...'
+		shift 2
+		;;
 	-*) usage_error "up: option $1 is not known" 'up [-w] FILE...' ;;
 	esac
-	is_number "$WAIT" 0 86400 ||
-		usage_error '--wait: seconds are wanted' 'up [--wait=SECONDS] FILE...'
 	check_files "$@"
 	ensure_supervisor
 	rc=0
@@ -180,10 +218,9 @@ run() {
 
 logs() {
 	follow=no
-	if [ "${1:-}" = -f ]; then
-		follow=yes
-		shift
-	fi
+	case ${1:-} in
+	-f | --follow) follow=yes; shift ;;
+	esac
 	[ -d "$RUN/log" ] || fail 1 "there are no logs in $RUN"
 	files=
 	if [ "$#" -eq 0 ]; then
@@ -218,6 +255,10 @@ main() {
 	find_home
 	command=${1:-}
 	[ $# -eq 0 ] || shift
+	case $command:${1:-} in
+	:* | -*) ;;
+	*:-h | *:--help) command_help "$command"; return ;;
+	esac
 	case $command in
 	check | up | down | status | run | logs | events) "$command" "$@" ;;
 	supervise) supervise ;;

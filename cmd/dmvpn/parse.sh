@@ -24,6 +24,13 @@ is_name() {	# TEXT MAX: letters, digits and "_.-", not first a dot or minus
 	[ "${#1}" -le "$2" ]
 }
 
+is_interface() {
+	case $1 in
+	*[A-Za-z]*) is_name "$1" 15 ;;
+	*) return 1 ;;
+	esac
+}
+
 is_ipv4() {
 	case $1 in
 	*[!0-9.]* | *..* | .* | *.) return 1 ;;
@@ -188,7 +195,7 @@ check_value() {
 	wrong="$value_key \"$value\""
 	case $value_key in
 	tunnel)
-		is_name "$value" 15 ||
+		is_interface "$value" ||
 			bad "$wrong" 'a name of an interface: at most 15 letters, digits, "_", "." and "-"'
 		;;
 	role)
@@ -223,7 +230,7 @@ check_value() {
 		esac
 		;;
 	local)
-		is_address "$value" || is_name "$value" 15 ||
+		is_address "$value" || is_interface "$value" ||
 			bad "$wrong" 'an address or the name of an interface'
 		;;
 	qos) check_rate "$value" ;;
@@ -443,6 +450,12 @@ check_secrets() {
 	fi
 }
 
+refuse_file() {
+	LINE=1
+	bad "$1" "$2"
+	exit 100
+}
+
 # parse_file FILE OUT
 parse_file() {
 	TF=$1
@@ -451,14 +464,14 @@ parse_file() {
 	PARSED=
 	SEEN=' '
 	{ [ -f "$TF" ] && [ -r "$TF" ]; } ||
-		fail 100 "$TF: is not a file that can be read, expected a tunnel file"
+		refuse_file 'is not a file that can be read' 'a tunnel file'
 	TF_DIR=$(cd -- "$(dirname -- "$TF")" && pwd -P)
 	size=$(wc -c <"$TF")
 	[ "$size" -le "$FILE_MAX" ] ||
-		fail 100 "$TF:1: $((size)) octets, expected at most $FILE_MAX"
+		refuse_file "$((size)) octets" "at most $FILE_MAX"
 	if ! LC_ALL=C tr -d '\11\12\15\40-\176\200-\377' <"$TF" |
 		wc -c | grep -q '^ *0$'; then
-		fail 100 "$TF:1: holds control characters, expected text"
+		refuse_file 'holds control characters' 'text'
 	fi
 	while IFS= read -r raw || [ -n "$raw" ]; do
 		LINE=$((LINE + 1))

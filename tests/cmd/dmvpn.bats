@@ -1,0 +1,210 @@
+# dmvpn, the orchestrator: what needs no privilege.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	B=$(cd "${B:-build/bin}" && pwd)
+	T=$BATS_TEST_TMPDIR
+	export DMVPN_RUN=$T/run
+	echo key >"$T/id.pem"
+	echo ca >"$T/ca.pem"
+	echo psk >"$T/psk"
+}
+
+# Only when a test failed and something came up.
+teardown() {
+	[ ! -d "$T/run/supervisor" ] || "$B/dmvpn" down dmvpn0 || true
+}
+
+good_spoke() {
+	cat <<-END
+	# a spoke
+	tunnel dmvpn0
+	role spoke
+	address 10.0.0.2/24	# ours
+	key 1
+	identity id.pem
+	trust ca.pem
+	hub 198.51.100.1 10.0.0.1
+	lan 192.168.2.0/24
+	route 192.168.0.0/16
+	END
+}
+
+# refused LINE PATTERN: the tunnel file on standard input is refused for it.
+refused() {
+	cat >"$T/t"
+	run -100 --separate-stderr "$B/dmvpn" up "$T/t"
+	[ -z "$output" ]
+	if ! grep -qE "^$T/t:$1: .*$2" <<<"$stderr"; then
+		echo "wanted $1: $2" >&2
+		echo "$stderr" >&2
+		return 1
+	fi
+	[ ! -e "$T/run" ] || return 1		# nothing was started or made
+}
+
+# with KEY VALUE...: the good spoke and one line more, which is line 11.
+with() {
+	good_spoke
+	echo "$*"
+}
+
+@test "help and version exit 0, no command and unknown ones exit 100" {
+	run -0 "$B/dmvpn" help
+	[[ $output == usage:* ]]
+	run -0 "$B/dmvpn" --version
+	[[ $output == dmvpn\ * ]]
+	run -0 "$B/dmvpn" up --help
+	[[ $output == *--wait* ]]
+	run -100 --separate-stderr "$B/dmvpn"
+	[[ $output == "" && $stderr == usage:* ]]
+	run -100 --separate-stderr "$B/dmvpn" frobnicate
+	[[ $stderr == *'no command "frobnicate"' ]]
+}
+
+@test "status of nothing says how to begin and exits 1" {
+	run -1 "$B/dmvpn" status
+	[[ $output == *'dmvpn up FILE'* ]]
+}
+
+@test "down of what is not there exits 1" {
+	run -1 "$B/dmvpn" down dmvpn7
+	[[ $output == *'no such tunnel'* ]]
+}
+
+@test "OPS-13: a good file passes, a bad value of each key is refused with its line" {
+	good_spoke >"$T/t"
+	while IFS='|' read -r line pattern; do
+		[ -n "$line" ] || continue
+		with "$line" | refused 11 "$pattern"
+	done <<-'END'
+	mtu 100|expected a number of 576 to 65535
+	mtu 1400x|expected a number
+	mtu 08|expected a number
+	hold soon|expected a time
+	hold -5|expected a time
+	network-id 4294967296|expected a number
+	lan 192.168.2.1/24|host bits
+	lan 192.168.2.0/33|expected a network
+	lan 192.168.2.0|expected a network
+	lan fd00::1/64|host bits
+	lan fd00::/129|expected a network
+	lan fd00:::/64|expected a network
+	route 10.0.0.0/8 via|expected a network
+	hub 198.51.100.1|its public address
+	hub 198.51.100.256 10.0.0.1|hub "198.51.100.256"
+	hub hub.example:0 10.0.0.1|an address or a host name
+	hub hub.example:65536 10.0.0.1|an address or a host name
+	hub hub_ex^ample 10.0.0.1|an address or a host name
+	hub 198.51.100.1 10.0.0.1/24|without a length
+	address 10.0.0.2|with its length
+	local 10.0.0|expected an address or the name
+	protect maybe|ipsec or none
+	shortcut perhaps|yes or no
+	qos fast|a rate
+	esp aes;rm|words such as
+	authentication nowhere|is not there
+	authentication .|can not be read
+	on-up id.pem|a program that can be run
+	headend 198.51.100.1|headend is not for a spoke
+	redirect yes|redirect is not for a spoke
+	key 2|key is given twice
+	tunnel dmvpn1|tunnel is given twice
+	psk psk|psk beside identity
+	mtu|mtu has no value
+	END
+}
+
+@test "OPS-13: an unknown key names the nearest one" {
+	with adress 10.0.0.3/24 | refused 11 'unknown key "adress", expected "address"'
+	with identiti x | refused 11 'expected "identity"'
+	with frobnicate 1 | refused 11 'expected a key of dmvpn'
+}
+
+@test "OPS-13: what is missing is named" {
+	good_spoke | grep -v ^role | refused 9 'there is no "role"'
+	good_spoke | grep -v ^tunnel | refused 9 'there is no "tunnel"'
+	good_spoke | grep -v ^hub | refused 9 'there is no "hub"'
+	good_spoke | grep -v ^address | refused 9 'there is no "address"'
+	good_spoke | grep -v ^trust | refused 9 'there is no "trust"'
+	good_spoke | grep -v ^identity | refused 9 'no credential'
+	good_spoke | sed 's/^identity.*/psk psk/' | refused 10 'there is no "id"'
+}
+
+@test "OPS-13: a name of an interface that can not be one is refused" {
+	for name in sixteen_letters_ a/b .x -x 'a b' '$(id)'; do
+		good_spoke | sed "s|^tunnel .*|tunnel $name|" | refused 2 tunnel
+	done
+}
+
+@test "OPS-13: several mistakes are told at once" {
+	with mtu 1 >"$T/u"
+	echo 'mtuu 1' >>"$T/u"
+	refused 12 'unknown key' <"$T/u"
+	grep -q '^.*:11: mtu' <<<"$stderr"
+}
+
+@test "OPS-13: carriage returns, control characters, 10 MiB, an empty file and a directory" {
+	good_spoke | sed 's/$/\r/' | refused 1 'carriage return'
+	{ good_spoke; printf 'mtu 14\00100\n'; } | refused 1 'control characters'
+	{ good_spoke; printf 'mtu 14\000\n'; } | refused 1 'control characters'
+	head -c 10485760 /dev/zero | tr '\0' '#' | refused 1 'octets'
+	refused 0 'there is no "tunnel"' </dev/null
+	run -100 "$B/dmvpn" up "$T"
+	[[ $output == *'expected a tunnel file'* ]]
+	run -100 "$B/dmvpn" up "$T/nowhere"
+	[[ $output == *'expected a tunnel file'* ]]
+}
+
+@test "OPS-13: a file cut inside of a line is judged as it stands" {
+	good_spoke | head -c 130 | refused '[0-9]+' expected
+}
+
+@test "nothing in a file is run" {
+	for text in "\$(touch $T/owned)" "\`touch $T/owned\`" ";touch $T/owned" \
+	    "| touch $T/owned" "'; touch $T/owned; '"; do
+		good_spoke | sed "s#^lan .*#lan $text#" >"$T/t"
+		run -100 "$B/dmvpn" up "$T/t"
+		good_spoke | sed "s#^identity .*#identity $text#" >"$T/t"
+		run -100 "$B/dmvpn" up "$T/t"
+		[ ! -e "$T/owned" ]
+	done
+}
+
+@test "names of files may hold blanks, and are relative to the tunnel file" {
+	mkdir -p "$T/a b"
+	cp "$T/id.pem" "$T/a b/my id.pem"
+	good_spoke | sed 's/^identity.*/identity my id.pem   # mine/
+		s/^trust.*/trust \.\.\/ca.pem/' >"$T/a b/t"
+	echo 'mtu 5' >>"$T/a b/t"
+	run -100 "$B/dmvpn" up "$T/a b/t"
+	[[ $output != *"is not there"* && $output == *":11: mtu"* ]]
+}
+
+@test "OPS-24: a hostile environment changes nothing" {
+	good_spoke >"$T/t"
+	echo 'mtu 5' >>"$T/t"
+	mkdir -p "$T/bin"
+	for evil in sed awk grep cat wc tr printf ip; do
+		printf '#!/bin/sh\ntouch %s/owned\n' "$T" >"$T/bin/$evil"
+		chmod +x "$T/bin/$evil"
+	done
+	echo "touch $T/owned" >"$T/env.sh"
+	run -100 env -i IFS=/. PATH="$T/bin" ENV="$T/env.sh" \
+	    BASH_ENV="$T/env.sh" CDPATH=/tmp GREP_OPTIONS=-v \
+	    LD_LIBRARY_PATH="$T" DMVPN_RUN="$T/run" "$B/dmvpn" up "$T/t"
+	[[ $output == "$T/t:11: mtu"* ]]
+	[ ! -e "$T/owned" ]
+}
+
+@test "a file of 60,000 octets of comments is read in seconds" {
+	good_spoke >"$T/t"
+	yes '# a line of a comment that says nothing at all' |
+	    head -n 1200 >>"$T/t"
+	echo 'mtu 5' >>"$T/t"
+	SECONDS=0
+	run -100 "$B/dmvpn" up "$T/t"
+	[[ $output == *":1211: mtu"* ]]
+	[ "$SECONDS" -lt 10 ]
+}
