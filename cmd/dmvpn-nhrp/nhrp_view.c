@@ -238,12 +238,14 @@ nhrp_engine_status(struct nhrp_engine *g, uint64_t now,
 		}
 	}
 	for (i = 0; i < NHRP_N_COUNT; i++) {
+		struct nhrp_counter *c = &out->counters[out->n_counters];
+
 		if (g->counts[i] == 0)
 			continue;
-		snprintf(out->counters[out->n_counters].name,
-		    sizeof(out->counters[0].name), "%s",
+		snprintf(c->name, sizeof(c->name), "%s",
 		    nhrp_count_names[i].text);
-		out->counters[out->n_counters++].count = g->counts[i];
+		c->count = g->counts[i];
+		out->n_counters++;
 	}
 }
 
