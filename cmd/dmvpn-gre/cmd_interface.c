@@ -108,7 +108,7 @@ delete(int argc, char **argv)
 {
 	static const struct opt opts[] = { OPT_END };
 	struct gre_interface_delete m;
-	int status, i;
+	int status = EXIT_OK, i;
 
 	if (opt_parse(&argc, &argv, opts, "INTERFACE...", 1, 64, &status) < 0)
 		return status;

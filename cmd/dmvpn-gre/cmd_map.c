@@ -50,7 +50,7 @@ delete(int argc, char **argv)
 		OPT_END
 	};
 	struct gre_map_delete m;
-	int status, i;
+	int status = EXIT_OK, i;
 
 	if (opt_parse(&argc, &argv, opts, "INTERFACE ADDRESS...", 2, 65,
 	    &status) < 0)

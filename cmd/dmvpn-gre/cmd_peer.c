@@ -103,7 +103,7 @@ delete(int argc, char **argv)
 	static const struct opt opts[] = { OPT_END };
 	struct gre_peer_delete m;
 	uint64_t number;
-	int status, i;
+	int status = EXIT_OK, i;
 
 	if (opt_parse(&argc, &argv, opts, "NUMBER...", 1, 64, &status) < 0)
 		return status;

@@ -51,7 +51,7 @@ delete(int argc, char **argv)
 		OPT_END
 	};
 	struct gre_route_delete m;
-	int status, i;
+	int status = EXIT_OK, i;
 
 	if (opt_parse(&argc, &argv, opts, "INTERFACE PREFIX...", 2, 65,
 	    &status) < 0)

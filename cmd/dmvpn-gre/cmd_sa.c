@@ -280,7 +280,7 @@ delete(int argc, char **argv)
 		OPT_END
 	};
 	struct gre_sa_delete m;
-	int status, i;
+	int status = EXIT_OK, i;
 
 	if (opt_parse(&argc, &argv, opts, "SPI-IN...", 1, 64, &status) < 0)
 		return status;
