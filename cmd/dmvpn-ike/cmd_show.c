@@ -228,10 +228,13 @@ sa_sentence(const struct ike_sa *s)
 static void
 failure_sentence(const struct ike_failed *f)
 {
+	bool refused = f->role == IKE_ROLE_RESPONDER;
 	struct addr_buf remote;
 	char age[16], text[1024];
 
-	printf("%s: refused %s ago", endpoint_text(&f->remote, &remote),
+	endpoint_text(&f->remote, &remote);
+	printf("%s: %s %s ago", refused || f->connection[0] == '\0' ?
+	    remote.s : f->connection, refused ? "refused" : "last failed",
 	    human_time((clock_ms() - f->at) / 1000, age));
 	if (f->count > 1)
 		printf(", %" PRIu64 " times", f->count);

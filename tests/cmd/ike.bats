@@ -117,9 +117,9 @@ ike() {
 	    --identity me --proposal aes256-rot13
 	[[ $stderr == *rot13* ]]
 	run -0 ike profile set p --interface dmvpn0 --identity me --accept
-	run -1 --separate-stderr ike connection set c --profile q \
-	    --remote 192.0.2.1
-	[[ $stderr == *q* ]]
+	run -0 ike connection set c --profile q --remote 192.0.2.1
+	run -0 ike why c
+	[[ $output == "c: down"*"no profile q"* ]]
 	run -1 --separate-stderr ike profile delete q
 	run -0 ike profile delete p
 }
