@@ -44,8 +44,9 @@ spin_look(void *arg)
 		loop_stop(s->loop);
 		return;
 	}
-	(void)timer_at(s->loop, &s->timer, clock_ms() + 2, spin_look, s,
-	    NULL);
+	if (timer_at(s->loop, &s->timer, clock_ms() + 2, spin_look, s,
+	    NULL) < 0)
+		loop_stop(s->loop);
 }
 
 /* Run the loop until done(arg), ms at most.  Did it happen? */
