@@ -77,6 +77,7 @@ thread_init(struct path *p, unsigned i, struct err *e)
 		return err_sys(e, "packet thread %u", i);
 	if (path_ring_init(&t->first, RING_FIRST) < 0 ||
 	    path_ring_init(&t->bulk, RING_BULK) < 0 ||
+	    path_ring_init(&t->strangers, RING_BULK) < 0 ||
 	    path_ring_init(&t->commands, RING_COMMAND) < 0 ||
 	    tx_init(&t->tx) < 0 || (t->frame = malloc(PATH_BUF)) == NULL ||
 	    (t->in && thread_rx(t) < 0))
@@ -97,6 +98,7 @@ thread_fini(struct path_thread *t)
 		close(t->wake);
 	path_ring_fini(&t->first);
 	path_ring_fini(&t->bulk);
+	path_ring_fini(&t->strangers);
 	path_ring_fini(&t->commands);
 	tx_fini(&t->tx);
 	if (t->frame != NULL)
@@ -253,7 +255,11 @@ port_ready(struct path_thread *t, uint32_t i, uint32_t events)
 	if (i >= PATH_PORTS || (port = get(&t->p->port[i])) == NULL)
 		return;
 	if (port->kind == PORT_TAP) {
-		tap_read(t, port->iface, port->fd);
+		/* The device is gone: it would be ready for ever. */
+		if ((events & (EPOLLERR | EPOLLHUP)) && !(events & EPOLLIN))
+			epoll_ctl(t->epoll, EPOLL_CTL_DEL, port->fd, NULL);
+		else
+			tap_read(t, port->iface, port->fd);
 		return;
 	}
 	if (events & EPOLLERR)

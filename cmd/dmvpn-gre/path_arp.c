@@ -2,6 +2,7 @@
 #include "wire/ip_icmp.h"
 
 #define RESOLVE_EVERY	1000	/* ms, of one address */
+#define RESOLVE_RATE	500	/* a second, of all */
 
 /* The kernel looks for a neighbour that nobody told it about. */
 static void
@@ -13,7 +14,8 @@ resolve(struct path_thread *t, struct out_frame *f, const struct addr *a)
 	if (f->conf->c.hub)
 		return;
 	if (say_now(t, path_addr_hash(f->iface->id, a->b, a->len),
-	    RESOLVE_EVERY))
+	    RESOLVE_EVERY) && bucket_take(&t->resolve, t->now,
+	    RESOLVE_RATE, RESOLVE_RATE))
 		say_bulk(t, &h, NULL, 0);
 }
 

@@ -8,6 +8,7 @@
  * word: 32 bits of the hash, 16 of the time in seconds, 16 the peer.
  */
 #define CACHE_LIFE	120	/* seconds */
+#define HAIRPIN_RATE	500	/* events a second, of a thread */
 
 uint64_t
 path_mix(uint64_t h, uint64_t v)
@@ -77,7 +78,7 @@ bool
 say_now(struct path_thread *t, uint64_t what, uint64_t ms)
 {
 	uint64_t h = path_mix(t->p->salt, what);
-	uint64_t *slot = &t->said[h & 255];
+	uint64_t *slot = &t->said[h & (SAID_SLOTS - 1)];
 	uint64_t tick = t->now & 0xffffffff;
 
 	/* 32 bits of the hash, 32 of the time. */
@@ -118,7 +119,8 @@ cache_hairpin(struct path_thread *t, const struct out_frame *f, uint16_t to)
 	h.peer = cache_get(t, id, f->ip, &f->v);
 	if (h.peer == 0 || h.peer == to)
 		return;
-	if (!say_now(t, flow_hash(t, id, f->ip, &f->v), 1000))
+	if (!say_now(t, flow_hash(t, id, f->ip, &f->v), 1000) ||
+	    !bucket_take(&t->hairpin, t->now, HAIRPIN_RATE, HAIRPIN_RATE))
 		return;
 	h.interface = (uint8_t)id;
 	say_bulk(t, &h, f->ip, f->v.len < 128 ? f->v.len : 128);

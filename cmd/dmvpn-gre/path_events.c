@@ -5,9 +5,10 @@
 #include "path_int.h"
 
 /*
- * Events go through two rings a thread: `first` for what must not wait
- * behind a flood (IKE of known SPIs, SA and peer events), `bulk` for what
- * strangers and neighbours can cause.
+ * Events go through three rings a thread, so that no flood makes another
+ * kind wait or drop: `first` for IKE of known SPIs, SA and peer events,
+ * `bulk` for what members of the network and this host cause, `strangers`
+ * for what anybody can.
  */
 static bool
 say_to(struct path_thread *t, struct path_ring *ring,
@@ -33,6 +34,13 @@ say_bulk(struct path_thread *t, const struct event_head *h,
     const void *data, size_t n)
 {
 	return say_to(t, &t->bulk, h, data, n);
+}
+
+bool
+say_stranger(struct path_thread *t, const struct event_head *h,
+    const void *data, size_t n)
+{
+	return say_to(t, &t->strangers, h, data, n);
 }
 
 /* Make the descriptor readable, unless it is. */
@@ -85,6 +93,10 @@ next_record(struct path *p)
 	for (i = 0; i < p->n_threads; i++)
 		if ((n = path_ring_get(&p->thread[i].bulk, p->event_buf,
 		    PATH_BUF)) > 0)
+			return n;
+	for (i = 0; i < p->n_threads; i++)
+		if ((n = path_ring_get(&p->thread[i].strangers,
+		    p->event_buf, PATH_BUF)) > 0)
 			return n;
 	return 0;
 }

@@ -35,7 +35,7 @@ in_ike(struct path_thread *t, const struct in_meta *m, const uint8_t *p,
 	if (!bucket_take(&t->ike, t->now, STRANGERS, STRANGER_BURST))
 		drop(t, DROP_IKE_RATE);
 	else
-		say_bulk(t, &h, p, n);
+		say_stranger(t, &h, p, n);
 }
 
 int

@@ -5,6 +5,8 @@
 
 #define MOVE_EVERY	100	/* ms: control may still be at the last one */
 #define INVALID_RATE	5	/* events a second */
+#define NHRP_RATE	500	/* messages a second, of one peer */
+#define NHRP_BURST	200
 
 /* ESP of no SA: dmvpn-ike may tell the sender (RFC 7296, 1.5). */
 static void
@@ -18,7 +20,7 @@ unknown_spi(struct path_thread *t, const struct in_meta *m, uint32_t spi)
 		return;
 	h.local = m->local;
 	h.remote = m->remote;
-	say_bulk(t, &h, NULL, 0);
+	say_stranger(t, &h, NULL, 0);
 }
 
 /* A fresh authentic packet from elsewhere: the peer is there now (RFC 7296,
@@ -199,16 +201,23 @@ iface_of(struct path_thread *t, enum gre_protect protect,
 	return NULL;
 }
 
+/* A member's NHRP does not crowd out that of others. */
 static void
 in_nhrp(struct path_thread *t, const struct in_meta *m, unsigned interface,
-    uint16_t peer, const uint8_t *p, size_t n)
+    struct peer *peer, const uint8_t *p, size_t n)
 {
-	struct event_head h = { .type = PATH_NHRP, .peer = peer,
+	struct event_head h = { .type = PATH_NHRP,
+	    .peer = peer == NULL ? 0 : peer->number,
 	    .interface = (uint8_t)interface, .remote = m->remote,
 	    .local = m->local };
 
 	if (n == 0 || n > 4096)
 		drop(t, DROP_NHRP);
+	else if (!bucket_take(peer == NULL ? &t->nhrp : &peer->nhrp, t->now,
+	    NHRP_RATE, NHRP_BURST))
+		drop(t, DROP_RATE);
+	else if (peer == NULL)
+		say_stranger(t, &h, p, n);
 	else
 		say_bulk(t, &h, p, n);
 }
@@ -234,7 +243,7 @@ in_gre(struct path_thread *t, const struct in_meta *m, struct peer *peer,
 	p += g.len;
 	n -= g.len;
 	if (g.protocol == GRE_NHRP)
-		in_nhrp(t, m, i->id, peer == NULL ? 0 : peer->number, p, n);
+		in_nhrp(t, m, i->id, peer, p, n);
 	else if (g.protocol != GRE_IPV4 && g.protocol != GRE_IPV6)
 		drop(t, DROP_GRE_PROTOCOL);
 	else if (peer == NULL)

@@ -42,6 +42,8 @@
 #define ETH_HEAD	14
 #define VNET_HEAD	10
 
+#define SAID_SLOTS	1024
+
 #define TOKENS_PER_PACKET 1000
 
 /* A token bucket of one thread, in thousandths. */
@@ -106,7 +108,9 @@ struct peer {
 	_Atomic(uint64_t)		 acquired, moved;	/* last said */
 	_Atomic(uint64_t)		 rx_packets, rx_bytes;
 	_Atomic(uint64_t)		 tx_packets, tx_bytes, drops;
+	struct path_bucket		 nhrp;	/* in's own */
 	/* control's own */
+	struct peer			*next, **prev;	/* of all peers */
 	struct path_sa			*pairs;	/* linked by peer_next */
 	uint64_t			 keepalive_at;
 };
@@ -157,11 +161,13 @@ struct port {
 /* One sendmsg: count datagrams of seg octets, the last may be shorter. */
 struct tx_msg {
 	const struct peer_route	*route;
+	const struct addr	*local;		/* source; len 0: by route */
 	struct peer		*peer;		/* NULL: none to count for */
 	size_t			 off, len;
 	uint16_t		 seg, count;
 	uint8_t			 tos;
 	bool			 closed;
+	bool			 cut;		/* IP may fragment it */
 };
 
 struct tx {
@@ -207,7 +213,8 @@ struct path_thread {
 	uint64_t		 now;		/* ms, once a turn */
 	bool			 woke;		/* events were put */
 	_Atomic(uint64_t)	 drops[PATH_DROP_N];
-	struct path_ring	 first, bulk;	/* events to control */
+	/* Events to control: of SAs and peers, of members, of strangers. */
+	struct path_ring	 first, bulk, strangers;
 	struct path_ring	 commands;	/* from control */
 	struct tx		 tx;
 	struct rx		*rx;
@@ -215,8 +222,8 @@ struct path_thread {
 	unsigned		 n_flows;	/* begun this batch */
 	uint8_t			*frame;
 	struct path_bucket	 mcast[PATH_INTERFACES];
-	struct path_bucket	 ike, spi, too_big;
-	uint64_t		 said[256];	/* lossy: what was said when */
+	struct path_bucket	 ike, spi, too_big, nhrp, hairpin, resolve;
+	uint64_t		 said[SAID_SLOTS]; /* lossy: what was said when */
 };
 
 struct path {
@@ -245,6 +252,7 @@ struct path {
 
 	/* control's own */
 	struct install_set		*installs;
+	struct peer			*peers;
 	uint64_t			 turn;
 	uint64_t			 mtu_at;
 	unsigned			 n_dying;
@@ -363,8 +371,9 @@ bool wrap_send(struct wrap *w, uint8_t *inner, size_t n, uint16_t protocol,
 int tx_init(struct tx *tx);
 void tx_fini(struct tx *tx);
 uint8_t *tx_reserve(struct path_thread *t, size_t n);
-void tx_commit(struct path_thread *t, struct peer *peer,
-    const struct peer_route *r, const uint8_t *at, size_t n, uint8_t tos);
+/* Queue n octets that stand in the place reserved; m tells how they go. */
+void tx_commit(struct path_thread *t, const struct tx_msg *how,
+    const uint8_t *at, size_t n);
 void tx_flush(struct path_thread *t);
 size_t tx_control(struct msghdr *mh, uint8_t *ctl, const struct addr *local,
     bool v6, uint16_t segment, uint8_t tos);
@@ -476,6 +485,8 @@ bool say(struct path_thread *t, const struct event_head *h,
     const void *data, size_t n);
 void say_wake(struct path_thread *t);
 bool say_bulk(struct path_thread *t, const struct event_head *h,
+    const void *data, size_t n);
+bool say_stranger(struct path_thread *t, const struct event_head *h,
     const void *data, size_t n);
 void say_own(struct path *p, const struct event_head *h);
 

@@ -164,8 +164,13 @@ path_peer_set(struct path *p, const struct path_peer *c, struct err *e)
 	put(&peer->mtu, mtu);
 	peer->keepalive_at = c->keepalive != 0 ?
 	    p->now() + c->keepalive * 1000ULL : 0;
-	if (fresh)
-		put(&p->peer[c->number], peer);
+	if (!fresh)
+		return 0;
+	peer->prev = &p->peers;
+	if ((peer->next = p->peers) != NULL)
+		p->peers->prev = &peer->next;
+	p->peers = peer;
+	put(&p->peer[c->number], peer);
 	return 0;
 }
 
@@ -178,6 +183,8 @@ path_peer_delete(struct path *p, uint16_t number)
 	if (peer == NULL)
 		return;
 	put(&p->peer[number], NULL);
+	if ((*peer->prev = peer->next) != NULL)
+		peer->next->prev = peer->prev;
 	r = get(&peer->route);
 	path_hash_remove(&p->by_addr, &r->node);
 	path_epoch_retire(&p->epoch, &r->retire, route_free);
@@ -189,10 +196,8 @@ path_peer_delete(struct path *p, uint16_t number)
 void
 path_peer_free_all(struct path *p)
 {
-	unsigned i;
-
-	for (i = 1; i < PATH_PEERS; i++)
-		path_peer_delete(p, (uint16_t)i);
+	while (p->peers != NULL)
+		path_peer_delete(p, p->peers->number);
 }
 
 void
@@ -299,11 +304,8 @@ path_peer_tick(struct path *p, uint64_t now)
 	struct peer *peer;
 	uint64_t next = 0, every, out;
 	bool age = now - p->mtu_at >= MTU_AGE;
-	unsigned i;
 
-	for (i = 1; i < PATH_PEERS; i++) {
-		if ((peer = get(&p->peer[i])) == NULL)
-			continue;
+	for (peer = p->peers; peer != NULL; peer = peer->next) {
 		r = get(&peer->route);
 		if (age)
 			put(&peer->mtu, r->c.mtu == 0 ? MTU_DEFAULT :

@@ -45,33 +45,38 @@ tx_reserve(struct path_thread *t, size_t n)
 
 static bool
 joins(const struct path_thread *t, const struct tx_msg *m,
-    const struct peer_route *r, size_t off, size_t n, uint8_t tos)
+    const struct tx_msg *how, size_t off, size_t n)
 {
-	return m->route == r && !m->closed && m->tos == tos &&
+	return m->route == how->route && !m->closed && m->tos == how->tos &&
+	    m->local == how->local && !m->cut && !how->cut &&
 	    m->off + m->len == off && n <= m->seg &&
 	    m->count < PATH_SEGMENTS && m->len + n <= SEND_MAX &&
-	    r->c.encap == GRE_ENCAP_UDP &&
+	    m->route->c.encap == GRE_ENCAP_UDP &&
 	    feature_on(t->p, PATH_UDP_SEGMENT);
 }
 
 void
-tx_commit(struct path_thread *t, struct peer *peer,
-    const struct peer_route *r, const uint8_t *at, size_t n, uint8_t tos)
+tx_commit(struct path_thread *t, const struct tx_msg *how,
+    const uint8_t *at, size_t n)
 {
 	struct tx *tx = &t->tx;
 	struct tx_msg *m = tx->n > 0 ? &tx->msg[tx->n - 1] : NULL;
 	size_t off = (size_t)(at - tx->buf);
 
 	tx->len = off + n;
-	if (m != NULL && joins(t, m, r, off, n, tos)) {
+	if (m != NULL && joins(t, m, how, off, n)) {
 		m->len += n;
 		m->count++;
 		m->closed = n < m->seg;
 		return;
 	}
-	tx->msg[tx->n++] = (struct tx_msg){ .route = r, .peer = peer,
-	    .off = off, .len = n, .seg = (uint16_t)n, .count = 1,
-	    .tos = tos };
+	m = &tx->msg[tx->n++];
+	*m = *how;
+	m->off = off;
+	m->len = n;
+	m->seg = (uint16_t)n;
+	m->count = 1;
+	m->closed = false;
 }
 
 static void *
@@ -132,7 +137,7 @@ prepare(struct tx *tx, unsigned i)
 	mh->msg_iovlen = 1;
 	mh->msg_name = (void *)(uintptr_t)&m->route->to;
 	mh->msg_namelen = m->route->to_len;
-	tx_control(mh, tx->ctl[i], &m->route->c.local.addr,
+	tx_control(mh, tx->ctl[i], m->local,
 	    m->route->c.remote.addr.len == 16,
 	    m->count > 1 ? m->seg : 0, m->tos);
 }
@@ -157,7 +162,7 @@ send_single(struct path_thread *t, int fd, const struct tx_msg *m)
 	size_t at = 0;
 	int why = 0, tries;
 
-	tx_control(&mh, t->tx.ctl[0], &m->route->c.local.addr,
+	tx_control(&mh, t->tx.ctl[0], m->local,
 	    m->route->c.remote.addr.len == 16, 0, m->tos);
 	for (at = 0; at < m->len; at += iov.iov_len) {
 		iov.iov_base = t->tx.buf + m->off + at;
@@ -193,6 +198,24 @@ segment_failed(struct path_thread *t, int fd, const struct tx_msg *m,
 		feature_set(t->p, PATH_UDP_SEGMENT, false, why);
 }
 
+/* Too big for the path, but it must go: let IP fragment this one.  Another
+ * thread's datagram may slip through meanwhile; it is cut, no worse. */
+static bool
+send_cut(int fd, const struct tx_msg *m, struct msghdr *mh)
+{
+	bool v6 = m->route->c.remote.addr.len == 16, ok;
+	int level = v6 ? IPPROTO_IPV6 : IPPROTO_IP;
+	int name = v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER;
+	int dont = v6 ? IPV6_PMTUDISC_DONT : IP_PMTUDISC_DONT;
+	int as_before = v6 ? IPV6_PMTUDISC_DO : IP_PMTUDISC_DO;
+
+	if (setsockopt(fd, level, name, &dont, sizeof(dont)) < 0)
+		return false;
+	ok = sendmsg(fd, mh, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
+	(void)setsockopt(fd, level, name, &as_before, sizeof(as_before));
+	return ok;
+}
+
 /* The first of the messages from i on was refused; true: try it again. */
 static bool
 refused(struct path_thread *t, int fd, unsigned i, int why, int *tries)
@@ -204,6 +227,9 @@ refused(struct path_thread *t, int fd, unsigned i, int why, int *tries)
 		return true;
 	if (why == EAGAIN && (*tries)++ < 1)
 		return poll(&pfd, 1, SEND_WAIT) > 0;
+	if (m->cut && why == EMSGSIZE &&
+	    send_cut(fd, m, &t->tx.mm[i].msg_hdr))
+		return false;
 	if (m->count > 1 && (why == EIO || why == EINVAL ||
 	    why == EMSGSIZE || why == ENOPROTOOPT || why == EOPNOTSUPP)) {
 		segment_failed(t, fd, m, why);

@@ -224,6 +224,8 @@ wrap_send(struct wrap *w, uint8_t *inner, size_t n, uint16_t protocol,
 	struct gre_head gre = { .protocol = protocol,
 	    .checksum = w->conf->c.checksum, .keyed = w->conf->c.keyed,
 	    .key = w->conf->c.key };
+	struct tx_msg how = { .route = w->route, .peer = w->peer,
+	    .tos = tos };
 	uint8_t *start = inner - w->head;
 	uint8_t next = protocol == GRE_IPV6 ? IP_IPV6 : IP_IPV4;
 	size_t total = n;
@@ -236,6 +238,10 @@ wrap_send(struct wrap *w, uint8_t *inner, size_t n, uint16_t protocol,
 	if (w->sa != NULL && (total = seal(w, start, total, next)) == 0)
 		return false;
 	tally(w, n);
-	tx_commit(w->t, w->peer, w->route, start, total, tos);
+	how.local = w->route->c.local.addr.len != 0 ?
+	    &w->route->c.local.addr : &w->conf->c.local;
+	/* RFC 2473, 7.1: IPv6 wants 1,280 octets whatever the path takes. */
+	how.cut = protocol == GRE_IPV6 && n > w->mtu;
+	tx_commit(w->t, &how, start, total);
 	return true;
 }
