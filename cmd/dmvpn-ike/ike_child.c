@@ -77,9 +77,13 @@ ike_csa_free(struct ike_csa *c)
 {
 	struct ike_isa *s = c->isa;
 	struct ike_engine *g = s->g;
+	struct ike_csa *k;
 
 	HASH_DEL(g->by_child, c);
 	DL_DELETE(s->children, c);
+	DL_FOREACH(s->children, k)
+		if (k->rival == c->spi_in)
+			k->rival = 0;
 	if (s->out.child == c)
 		s->out.child = NULL;
 	if (s->in.child == c)

@@ -80,6 +80,30 @@ pfs_group(const struct ike_isa *s)
 	return t == NULL ? 0 : t->id;
 }
 
+/* Try it again later: 2 to 3 seconds, and not at the peer's pace. */
+static void
+later(struct ike_isa *s, uint32_t spi)
+{
+	struct ike_csa *old = ike_csa_find(s, spi);
+
+	if (old != NULL)
+		ike_timer_set(s->g, &old->soft, s->g->now +
+		    ike_jitter(s->g, 2000));
+}
+
+/* The peer made it in place of one that it has not closed yet: it may not
+ * have our answer, and know nothing of it. */
+static bool
+unconfirmed(const struct ike_isa *s, uint32_t spi)
+{
+	const struct ike_csa *c;
+
+	DL_FOREACH(s->children, c)
+		if (c->rival == spi)
+			return true;
+	return false;
+}
+
 /* Is there something to rekey, and do we need to? */
 static int
 old_child(struct ike_isa *s, enum ike_what what, uint32_t spi,
@@ -89,8 +113,12 @@ old_child(struct ike_isa *s, enum ike_what what, uint32_t spi,
 	if (what != IKE_DO_REKEY_CHILD)
 		return 0;
 	*old = ike_csa_find(s, spi);
+	if (unconfirmed(s, spi)) {
+		later(s, spi);
+		return -1;
+	}
 	return *old == NULL || (*old)->deleting || !(*old)->installed ||
-	    (*old)->rival != 0 ? -1 : 0;
+	    (*old)->replaced || (*old)->rival != 0 ? -1 : 0;
 }
 
 static int
@@ -140,17 +168,6 @@ ike_create_begin(struct ike_isa *s, enum ike_what what, uint32_t spi,
 	if (old != NULL)
 		old->rekeying = true;
 	return 0;
-}
-
-/* Try it again later: 2 to 3 seconds, and not at the peer's pace. */
-static void
-later(struct ike_isa *s, uint32_t spi)
-{
-	struct ike_csa *old = ike_csa_find(s, spi);
-
-	if (old != NULL)
-		ike_timer_set(s->g, &old->soft, s->g->now +
-		    ike_jitter(s->g, 2000));
 }
 
 static void
@@ -221,6 +238,8 @@ settle(struct ike_isa *s, struct ike_csa *ours, struct ike_csa *old)
 	struct ike_csa *theirs = ike_csa_find(s, old != NULL ? old->rival :
 	    s->out.rival);
 
+	if (old != NULL)
+		old->replaced = true;
 	if (theirs == NULL || theirs->lowest == NULL || ours->lowest == NULL ||
 	    ike_nonce_cmp(ours->lowest, theirs->lowest) > 0) {
 		/* ours stays: we close the old one, they close theirs */
@@ -349,7 +368,7 @@ find_rekeyed(struct ike_ctx *c, struct ike_csa **old)
 	*old = ike_csa_find_out(c->isa, rbuf_be32(&spi));
 	if (*old == NULL)
 		return IKE_N_CHILD_SA_NOT_FOUND;
-	if ((*old)->deleting || (*old)->rival != 0)
+	if ((*old)->deleting || (*old)->replaced || (*old)->rival != 0)
 		return IKE_N_TEMPORARY_FAILURE;
 	return 0;
 }

@@ -221,6 +221,10 @@ static void
 hear_rumour(struct ike_engine *g, struct ike_isa *s, const struct ike_in *in)
 {
 	drop(g, in, IKE_C_UNPROTECTED, "not protected");
+	if (s->phase == IKE_REPLACED && s->out.what == IKE_DO_DELETE) {
+		ike_isa_die(s);	/* the peer has none: as we wanted */
+		return;
+	}
 	if (s->phase == IKE_UP && s->out.phase == IKE_IDLE &&
 	    s->tasks == NULL && g->now - s->out.since >= PLAIN_PROBE)
 		ike_task_add(s, IKE_DO_PROBE, 0, 0);

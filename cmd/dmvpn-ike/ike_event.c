@@ -180,13 +180,15 @@ ike_engine_rekey(struct ike_engine *g, uint64_t now, int64_t wall,
 	if (s == NULL)
 		return -1;
 	DL_FOREACH(s->children, c)
-		if (c->installed && !c->deleting && c->rival == 0)
+		if (c->installed && !c->deleting && !c->replaced &&
+		    c->rival == 0)
 			newest = c;
 	if (!m->child)
 		ike_task_add(s, IKE_DO_REKEY, 0, 0);
-	else
-		ike_task_add(s, newest != NULL ? IKE_DO_REKEY_CHILD :
-		    IKE_DO_CHILD, newest != NULL ? newest->spi_in : 0, 0);
+	else if (newest != NULL)
+		ike_task_add(s, IKE_DO_REKEY_CHILD, newest->spi_in, 0);
+	else if (ike_peer_needs_child(s))
+		ike_task_add(s, IKE_DO_CHILD, 0, 0);
 	ike_isa_sweep(g);
 	return 0;
 }

@@ -146,6 +146,7 @@ struct ike_csa {
 	bool			 ours;		/* we began its exchange */
 	bool			 deleting;	/* DELETE is on its way */
 	bool			 rekeying;	/* our request is on its way */
+	bool			 replaced;	/* our rekey of it is done */
 	bool			 standby;	/* does not send yet */
 	enum sa_mode		 mode;
 	enum esp_cipher		 cipher;
@@ -273,7 +274,7 @@ struct ike_isa {
 	struct ike_timer	 resend, life, wait, again;
 	uint32_t		 resend_ms;
 	uint64_t		 resend_end;
-	struct ike_isa		*origin;	/* rekeyed by this one */
+	uint64_t		 origin;	/* own SPI of what it rekeyed */
 	struct ike_isa		*heir;		/* who has our children */
 	struct ike_isa		*rival;		/* peer's rekey of this SA */
 	struct secret		*lowest;	/* nonce of the rekey exchange */
@@ -580,6 +581,8 @@ int ike_rekey_begin(struct ike_isa *s, uint16_t group);
 enum ike_result ike_rekey_request(struct ike_ctx *c);
 enum ike_result ike_rekey_reply(struct ike_ctx *c);
 enum ike_result ike_rekey_refused(struct ike_ctx *c);
+/* The peer uses the IKE SA of its rekey: it has won. */
+void ike_rekey_claimed(struct ike_isa *s, const struct ike_in *in);
 /* The lower of two nonces, octet by octet (RFC 7296, 2.8.1). */
 int ike_nonce_cmp(const struct secret *a, const struct secret *b);
 struct secret *ike_nonce_lowest(const struct secret *a, struct rbuf b);

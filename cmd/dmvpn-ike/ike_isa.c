@@ -255,8 +255,9 @@ unlink_isa(struct ike_isa *s)
 {
 	struct ike_engine *g = s->g;
 	struct gre_ike_spi_delete m = { .spi = s->own_spi };
-	struct ike_isa *t = s->origin;
+	struct ike_isa *t;
 
+	t = s->origin != 0 ? ike_isa_find(g, s->origin) : NULL;
 	HASH_DEL(g->by_spi, s);
 	DL_DELETE(g->isas, s);
 	DL_APPEND(g->dead, s);
@@ -268,10 +269,6 @@ unlink_isa(struct ike_isa *s)
 		t->out.heir = t->out.heir == s ? NULL : t->out.heir;
 		t->in.heir = t->in.heir == s ? NULL : t->in.heir;
 	}
-	if (s->heir != NULL)
-		s->heir->origin = NULL;
-	if (s->rival != NULL)
-		s->rival->origin = NULL;
 }
 
 /* A try of an initiator that ended before it was up. */
@@ -413,6 +410,21 @@ ike_isa_up(struct ike_isa *s)
 		ike_conn_up(s);
 }
 
+/* What waited goes on there; another rekey of the IKE SA would be idle. */
+static void
+adopt_tasks(struct ike_isa *from, struct ike_isa *to)
+{
+	struct ike_task *k;
+
+	while ((k = from->tasks) != NULL) {
+		LL_DELETE(from->tasks, k);
+		if (k->what == IKE_DO_REKEY)
+			free(k);
+		else
+			LL_APPEND(to->tasks, k);
+	}
+}
+
 /* A rekeyed IKE SA: all that hangs on the old one moves (RFC 7296, 2.18). */
 void
 ike_isa_adopt(struct ike_isa *from, struct ike_isa *to)
@@ -436,12 +448,7 @@ ike_isa_adopt(struct ike_isa *from, struct ike_isa *to)
 			to->peer->isa = to;
 		from->peer = NULL;
 	}
-	while (from->tasks != NULL) {
-		struct ike_task *k2 = from->tasks;
-
-		LL_DELETE(from->tasks, k2);
-		LL_APPEND(to->tasks, k2);
-	}
+	adopt_tasks(from, to);
 	if (to->ident == NULL) {
 		to->ident = from->ident;
 		from->ident = NULL;
@@ -451,9 +458,11 @@ ike_isa_adopt(struct ike_isa *from, struct ike_isa *to)
 	from->heir = to;
 	if (from->rival == to)
 		from->rival = NULL;
+	from->phase = IKE_REPLACED;
 	to->announced = true;
 	to->phase = IKE_UP;
 	start_life(to);
 	ike_timer_set(from->g, &from->life, from->g->now +
 	    from->g->tune.half_open_life);
+	ike_task_run(to);
 }

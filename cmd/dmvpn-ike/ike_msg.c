@@ -8,6 +8,7 @@
 #define PARTS_LIFE	30000	/* ms; then fragments are forgotten */
 #define TRACE_CLEAR	7168	/* as in ike-packet */
 #define TRACE_DATA	8192
+#define RESEND_MAX	8000	/* ms between two retransmissions */
 
 void
 ike_out_begin(struct ike_engine *g, struct ike_out *o)
@@ -271,7 +272,8 @@ ike_request_done(struct ike_isa *s)
 	ike_timer_stop(s->g, &s->resend);
 }
 
-/* Timer: send again, 1.8 times later each time, or give up (RFC 7296, 2.4). */
+/* Timer: send again, 1.8 times later each time up to RESEND_MAX, or give up
+ * (RFC 7296, 2.4). */
 void
 ike_resend(struct ike_engine *g, void *isa)
 {
@@ -299,6 +301,8 @@ ike_resend(struct ike_engine *g, void *isa)
 	else if (s->auth != NULL && s->auth->init_own != NULL)
 		ike_send_octets(g, &s->local, &s->remote, s->auth->init_own);
 	s->resend_ms = s->resend_ms * 18 / 10;
+	if (s->resend_ms > RESEND_MAX)
+		s->resend_ms = RESEND_MAX;
 	ike_timer_set(g, &s->resend, g->now + s->resend_ms < s->resend_end ?
 	    g->now + s->resend_ms : s->resend_end);
 }

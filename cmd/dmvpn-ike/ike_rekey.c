@@ -19,7 +19,7 @@ make_heir(struct ike_isa *s, bool initiator)
 		return NULL;
 	ike_isa_answered(h);
 	ike_isa_set_profile(h, s->profile);
-	h->origin = s;
+	h->origin = s->own_spi;
 	h->began = s->began;
 	h->psk = s->psk;
 	h->nat_local = s->nat_local;
@@ -137,6 +137,10 @@ settle(struct ike_isa *s, struct ike_isa *ours)
 	struct ike_isa *theirs = s->rival;
 
 	s->out.heir = NULL;
+	if (s->heir != NULL) {		/* the peer uses its own already */
+		close_loser(ours);
+		return;
+	}
 	if (theirs != NULL && theirs->lowest != NULL && ours->lowest != NULL &&
 	    ike_nonce_cmp(ours->lowest, theirs->lowest) < 0) {
 		ike_isa_adopt(s, theirs);
@@ -147,6 +151,23 @@ settle(struct ike_isa *s, struct ike_isa *ours)
 	if (theirs != NULL)
 		theirs->announced = true;	/* the peer closes it */
 	ike_task_add(s, IKE_DO_DELETE, 0, 0);
+}
+
+/* Both sides rekeyed, and our answer is still to come; but the peer does more
+ * on its new SA than close it. */
+void
+ike_rekey_claimed(struct ike_isa *s, const struct ike_in *in)
+{
+	struct ike_isa *old = ike_isa_find(s->g, s->origin);
+	struct ike_delete d;
+	size_t i;
+
+	for (i = 0; i < in->n_deletes; i++)
+		if (ike_delete_parse(in->deletes[i], &d, NULL) < 0 ||
+		    d.protocol == IKE_PROTO_IKE)
+			return;
+	if (old != NULL && old->rival == s)
+		ike_isa_adopt(old, s);
 }
 
 static enum ike_result
@@ -204,6 +225,8 @@ ike_rekey_refused(struct ike_ctx *c)
 	uint16_t group = 0;
 	struct rbuf data;
 
+	if (s->heir != NULL)
+		return IKE_OK;
 	if (s->rival != NULL) {
 		ike_isa_adopt(s, s->rival);
 		return IKE_OK;

@@ -222,6 +222,8 @@ ike_step_request(struct ike_engine *g, struct ike_isa *s,
 
 	if (s->in.phase != IKE_IDLE)
 		return;		/* still at work on this very request */
+	if (s->phase == IKE_UP && !s->announced)
+		ike_rekey_claimed(s, in);
 	if (in->critical != 0 && s->keys.prf_len != 0) {
 		s->in.exchange = in->h.exchange;
 		ike_answer_notify(s, IKE_N_UNSUPPORTED_CRITICAL_PAYLOAD,

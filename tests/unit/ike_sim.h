@@ -220,6 +220,10 @@ sim_send(void *arg, const struct endpoint *local,
 		fate = SIM_TWICE;
 	if (sim_draw(&s->seed) % 100 < s->late)
 		delay += sim_draw(&s->seed) % 400;
+	if (fate == SIM_DROP && getenv("SIM_TRACE") != NULL)
+		fprintf(stderr, "%7llu %d->%d lost: %u %u\n",
+		    (unsigned long long)s->now, p.from, p.to, p.h.exchange,
+		    p.h.id);
 	switch (fate) {
 	case SIM_DROP:
 		free(p.b);
@@ -254,6 +258,10 @@ sim_sa_add(struct sim_node *n, const struct gre_sa_add *m)
 {
 	struct sim_sa *a, *old;
 	struct rbuf in = m->key_in, out = m->key_out;
+
+	if (getenv("SIM_TRACE") != NULL)
+		fprintf(stderr, "%7s %d SA %x/%x for %x\n", "", n->index,
+		    m->spi_in, m->spi_out, m->replaces);
 
 	if (sim_sa_find(n, m->spi_in) != NULL)
 		n->duplicates++;
@@ -314,6 +322,9 @@ sim_call(void *arg, uint64_t ticket, const struct msg_type *t, const void *m)
 		sa = sim_sa_find(n, ((const struct gre_sa_delete *)m)->spi_in);
 		if (sa != NULL)
 			sa->gone = true;
+		if (sa != NULL && getenv("SIM_TRACE") != NULL)
+			fprintf(stderr, "%7s %d SA %x gone\n", "", n->index,
+			    sa->spi_in);
 	}
 	if (t == &gre_sa_use_type) {
 		sa = sim_sa_find(n, ((const struct gre_sa_use *)m)->spi_in);
@@ -341,6 +352,33 @@ sim_call(void *arg, uint64_t ticket, const struct msg_type *t, const void *m)
 		a->fail = n->refuse_sa;
 }
 
+/* What a message says, for SIM_TRACE. */
+static inline void
+sim_trace(struct sim_node *n, const struct ike_packet *p)
+{
+	struct rbuf in = p->clear;
+	struct ike_walk w;
+	struct ike_payload pl;
+	struct ike_notify no;
+	struct name_buf nb;
+
+	if (rbuf_left(&in) == 0)
+		return;
+	w = ike_walk_of(rbuf_u8(&in), in);
+	w.in = in;
+	fprintf(stderr, "%7s %d %s:", "", n->index, p->direction ==
+	    DIRECTION_IN ? "in" : "out");
+	while (ike_walk_next(&w, &pl, NULL) == 1) {
+		fprintf(stderr, " %s", name_text(ike_payload_names, pl.type,
+		    &nb));
+		if (pl.type == IKE_P_NOTIFY && ike_notify_parse(pl.body, &no,
+		    NULL) == 0)
+			fprintf(stderr, "(%s)", name_text(ike_notify_names,
+			    no.type, &nb));
+	}
+	fprintf(stderr, "%s%s\n", p->drop[0] ? " dropped: " : "", p->drop);
+}
+
 static inline void
 sim_event(void *arg, const struct msg_type *t, const void *m)
 {
@@ -357,7 +395,9 @@ sim_event(void *arg, const struct msg_type *t, const void *m)
 		n->failed = *(const struct ike_failed *)m;
 	} else if (t == &ike_child_up_type)
 		n->children++;
-	if (getenv("SIM_TRACE") != NULL && t != &ike_packet_type) {
+	if (getenv("SIM_TRACE") != NULL && t == &ike_packet_type)
+		sim_trace(n, m);
+	else if (getenv("SIM_TRACE") != NULL) {
 		char text[600] = "";
 
 		if (t == &ike_failed_type)
