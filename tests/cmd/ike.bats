@@ -152,7 +152,7 @@ ike() {
 	head -c 27 /dev/zero >&9
 	head -c 28 /dev/zero >&9
 	head -c 900 /dev/urandom >&9
-	! read -r -t 0.3 -n 1 <&9
+	run ! read -r -t 0.3 -n 1 <&9
 	exec 9>&-
 	wait_for eval '[ "$(ike status -j | jq "[.counters[] |
 	    select(.name == \"in\").count][0]")" -eq 4 ]'

@@ -290,9 +290,9 @@ theirs_cert() {
 	profile --accept
 	charon_ctl "$D" --initiate --child net
 	wait_for 5 eval '[ -n "$(our_spi)" ]'
-	sleep 6		# past charon's dpd_delay
+	wait_for 10 grep -q 'sending DPD request' "$D/charon.log"
+	wait_for 5 grep -q 'parsed INFORMATIONAL response' "$D/charon.log"
 	[ -n "$(our_spi)" ]
-	grep -q 'parsed INFORMATIONAL response' "$D/charon.log"
 	charon_ctl "$D" --terminate --ike c
 	wait_for 5 eval '[ -z "$(ike peers -j)" ]'
 	[ -z "$(on a ip route show 10.2.0.0/16)" ]

@@ -90,6 +90,15 @@ spis() {
 	    .children[0]."spi-in"'
 }
 
+ike_spi() {
+	ike "$1" sas -j | jq -r 'select(.state == "up")."spi-i"'
+}
+
+# changed HOW WAS: what HOW tells of a is there, and another
+changed() {
+	[ -n "$("$1" a)" ] && [ "$("$1" a)" != "$2" ]
+}
+
 # lossless NS ADDRESS SECONDS COMMAND...: 100 packets a second while the
 # command runs; fails when one is lost.
 lossless() {
@@ -156,12 +165,14 @@ lossless() {
 	mgre
 	before=$(spis a)
 	rekeys() {
+		local n was
 		for n in a b a b; do
+			was=$(spis a)
 			ike $n rekey "$(peer_of $n)"
-			wait_for 3 ike $n sas
-			sleep 0.5
+			wait_for 3 changed spis "$was"
+			was=$(ike_spi a)
 			ike $n rekey --ike "$(peer_of $n)"
-			sleep 0.5
+			wait_for 3 changed ike_spi "$was"
 		done
 	}
 	lossless a 10.255.0.2 6 rekeys
@@ -249,7 +260,6 @@ lossless() {
 		slay b-ike
 		start b b-ike "$B/dmvpn-ike" run
 		ike b profile set p -i dmvpn0 --identity me --accept
-		sleep 1
 		slay a-ike
 		start a a-ike "$B/dmvpn-ike" run
 		ike a profile set p -i dmvpn0 --identity me
@@ -270,7 +280,8 @@ lossless() {
 	[ -n "$half" ]
 	on a ping -q -i 0.01 -c 500 10.255.0.2 >"$T/ping" 3>&- &
 	p=$!
-	sleep 1
+	wait_for 5 eval '[ "$(gre b peer list -j | jq ".\"rx-packets\"")" \
+	    -gt 50 ]'
 	kill -KILL "$half"
 	wait "$p" || true
 	cat "$T/ping"
