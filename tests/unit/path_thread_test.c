@@ -127,7 +127,9 @@ tables_change_under_readers(void **state)
 		assert_int_equal(pthread_create(&r[i], NULL, table_reader,
 		    &quiet[i]), 0);
 	}
-	for (i = 0; i < 60000; i++) {
+	/* At least so often, and until the readers have seen a good deal. */
+	for (i = 0; i < 60000 || (atomic_load(&hits) < 100000 &&
+	    i < 50000000); i++) {
 		unsigned k = (unsigned)((s ^= s << 13, s ^= s >> 7,
 		    s ^= s << 17) % 97) + 1;
 
@@ -157,7 +159,7 @@ tables_change_under_readers(void **state)
 	atomic_store(&done, true);
 	for (i = 0; i < 3; i++)
 		pthread_join(r[i], NULL);
-	assert_true(atomic_load(&hits) > 0);
+	assert_true(atomic_load(&hits) >= 100000);
 	path_hash_fini(&hash);
 }
 
