@@ -203,7 +203,7 @@ nhs_args() {
 		if is_ipsec; then
 			arg --nhs "$inner=$T.$number"
 		else
-			arg --nhs "$inner=$public"
+			arg --nhs "$inner@${public%:*}"
 		fi
 	done <<-END
 	$(conf hub)

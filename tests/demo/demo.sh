@@ -61,6 +61,15 @@ on() {	# SITE COMMAND...
 	ip netns exec "$P-$site" env DMVPN_RUN="$W/run-$site" \
 		PATH="$B:$PATH" "$@"
 }
+# The same in the background; BG is its pid.  Its output goes to OUT.
+behind() {	# OUT SITE COMMAND...
+	out_file=$1 site=$2
+	shift 2
+	ip netns exec "$P-$site" env DMVPN_RUN="$W/run-$site" \
+		PATH="$B:$PATH" "$@" >"$out_file" 2>&1 </dev/null &
+	BG=$!
+	PIDS="$PIDS $BG"
+}
 site_new() {
 	for n; do
 		ip netns add "$P-$n"
@@ -96,16 +105,18 @@ ttl_of() {	# PING-OUTPUT LINE-SELECTOR (1 or $)
 capture() {	# SITE DEV FILE FILTER...
 	cap_site=$1 cap_dev=$2 cap_file=$3
 	shift 3
-	on "$cap_site" tcpdump -Z root -U -n -i "$cap_dev" -w "$cap_file" "$@" \
-		2>"$cap_file.log" </dev/null &
-	CAP=$!
-	PIDS="$PIDS $CAP"
+	behind "$cap_file.log" "$cap_site" tcpdump -Z root -U -n \
+		-i "$cap_dev" -w "$cap_file" "$@"
+	CAP=$BG
 	until_true 5 grep -q 'listening on' "$cap_file.log"
 }
-capture_end() {	# PID
-	nap 0.3
-	kill -INT "$1" 2>/dev/null || :
+end_of() {	# PID
+	kill -TERM "$1" 2>/dev/null || :
 	wait "$1" 2>/dev/null || :
+}
+capture_end() {	# PID
+	nap 0.2
+	end_of "$1"
 }
 packets() {	# FILE FILTER: how many
 	tcpdump -n -r "$1" "$2" 2>/dev/null | wc -l | tr -d ' '
@@ -160,7 +171,7 @@ finish() {
 			done
 		done >"$DEMO_LOGS"
 	fi
-	if [ "$KEEP" = 1 ] && [ "$FAILED" -eq 0 ]; then
+	if [ "$KEEP" = 1 ]; then
 		trap - EXIT
 		how_to_look
 		exit 0
@@ -297,9 +308,8 @@ show_registered() {
 # A ping runs all the time; the first answer comes through the hub, the last
 # one directly, and none is missing.
 show_shortcut() {
-	on spoke1 dmvpn-nhrp events -j >nhrp.events 2>/dev/null &
-	PIDS="$PIDS $!"
-	events=$!
+	behind nhrp.events spoke1 dmvpn-nhrp events -j
+	events=$BG
 	capture router any wire.pcap
 	wire_capture=$CAP
 	capture lan1 eth0 lan.pcap icmp
@@ -311,7 +321,7 @@ show_shortcut() {
 	rc=0
 	[ "$(received "$out")" = 150 ] && [ "$first" = 61 ] || rc=1
 	verdict $rc 'ping from LAN to LAN goes through the hub at first' \
-		"$(printf '%s\n' "$out" | sed -n '2p'): three routers, TTL 64 - 3"
+		"$(printf '%s\n' "$out" | grep -m 1 'ttl='): three routers, 64 - 3"
 	rc=0
 	grep -q '"event":"nhrp-redirected"' nhrp.events &&
 		grep -q '"event":"nhrp-shortcut-up"' nhrp.events || rc=1
@@ -321,7 +331,7 @@ show_shortcut() {
 	[ "$(received "$out")" = 150 ] && [ "$last" = 62 ] || rc=1
 	verdict $rc 'the same ping then goes directly, and not one packet was lost' \
 		"$(printf '%s\n' "$out" | grep 'packets transmitted'), last TTL $last"
-	kill "$events" 2>/dev/null || :
+	end_of "$events"
 	capture_end "$lan_capture"
 }
 
@@ -349,8 +359,7 @@ $(printf '%s\n' "$hub" | sed 's/^/hub:    /')"
 }
 
 show_multicast() {
-	on hub python3 "$HERE/mroute.py" lan0 dmvpn0 >mroute.log 2>&1 &
-	PIDS="$PIDS $!"
+	behind mroute.log hub python3 "$HERE/mroute.py" lan0 dmvpn0
 	until_true 5 grep -q ready mroute.log
 	capture lan0 eth0 mc-lan0.pcap dst 239.1.2.3
 	a=$CAP
@@ -461,9 +470,8 @@ show_tunnel_mode() {
 }
 
 show_failover() {
-	on lan7 ping -D -O -i 0.1 -W 1 192.168.50.10 >failover.log 2>&1 &
-	PIDS="$PIDS $!"
-	pinger=$!
+	behind failover.log lan7 ping -D -O -i 0.1 -W 1 192.168.50.10
+	pinger=$BG
 	nap 0.5
 	killed=$(date +%s)
 	for pid in $(ip netns pids "$P-headend1"); do
@@ -474,8 +482,7 @@ show_failover() {
 	until_true 20 uses_second || rc=1
 	until_true 5 answers_again || rc=1
 	moved=$(($(date +%s) - killed))
-	kill -INT "$pinger" 2>/dev/null || :
-	wait "$pinger" 2>/dev/null || :
+	end_of "$pinger"
 	verdict $rc 'the headend in use is killed: the remote moves to the other by itself' \
 		"after about $moved s; $(on remote dmvpn status | grep 'in use' | sed 's/^ *//')"
 	out=$(ping_from lan7 ping -c 20 -i 0.05 -W 2 192.168.50.10)
