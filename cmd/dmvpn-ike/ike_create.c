@@ -118,7 +118,8 @@ old_child(struct ike_isa *s, enum ike_what what, uint32_t spi,
 		return -1;
 	}
 	return *old == NULL || (*old)->deleting || !(*old)->installed ||
-	    (*old)->replaced || (*old)->rival != 0 ? -1 : 0;
+	    (*old)->replaced || (*old)->doomed || (*old)->rival != 0 ? -1 :
+	    0;
 }
 
 static int
@@ -235,19 +236,21 @@ ike_create_reply(struct ike_ctx *c)
 static void
 settle(struct ike_isa *s, struct ike_csa *ours, struct ike_csa *old)
 {
-	struct ike_csa *theirs = ike_csa_find(s, old != NULL ? old->rival :
-	    s->out.rival);
+	struct ike_csa *theirs = ike_csa_find(s, s->out.rival);
 
 	if (old != NULL)
 		old->replaced = true;
-	if (theirs == NULL || theirs->lowest == NULL || ours->lowest == NULL ||
-	    ike_nonce_cmp(ours->lowest, theirs->lowest) > 0) {
+	if (s->out.rival_lowest == NULL ||
+	    ike_nonce_cmp(ours->lowest, s->out.rival_lowest) > 0) {
+		if (theirs != NULL)
+			theirs->doomed = true;
 		/* ours stays: we close the old one, they close theirs */
 		if (old != NULL)
 			ike_task_add(s, IKE_DO_DELETE_CHILD, old->spi_in, 0);
 		return;
 	}
-	ike_child_use(theirs);
+	if (theirs != NULL)
+		ike_child_use(theirs);
 	ike_timer_stop(s->g, &ours->soft);
 	ike_task_add(s, IKE_DO_DELETE_CHILD, ours->spi_in, 0);
 }
@@ -476,6 +479,17 @@ ike_create_request(struct ike_ctx *c)
 	return make_child(c, nonce, old);
 }
 
+/* We rekey the same one: what our answer will be compared with, whatever
+ * becomes of the two until then. */
+static void
+note_rival(struct ike_isa *s, const struct ike_csa *child)
+{
+	s->out.rival = child->spi_in;
+	secret_free(s->out.rival_lowest);
+	s->out.rival_lowest = secret_copy(child->lowest->b,
+	    child->lowest->len);
+}
+
 /* <-- HDR, SK {SA, Nr, [KEr,] TSi, TSr} */
 enum ike_result
 ike_create_r_installed(struct ike_ctx *c)
@@ -500,6 +514,8 @@ ike_create_r_installed(struct ike_ctx *c)
 		old->rival = child->spi_in;
 		if (!old->rekeying)
 			ike_timer_stop(c->g, &old->soft);
+		else
+			note_rival(s, child);
 	}
 	return IKE_OK;
 }

@@ -181,7 +181,7 @@ ike_engine_rekey(struct ike_engine *g, uint64_t now, int64_t wall,
 		return -1;
 	DL_FOREACH(s->children, c)
 		if (c->installed && !c->deleting && !c->replaced &&
-		    c->rival == 0)
+		    !c->doomed && c->rival == 0)
 			newest = c;
 	if (!m->child)
 		ike_task_add(s, IKE_DO_REKEY, 0, 0);

@@ -78,7 +78,6 @@ delete_child(struct ike_ctx *c, uint32_t spi_out)
 		s->in.dead[s->in.n_dead++] = child->spi_in;
 	if (s->out.what == IKE_DO_REKEY_CHILD &&
 	    s->out.old == child->spi_in) {
-		s->out.rival = child->rival;
 		last = false;		/* our new one is on its way */
 	}
 	ike_csa_remove(child, GRACE);

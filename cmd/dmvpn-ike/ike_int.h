@@ -147,6 +147,7 @@ struct ike_csa {
 	bool			 deleting;	/* DELETE is on its way */
 	bool			 rekeying;	/* our request is on its way */
 	bool			 replaced;	/* our rekey of it is done */
+	bool			 doomed;	/* the peer will close it */
 	bool			 standby;	/* does not send yet */
 	enum sa_mode		 mode;
 	enum esp_cipher		 cipher;
@@ -200,7 +201,8 @@ struct ike_exchange_state {
 	struct ike_csa	*child;		/* being made */
 	struct ike_isa	*heir;		/* new IKE SA being made */
 	uint32_t	 old;		/* spi_in of what is rekeyed, deleted */
-	uint32_t	 rival;		/* peer's rekey of old, which is gone */
+	uint32_t	 rival;		/* spi_in of the peer's rekey of old */
+	struct secret	*rival_lowest;	/* and its lowest nonce */
 	uint32_t	 dead[IKE_CHILDREN_MAX]; /* to name in the answer */
 	size_t		 n_dead;
 	struct dh	*dh;

@@ -212,6 +212,7 @@ ike_exchange_clear(struct ike_isa *s, struct ike_exchange_state *x)
 		ike_isa_die(x->heir);
 	dh_free(x->dh);
 	secret_free(x->nonce);
+	secret_free(x->rival_lowest);
 	*x = (struct ike_exchange_state){ .since = since };
 }
 
@@ -227,6 +228,7 @@ ike_isa_free(struct ike_isa *s)
 	dh_free(s->in.dh);
 	secret_free(s->out.nonce);
 	secret_free(s->in.nonce);
+	secret_free(s->out.rival_lowest);
 	ike_timer_fini(s->g, &s->resend);
 	ike_timer_fini(s->g, &s->life);
 	ike_timer_fini(s->g, &s->wait);
