@@ -162,9 +162,9 @@ NPROC := $(shell nproc 2>/dev/null || echo 2)
 deps:
 	@tests/deps
 check: deps
-	@$(MAKE) check-run
+	@$(MAKE) --no-print-directory check-run
 check-asan: deps
-	@$(MAKE) MODE=asan check-run
+	@$(MAKE) --no-print-directory MODE=asan check-run
 check-run:
 	@mkdir -p $(O)
 	@{ $(MAKE) --no-print-directory -j$(NPROC) all unit && \

@@ -65,27 +65,21 @@ filter_begin(struct nl_msg *m, int index, uint16_t prio, uint16_t protocol,
 	return nl_nest(m, TCA_OPTIONS);
 }
 
-/* A selector with one key. */
-struct selector {
-	struct tc_u32_sel	sel;
-	struct tc_u32_key	key;
-};
-
 static void
 put_selector(struct nl_msg *m, uint32_t value, uint32_t mask, int off,
     bool terminal, uint32_t hash_mask)
 {
-	struct selector s;
+	struct tc_u32_sel sel = { .nkeys = 1,
+		.flags = terminal ? TC_U32_TERMINAL : 0,
+		.hmask = htonl(hash_mask),
+		.hoff = hash_mask != 0 ? MAC_LOW : 0 };
+	struct tc_u32_key key = { .val = htonl(value), .mask = htonl(mask),
+		.off = off };
+	uint8_t both[sizeof(sel) + sizeof(key)];
 
-	memset(&s, 0, sizeof(s));
-	s.sel.nkeys = 1;
-	s.sel.flags = terminal ? TC_U32_TERMINAL : 0;
-	s.sel.hmask = htonl(hash_mask);
-	s.sel.hoff = hash_mask != 0 ? MAC_LOW : 0;
-	s.key.val = htonl(value);
-	s.key.mask = htonl(mask);
-	s.key.off = off;
-	nl_put(m, TCA_U32_SEL, &s, sizeof(s));
+	memcpy(both, &sel, sizeof(sel));	/* the key follows it */
+	memcpy(both + sizeof(sel), &key, sizeof(key));
+	nl_put(m, TCA_U32_SEL, both, sizeof(both));
 }
 
 /* Routing protocols and BFD (class selector 6 and 7) pass unshaped. */

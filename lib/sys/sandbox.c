@@ -185,6 +185,14 @@ allow_prctl(scmp_filter_ctx f)
 	return rc == 0 && WIDE ? allow(f, SCMP_SYS(prctl)) : rc;
 }
 
+/* LeakSanitizer traces its own process when it ends. */
+static bool
+leak_search(int nr)
+{
+	return WIDE && (nr == SCMP_SYS(ptrace) ||
+	    nr == SCMP_SYS(process_vm_readv));
+}
+
 static int
 fill(scmp_filter_ctx f, unsigned flags)
 {
@@ -198,7 +206,7 @@ fill(scmp_filter_ctx f, unsigned flags)
 		    (allowed[i].when & flags)))
 			rc = allow(f, allowed[i].nr);
 	for (i = 0; i < sizeof(deadly) / sizeof(deadly[0]); i++)
-		if (rc == 0 && deadly[i] >= 0 && !WIDE)
+		if (rc == 0 && deadly[i] >= 0 && !leak_search(deadly[i]))
 			rc = seccomp_rule_add(f, SCMP_ACT_KILL_PROCESS,
 			    deadly[i], 0);
 	if (rc == 0)

@@ -131,7 +131,7 @@ authentication that the server has"
 	wait_for 5 refused
 	grep -q 'registration-request of 10.9.0.2 came with another auth' \
 		"$BATS_TEST_TMPDIR/nhrp-hub.log"
-	! grep -q 'wrong' "$BATS_TEST_TMPDIR/nhrp-hub.log"
+	run ! grep -q 'wrong' "$BATS_TEST_TMPDIR/nhrp-hub.log"
 	spoke_set s1 1 5 --authentication-file "$BATS_TEST_TMPDIR/right"
 	wait_for 5 registered 2
 }
@@ -147,7 +147,7 @@ authentication that the server has"
 	wait "$ping"
 	wait_for 2 registered 2
 	grep -q ' 0% packet loss' "$BATS_TEST_TMPDIR/ping"
-	! grep -q unregistered "$BATS_TEST_TMPDIR/nhrp-hub.log"
+	run ! grep -q unregistered "$BATS_TEST_TMPDIR/nhrp-hub.log"
 	# and it goes on: a shortcut through it
 	run ttl
 	wait_for 5 shortcut s1 10.2.0.0/16

@@ -22,6 +22,9 @@ struct world {
 	unsigned		 choices;
 };
 
+static void say(struct world *o, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
 static void
 say(struct world *o, const char *fmt, ...)
 {

@@ -397,7 +397,7 @@ agree(struct oracle *o, enum esp_alg a, bool esn, uint64_t seq, size_t n)
 static void
 scapy_agrees(void **state)
 {
-	struct oracle o;
+	struct oracle o = { .pid = -1 };
 	enum esp_alg a;
 	size_t n;
 	bool ok = true;

@@ -48,9 +48,12 @@ drop_all(void)
 		return 2;
 	if (priv_has(CAP_NET_ADMIN) || priv_has(CAP_SETUID))
 		return 3;
-	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1 ||
-	    prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 0)
+	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
 		return 4;
+#ifndef DMVPN_SANITIZED
+	if (prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 0)
+		return 6;
+#endif
 	if (setuid(0) == 0)
 		return 5;
 	return 0;
@@ -200,7 +203,11 @@ execve_and_ptrace_kill(void **state)
 {
 	(void)state;
 	assert_int_equal(child(execs), 1000 + SIGSYS);
+#ifndef DMVPN_SANITIZED
 	assert_int_equal(child(traces), 1000 + SIGSYS);
+#else
+	assert_int_equal(child(traces), 2);	/* leaks are searched so */
+#endif
 }
 
 static void
