@@ -24,6 +24,7 @@ int cmd_load(int argc, char **argv);
 int cmd_unload(int argc, char **argv);
 int cmd_identities(int argc, char **argv);
 int cmd_events(int argc, char **argv);
+int cmd_stop(int argc, char **argv);
 int cmd_wait(int argc, char **argv);
 
 /* The first line of a file ("-": of standard input); NULL with e on error. */

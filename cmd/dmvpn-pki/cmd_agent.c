@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <grp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,7 +18,7 @@
 
 struct agent_opts {
 	struct opt_list	 load, psk, trust, allow;
-	const char	*id, *peer_id, *pass_file, *user, *level;
+	const char	*id, *peer_id, *pass_file, *user, *group, *level;
 	uint64_t	 fd, ready, rate;
 	bool		 pss;
 };
@@ -100,18 +101,31 @@ confine(const struct agent_opts *o, const char *dir, struct err *e)
 }
 
 static int
+group_of(const char *name, gid_t *gid, struct err *e)
+{
+	const struct group *g = name == NULL ? NULL : getgrnam(name);
+
+	if (name != NULL && g == NULL)
+		return err_set(e, EINVAL, "there is no group \"%s\"", name);
+	*gid = g == NULL ? (gid_t)-1 : g->gr_gid;
+	return 0;
+}
+
+static int
 run(struct agent *a, const struct agent_opts *o, struct err *e)
 {
 	char path[108], dir[108];
 	bool own = o->fd == 0;
+	gid_t gid = (gid_t)-1;
 
-	if (warm_up(e) < 0 || preload(a, o, e) < 0)
+	if (group_of(o->group, &gid, e) < 0 || warm_up(e) < 0 || preload(a, o, e) < 0)
 		return EXIT_USAGE;
 	if (own && (run_dir_make(e) < 0 ||
 	    run_path(dir, sizeof(dir), "", e) < 0 ||
 	    run_path(path, sizeof(path), "pki.sock", e) < 0))
 		return EXIT_SYSTEM;
-	if (serve_open(a, own ? path : NULL, own ? -1 : (int)o->fd, e) < 0)
+	if (serve_open(a, own ? path : NULL, own ? -1 : (int)o->fd, gid,
+	    e) < 0)
 		return EXIT_SYSTEM;
 	if (confine(o, own ? dir : NULL, e) < 0)
 		return EXIT_SYSTEM;
@@ -149,6 +163,8 @@ cmd_agent(int argc, char **argv)
 		    OPT_NUM, &o.ready, 3, 1023 },
 		{ 0, "user", "NAME", "run as this user", OPT_TEXT, &o.user,
 		    0, 0 },
+		{ 0, "group", "NAME", "who may use the socket", OPT_TEXT,
+		    &o.group, 0, 0 },
 		{ 0, "log-level", "LEVEL", "error, warn, info or debug",
 		    OPT_TEXT, &o.level, 0, 0 },
 		OPT_END,

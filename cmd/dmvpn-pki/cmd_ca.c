@@ -184,7 +184,7 @@ cmd_init(int argc, char **argv)
 		.days = 3650 };
 	const struct opt opts[] = {
 		CMD_STORE_OPT(&o.store),
-		{ 'n', "name", "NAME", "of the CA (CN)", OPT_TEXT, &o.name,
+		{ 0, "name", "NAME", "of the CA (CN)", OPT_TEXT, &o.name,
 		    0, 0 },
 		{ 'O', "organization", "NAME", "O of it and of all it issues",
 		    OPT_TEXT, &o.organisation, 0, 0 },

@@ -36,9 +36,9 @@ struct issue_opts {
 	    &(o).emails, 0, 0 },					\
 	{ 0, "no-names", NULL, "no subjectAltName: the identity is the DN", \
 	    OPT_FLAG, &(o).no_names, 0, 0 },				\
-	{ 't', "tunnel-address", "ADDRESS", "the peer may have it on the "	\
+	{ 'T', "tunnel-address", "ADDRESS", "the peer may have it on the "	\
 	    "tunnel", OPT_LIST, &(o).tunnels, 0, 0 },			\
-	{ 'n', "subnet", "PREFIX", "the peer may have it behind it",	\
+	{ 'S', "subnet", "PREFIX", "the peer may have it behind it",	\
 	    OPT_LIST, &(o).subnets, 0, 0 },				\
 	{ 'd', "days", "DAYS", "how long it is valid", OPT_NUM, &(o).days, \
 	    1, PKI_DAYS_MAX },						\

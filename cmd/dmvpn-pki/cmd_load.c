@@ -162,3 +162,9 @@ cmd_wait(int argc, char **argv)
 {
 	return command_wait_main(argc, argv, SOCK);
 }
+
+int
+cmd_stop(int argc, char **argv)
+{
+	return command_stop_main(argc, argv, SOCK);
+}

@@ -20,7 +20,7 @@ cmd_revoke(int argc, char **argv)
 	const char *store = NULL, *why = "unspecified";
 	const struct opt opts[] = {
 		CMD_STORE_OPT(&store),
-		{ 'r', "reason", "WORD", PKI_REASONS, OPT_TEXT, &why, 0, 0 },
+		{ 0, "reason", "WORD", PKI_REASONS, OPT_TEXT, &why, 0, 0 },
 		OPT_END,
 	};
 	struct pki_store *s;
@@ -28,7 +28,7 @@ cmd_revoke(int argc, char **argv)
 	size_t n = 0;
 	int status, rc = -1;
 
-	if (opt_parse(&argc, &argv, opts, "[-r WORD] NAME|SERIAL", 1, 1,
+	if (opt_parse(&argc, &argv, opts, "[--reason WORD] NAME|SERIAL", 1, 1,
 	    &status) < 0)
 		return status;
 	if (pki_name_check(argv[0], &e) < 0 || pki_reason_check(why, &e) < 0)

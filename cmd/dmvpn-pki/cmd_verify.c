@@ -218,7 +218,7 @@ cmd_verify(int argc, char **argv)
 		    0, 0 },
 		{ 0, "need-crl", NULL, "each CA must have a current one",
 		    OPT_FLAG, &o.need_crl, 0, 0 },
-		{ 'F', "for", "ID", "the identity it must have", OPT_TEXT,
+		{ 0, "for", "ID", "the identity it must have", OPT_TEXT,
 		    &o.id, 0, 0 },
 		{ 0, "peer", "PATTERN", "which identities policy admits",
 		    OPT_LIST, &o.peers, 0, 0 },

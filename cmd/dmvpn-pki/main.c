@@ -1,12 +1,12 @@
 #include "cmd.h"
 
 static const struct command commands[] = {
-	{ "init", cmd_init, "[-n NAME] [-R PREFIX]...", "make a CA" },
+	{ "init", cmd_init, "[--name NAME] [-R PREFIX]...", "make a CA" },
 	{ "issue", cmd_issue, "[-p PROFILE] [-o FILE] NAME",
 	    "make a key and a certificate for a peer" },
 	{ "sign", cmd_sign, "[-p PROFILE] [-o FILE] NAME REQUEST",
 	    "certify the key of a request" },
-	{ "revoke", cmd_revoke, "[-r WORD] NAME|SERIAL",
+	{ "revoke", cmd_revoke, "[--reason WORD] NAME|SERIAL",
 	    "take certificates back" },
 	{ "crl", cmd_crl, "[-d DAYS] [-o FILE]",
 	    "make a certificate revocation list" },
@@ -14,7 +14,7 @@ static const struct command commands[] = {
 	    "what was issued" },
 	{ "show", cmd_show, "[-j] [FILE|-|NAME|SERIAL]...",
 	    "what a certificate, request or CRL says" },
-	{ "verify", cmd_verify, "[-t FILE]... [-F ID] FILE",
+	{ "verify", cmd_verify, "[-t FILE]... [--for ID] FILE",
 	    "judge a certificate as dmvpn-ike does" },
 	{ "export", cmd_export, "[-F FORMAT] [-o FILE] [NAME|SERIAL|FILE]",
 	    "certificates as PEM, DER or PKCS#12" },
@@ -27,6 +27,7 @@ static const struct command commands[] = {
 	    "list what the agent holds" },
 	{ "events", cmd_events, "[-j] [--cbor]",
 	    "tell when the agent's identities change" },
+	{ "stop", cmd_stop, "", "end the agent" },
 	{ "wait", cmd_wait, "", "block until the agent ends" },
 	{ NULL, NULL, NULL, NULL },
 };

@@ -10,13 +10,16 @@
 
 #include <sqlite3.h>
 
+#include "base/secret.h"
+
 #define SCHEMA		1
 #define APPLICATION	0x444d5650	/* "DMVP" */
 #define BUSY_MS		60000
 
 struct pki_store {
 	sqlite3		*db;
-	sqlite3_stmt	*ca;		/* what pki_store_ca lent */
+	struct secret	*cert;		/* what pki_store_ca lent */
+	struct secret	*key;
 	char		*path;
 };
 
@@ -203,7 +206,8 @@ pki_store_close(struct pki_store *s)
 {
 	if (s == NULL)
 		return;
-	sqlite3_finalize(s->ca);
+	secret_free(s->cert);
+	secret_free(s->key);
 	sqlite3_close(s->db);
 	free(s->path);
 	free(s);
@@ -218,8 +222,6 @@ pki_store_begin(struct pki_store *s, struct err *e)
 int
 pki_store_commit(struct pki_store *s, struct err *e)
 {
-	sqlite3_finalize(s->ca);
-	s->ca = NULL;
 	return run(s, "COMMIT", "commit", e);
 }
 
@@ -266,23 +268,47 @@ pki_store_set_ca(struct pki_store *s, struct rbuf cert, struct rbuf key,
 	return rc == SQLITE_DONE ? 0 : failed(s, "write", e);
 }
 
+static struct secret *
+text_copy_of(sqlite3_stmt *q, int i)
+{
+	struct rbuf r = column(q, i);
+	struct secret *c = secret_new(rbuf_left(&r) + 1);
+
+	if (c != NULL) {
+		c->len = rbuf_left(&r);
+		rbuf_copy(&r, c->b, c->len);
+	}
+	return c;
+}
+
+/* Copies: a statement that is not done holds a lock, and two that want to
+ * write behind it would wait for each other. */
 int
 pki_store_ca(struct pki_store *s, struct pki_store_ca *ca, struct err *e)
 {
-	sqlite3_finalize(s->ca);
-	if ((s->ca = prepare(s, "SELECT certificate, key FROM ca", e)) == NULL)
+	sqlite3_stmt *q = prepare(s, "SELECT certificate, key FROM ca", e);
+	int rc;
+
+	if (q == NULL)
 		return -1;
-	switch (sqlite3_step(s->ca)) {
-	case SQLITE_ROW:
-		ca->cert = column(s->ca, 0);
-		ca->key = column(s->ca, 1);
-		return 0;
-	case SQLITE_DONE:
+	secret_free(s->cert);
+	secret_free(s->key);
+	s->cert = s->key = NULL;
+	if ((rc = sqlite3_step(q)) == SQLITE_ROW) {
+		s->cert = text_copy_of(q, 0);
+		s->key = text_copy_of(q, 1);
+	}
+	sqlite3_finalize(q);
+	if (rc == SQLITE_DONE)
 		return err_set(e, ENOENT, "%s: there is no CA in it; make one "
 		    "with dmvpn-pki init", s->path);
-	default:
+	if (rc != SQLITE_ROW)
 		return failed(s, "read", e);
-	}
+	if (s->cert == NULL || s->key == NULL)
+		return err_set(e, ENOMEM, "%s", s->path);
+	ca->cert = rbuf_of(s->cert->b, s->cert->len);
+	ca->key = rbuf_of(s->key->b, s->key->len);
+	return 0;
 }
 
 /* -------------------------------------------------------------- certificates */

@@ -177,12 +177,13 @@ serve_fd(struct agent *a, int fd, struct err *e)
 }
 
 int
-serve_open(struct agent *a, const char *path, int fd, struct err *e)
+serve_open(struct agent *a, const char *path, int fd, gid_t group,
+    struct err *e)
 {
 	struct server_conf conf = {
 		.program = "dmvpn-pki", .path = path, .rows = rows,
 		.n_rows = sizeof(rows) / sizeof(rows[0]), .arg = a,
-		.group = (gid_t)-1,
+		.group = group,
 	};
 
 	a->peek = -1;

@@ -15,8 +15,10 @@ struct agent {
 	int		 peek;		/* its descriptor, doubled; or -1 */
 };
 
-/* path NULL: no socket; fd >= 0: one client there, the agent ends with it. */
-int serve_open(struct agent *a, const char *path, int fd, struct err *e);
+/* path NULL: no socket; fd >= 0: one client there, the agent ends with it.
+ * group: who may use the socket, (gid_t)-1: ours. */
+int serve_open(struct agent *a, const char *path, int fd, gid_t group,
+    struct err *e);
 int serve_run(struct agent *a, struct err *e);
 void serve_close(struct agent *a);
 
