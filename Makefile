@@ -121,6 +121,13 @@ $(B)/%.o: %.c | $(B)/gen/msg/types.h
 	@echo "  CC      $<"
 	@$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
+# LIBEXECDIR is compiled into these; another PREFIX makes them anew.
+$(patsubst %.c,$(B)/%.o,$(shell grep -l LIBEXECDIR cmd/*/*.c)): $(B)/.libexecdir
+$(B)/.libexecdir: FORCE
+	@mkdir -p $(@D)
+	@[ "$$(cat $@ 2>/dev/null)" = "$(LIBEXECDIR)" ] || \
+		echo "$(LIBEXECDIR)" >$@
+
 # Tests named *_alloc_test let the n-th allocation fail.
 $(B)/tests/%_alloc_test: TEST_LDFLAGS := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 $(B)/tests/%: tests/unit/%.c $(B)/libengines.a $(B)/libdmvpn.a
