@@ -1,16 +1,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <netinet/in.h>
 #include <unistd.h>
 
 #include "cmd.h"
 #include "path.h"
 #include "priv_half.h"
+#include "sys/ask.h"
 #include "sys/command.h"
 #include "sys/out.h"
 #include "sys/priv.h"
@@ -83,10 +84,18 @@ check_raw(struct finding *f)
 static void
 check_port(struct finding *f)
 {
-	struct err e;
+	struct conn *c;
+	struct err e, quiet;
 	int fd;
 
-	if ((fd = priv_socket_open(PATH_UDP4, &e)) < 0) {
+	fd = priv_socket_open(PATH_UDP4, &e);
+	if (fd < 0 && (c = ask_open(GRE_SOCK, &quiet)) != NULL) {
+		conn_close(c);
+		find(f, GOOD, NULL, "UDP port 4500 is held by dmvpn-gre, "
+		    "which runs");
+		return;
+	}
+	if (fd < 0) {
 		find(f, BAD, "only one program can have it: stop the other "
 		    "one, or use another network namespace", "%s", e.msg);
 		return;

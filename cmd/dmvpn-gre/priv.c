@@ -192,8 +192,9 @@ serve_kernel(struct half *h, const struct priv_request *r)
 	priv_serve(&h->kernel, r, &out, &fds, &n);
 	if (r->seq != 0)
 		report(h, &out, NULL, 0, fds, n);
-	else if (out.error != 0)
-		log_event(LEVEL_WARN, "request-failed", T("why", out.text));
+	else if (out.error != 0)	/* nobody minds, or IPv6 is off */
+		log_event(r->op == PRIV_ADDR_SET ? LEVEL_DEBUG : LEVEL_WARN,
+		    "request-failed", T("why", out.text));
 	if (out.fresh && timer_at(h->loop, &h->sweep,
 	    loop_now(h->loop) + SWEEP_MS, sweep, h, &e) < 0)
 		log_event(LEVEL_WARN, "timer-failed", T("why", e.msg));

@@ -1,5 +1,6 @@
 # Clear GRE (protect none) between namespaces, by hand.
 
+# shellcheck disable=SC2016,SC2154
 bats_require_minimum_version 1.5.0
 load lib
 
@@ -253,8 +254,10 @@ packet_half() {
 	run -111 --separate-stderr on a env \
 		DMVPN_RUN="$BATS_TEST_TMPDIR/run/other" "$G" run
 	[[ $stderr == *"UDP port 4500 is in use by pid "*"(dmvpn-gre)"* ]]
-	run -1 on a "$G" check
-	[[ $output == *"bad   port-4500"* ]]
+	run -1 on a env DMVPN_RUN="$BATS_TEST_TMPDIR/run/other" "$G" check
+	[[ $output == *"bad   port-4500"*"pid "* ]]
+	run -0 on a "$G" check
+	[[ $output == *"held by dmvpn-gre, which runs"* ]]
 }
 
 @test "with: the interface lives as long as the command" {
@@ -267,4 +270,85 @@ packet_half() {
 	run ! on a ip link show dmvpn0
 	run -127 on a "$G" with dmvpn0 --protect none -- /does/not/exist
 	run ! on a ip link show dmvpn0
+}
+
+@test "the packet half has no capability and can get none" {
+	two_sites
+	local p status
+	p=$(packet_half a)
+	status=$(cat "/proc/$p/status")
+	[[ $status =~ CapEff:[[:space:]]*0000000000000000 ]]
+	[[ $status =~ CapPrm:[[:space:]]*0000000000000000 ]]
+	[[ $status =~ NoNewPrivs:[[:space:]]*1 ]]
+	[[ $status =~ Seccomp:[[:space:]]*2 ]] ||
+		skip "this build or kernel has no seccomp"
+	status=$(cat "/proc/$(pid_of gre-a)/status")
+	# CAP_NET_ADMIN is number 12
+	[[ $status =~ CapEff:[[:space:]]*0000000000001000 ]]
+}
+
+@test "the packet half as another user goes on after a crash" {
+	id nobody >/dev/null 2>&1 || skip "there is no user nobody"
+	ns_new a b
+	link a:eth0=192.0.2.1/24 b:eth0=192.0.2.2/24
+	start a gre-a "$G" run --user nobody
+	on a "$G" interface set dmvpn0 --protect none -a 10.0.0.1/24
+	site b 2
+	on a "$G" map set dmvpn0 10.0.0.2 \
+		"$(on a "$G" peer set --encap none --remote 192.0.2.2)"
+	peer b 192.0.2.1 1
+	on a ping -q -c 1 -W 1 10.0.0.2
+	run -0 stat -c %U "/proc/$(packet_half a)"
+	run -0 sed -n 's/^Uid:[[:space:]]*\([0-9]*\).*/\1/p' \
+		"/proc/$(packet_half a)/status"
+	[ "$output" = "$(id -u nobody)" ]
+	kill -9 "$(packet_half a)"
+	wait_for 3 on a ping -q -c 1 -W 1 10.0.0.2
+	wait_for 3 on a "$G" status
+	stop gre-a
+	run ! on a ip link show dmvpn0
+	[ ! -e "$BATS_TEST_TMPDIR/run/a/gre.sock" ]
+}
+
+@test "OPS-16: with IPv6 switched off it works with IPv4 alone, quietly" {
+	net_need_ipv6
+	ns_new a b
+	link a:eth0=192.0.2.1/24 b:eth0=192.0.2.2/24
+	on a sh -c 'for f in /proc/sys/net/ipv6/conf/*/disable_ipv6; do
+		echo 1 >"$f"; done'
+	IPV6=
+	site a 1
+	site b 2
+	peer a 192.0.2.2 2
+	peer b 192.0.2.1 1
+	on a ping -q -c 2 -i 0.1 -W 1 10.0.0.2
+	cat "$BATS_TEST_TMPDIR/gre-a.log"
+	[ ! -s "$BATS_TEST_TMPDIR/gre-a.log" ]
+	run -1 --separate-stderr on a "$G" interface set dmvpn0 \
+		--protect none -a 10.0.0.1/24 -a fd00::1/64
+	[[ $stderr == *"fd00::1/64"* ]]
+}
+
+@test "OPS-04: a packet half that hangs is ended and replaced" {
+	two_sites
+	local old
+	old=$(packet_half a)
+	kill -STOP "$old"
+	wait_for 15 eval '! kill -0 "$old"'
+	wait_for 3 on a ping -q -c 1 -W 1 10.0.0.2
+}
+
+@test "a rate is kept by the kernel's class for that peer" {
+	command -v tc >/dev/null || skip "tc is not installed"
+	two_sites
+	on a "$G" peer set 49152 --encap none --remote 192.0.2.2 \
+		--rate 2000000
+	wait_for 2 eval 'on a tc class show dev dmvpn0 | grep -q "1:c000"' ||
+		skip "this kernel has no HTB"
+	on a ping -q -c 1 -W 1 10.0.0.2
+	run -0 on a tc -s class show dev dmvpn0
+	[[ $output == *"rate 2Mbit"* && $output != *"Sent 0 bytes"* ]]
+	on a "$G" peer set 49152 --encap none --remote 192.0.2.2
+	wait_for 2 eval '! on a tc class show dev dmvpn0 | grep -q "1:c000"'
+	on a ping -q -c 1 -W 1 10.0.0.2
 }

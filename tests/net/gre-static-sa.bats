@@ -1,5 +1,6 @@
 # ESP with static keys, by hand: what IKE will do later.
 
+# shellcheck disable=SC2016,SC2154
 bats_require_minimum_version 1.5.0
 load lib
 
@@ -64,10 +65,9 @@ wires() {
 
 # mgre [ENCAP [OUTER-A OUTER-B]]: two sites with dmvpn0, 10.0.0.1 and .2
 mgre() {
-	local n other
+	local n
 	wires
-	for n in a:1:2 b:2:1; do
-		other=${n##*:} n=${n%:*}
+	for n in a:1 b:2; do
 		on "${n%:*}" "$G" interface set dmvpn0 \
 			-a "10.0.0.${n#*:}/24" \
 			${IPV6:+-a "fd00::${n#*:}/64"}
