@@ -105,7 +105,7 @@ ttl_of() {	# PING-OUTPUT LINE-SELECTOR (1 or $)
 capture() {	# SITE DEV FILE FILTER...
 	cap_site=$1 cap_dev=$2 cap_file=$3
 	shift 3
-	behind "$cap_file.log" "$cap_site" tcpdump -Z root -U -n \
+	behind "$cap_file.log" "$cap_site" tcpdump -Z root --immediate-mode -U -n \
 		-i "$cap_dev" -w "$cap_file" "$@"
 	CAP=$BG
 	until_true 5 grep -q 'listening on' "$cap_file.log"
@@ -191,14 +191,14 @@ how_to_look() {
 
 	${BOLD}It is left running.$PLAIN To look around, as root:
 
-	  in() { n=\$1; shift; ip netns exec $P-\$n env DMVPN_RUN=$W/run-\$n PATH=$B:\$PATH "\$@"; }
-	  in spoke1 dmvpn status
-	  in hub dmvpn-nhrp cache
-	  in spoke1 dmvpn-ike sas
-	  in spoke1 ip route
-	  in lan1 ping 192.168.2.10
-	  in hub dmvpn-nhrp trace
-	  in spoke1 dmvpn-ike trace
+	  at() { n=\$1; shift; ip netns exec $P-\$n env DMVPN_RUN=$W/run-\$n PATH=$B:\$PATH "\$@"; }
+	  at spoke1 dmvpn status
+	  at hub dmvpn-nhrp cache
+	  at spoke1 dmvpn-ike sas
+	  at spoke1 ip route
+	  at lan1 ping 192.168.2.10
+	  at hub dmvpn-nhrp trace
+	  at spoke1 dmvpn-ike trace
 
 	To stop it:
 

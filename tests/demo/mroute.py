@@ -34,7 +34,7 @@ def main():
         for i in range(len(names)):
             if i != vif or i in tunnels:
                 ttls[i] = 1
-        mfc = struct.pack("=4s4sH32sIIIi", source, group, vif, bytes(ttls),
+        mfc = struct.pack("=4s4sH32sxxIIIi", source, group, vif, bytes(ttls),
                           0, 0, 0, 0)
         s.setsockopt(socket.IPPROTO_IP, MRT_ADD_MFC, mfc)
 
