@@ -106,7 +106,7 @@ one_id_has_ten_lines_a_second_and_the_rest_is_counted(void **state)
 static void
 a_full_pipe_never_blocks_and_the_loss_is_told(void **state)
 {
-	char id[16], big[400];
+	char id[24], big[400];
 	uint64_t start = clock_ms();
 	int i, size;
 
