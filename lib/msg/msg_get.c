@@ -117,8 +117,8 @@ get_pair(struct rbuf *in, struct addr *a, uint64_t *n, struct err *e)
 	if (want(in, ITEM_LIST, &it, e) < 0)
 		return -1;
 	if (it.n != 2)
-		return err_set(e, EBADMSG, "a list of %" PRIu64 " items, not of "
-		    "an address and a number", it.n);
+		return err_set(e, EBADMSG, "a list of %" PRIu64 " items, "
+		    "not of an address and a number", it.n);
 	if (get_addr(in, a, e) < 0 || want(in, ITEM_UINT, &it, e) < 0)
 		return -1;
 	*n = it.n;
