@@ -178,6 +178,15 @@ gre_drop_reason(enum gre_bad bad)
 	return DROP_GRE_FLAGS;
 }
 
+static void
+drop_any(struct path_thread *t, struct peer *peer, enum path_drop why)
+{
+	if (peer == NULL)
+		drop(t, why);
+	else
+		drop_peer(t, peer, why);
+}
+
 /* The tunnel that the key names. */
 static struct iface *
 iface_of(struct path_thread *t, enum gre_protect protect,
@@ -232,12 +241,12 @@ in_gre(struct path_thread *t, const struct in_meta *m, struct peer *peer,
 	struct iface *i;
 
 	if (bad != GRE_OK) {
-		drop(t, gre_drop_reason(bad));
+		drop_any(t, peer, gre_drop_reason(bad));
 		return;
 	}
 	i = iface_of(t, protect, &g, &m->local.addr);
 	if (i == NULL) {
-		drop(t, DROP_GRE_KEY);
+		drop_any(t, peer, DROP_GRE_KEY);
 		return;
 	}
 	p += g.len;
@@ -245,7 +254,7 @@ in_gre(struct path_thread *t, const struct in_meta *m, struct peer *peer,
 	if (g.protocol == GRE_NHRP)
 		in_nhrp(t, m, i->id, peer, p, n);
 	else if (g.protocol != GRE_IPV4 && g.protocol != GRE_IPV6)
-		drop(t, DROP_GRE_PROTOCOL);
+		drop_any(t, peer, DROP_GRE_PROTOCOL);
 	else if (peer == NULL)
 		drop(t, DROP_NO_PEER);
 	else

@@ -223,7 +223,7 @@ struct path_thread {
 	uint8_t			*frame;
 	struct path_bucket	 mcast[PATH_INTERFACES];
 	struct path_bucket	 ike, spi, too_big, nhrp, hairpin, resolve;
-	uint64_t		 said[SAID_SLOTS]; /* lossy: what was said when */
+	uint64_t		 said[SAID_SLOTS]; /* lossy: when */
 };
 
 struct path {
@@ -240,7 +240,7 @@ struct path {
 	_Atomic(struct iface *)		 iface[PATH_INTERFACES];
 	_Atomic(unsigned)		 iface_top;	/* highest id + 1 */
 	_Atomic(struct peer *)		*peer;		/* by number */
-	struct path_hash		 by_addr;	/* routes, remote address */
+	struct path_hash		 by_addr;	/* routes */
 	struct path_hash		 sa;
 	struct path_hash		 ike;
 	_Atomic(struct port *)		 port[PATH_PORTS];

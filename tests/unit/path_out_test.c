@@ -1,3 +1,5 @@
+#include <errno.h>
+
 #include "path_lab.h"
 #include "wire/ip_icmp.h"
 
@@ -640,6 +642,55 @@ keepalives_when_nothing_else_is_sent(void **state)
 	close(fd);
 }
 
+/* What the kernel refuses is one packet's loss, not the batch's. */
+static void
+refused_datagrams_harm_no_others(void **state)
+{
+	struct path_peer c = { .number = 3, .encap = GRE_ENCAP_UDP };
+	struct gre_sa_add m = lab_sa_message(3, GCM, 0x3000, 0x4000, true);
+	uint8_t f[256];
+	struct path_peer_stat s;
+	unsigned i, n = 0;
+
+	(void)state;
+	c.remote.addr = addr_of((uint8_t[]){ 255, 255, 255, 255 }, 4);
+	c.remote.port = 9;
+	assert_int_equal(path_peer_set(A.p, &c, NULL), 0);
+	assert_int_equal(path_sa_add(A.p, &m, 0, NULL), 0);
+	for (i = 0; i < 40; i++)
+		send(A.tap, f, lab_udp_frame(f, i % 4 == 1 ? 3 : 2, 64), 0);
+	lab_turn(&A);
+	lab_turn(&B);
+	while (lab_read(&B, f, sizeof(f)) > 0)
+		n++;
+	/* Coalesced on the far side: count packets there. */
+	assert_true(n > 0);
+	path_peer_stat(B.p, 1, &s);
+	assert_int_equal(s.rx_packets, 30);
+	assert_int_equal(lab_drops(&A, DROP_SEND), 10);
+	path_peer_stat(A.p, 3, &s);
+	assert_int_equal(s.drops, 10);
+	/* A socket that was taken away: counted, no more. */
+	path_socket_remove(A.p, PATH_UDP4);
+	send(A.tap, f, lab_udp_frame(f, 2, 64), 0);
+	lab_turn(&A);
+	assert_int_equal(lab_drops(&A, DROP_NO_SOCKET), 1);
+}
+
+/* Without UDP_SEGMENT all the same arrives. */
+static void
+without_udp_segment_too(void **state)
+{
+	static uint8_t frame[70000], got[70000];
+	size_t n = tcp_frame(frame, false, 20000, 1300, TCP_ACK);
+
+	(void)state;
+	feature_set(A.p, PATH_UDP_SEGMENT, false, EIO);
+	tap_send(frame, n);
+	assert_int_equal(lab_read(&B, got, sizeof(got)), n);
+	assert_memory_equal(got + HEAD, frame + HEAD, n - HEAD);
+}
+
 #define CASE(name, f) { name, f, setup, teardown, NULL }
 
 int
@@ -677,6 +728,10 @@ main(void)
 		CASE("NHRP is wrapped as packets are",
 		    nhrp_is_wrapped_as_packets_are),
 		CASE("IKE gets its marker", ike_gets_its_marker),
+		CASE("OPS-09: refused datagrams harm no others",
+		    refused_datagrams_harm_no_others),
+		CASE("without UDP_SEGMENT all the same arrives",
+		    without_udp_segment_too),
 		CASE("keepalives when nothing else is sent",
 		    keepalives_when_nothing_else_is_sent),
 	};
