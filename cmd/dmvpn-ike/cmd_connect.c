@@ -260,6 +260,8 @@ run(struct connecting *c, int gre_fd, struct err *e)
 		rc = state(c, &p, e);
 	if (rc == 0)
 		rc = serve_run(&c->d, e);
+	if (rc == 0 && c->d.lost)
+		rc = err_set(e, 0, "a program that this one rests on ended");
 	timer_stop(&c->end);
 	serve_close(&c->d);
 	return rc;

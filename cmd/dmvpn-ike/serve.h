@@ -68,6 +68,7 @@ struct daemon {
 	uint64_t		 failure_stamp;
 	FILE			*keys;
 	bool			 stopping;
+	bool			 lost;		/* an inherited link broke */
 };
 
 /* Opens sockets, drops privilege, makes the engine.  -1: serve_close all the

@@ -230,8 +230,10 @@ gre_down(void *arg, const char *why)
 	d->gre_known = false;
 	serve_turn(d);
 	/* An inherited descriptor never comes back. */
-	if (d->conf.gre_path == NULL)
+	if (d->conf.gre_path == NULL && !d->stopping) {
+		d->lost = true;
 		serve_stop(d, true);
+	}
 }
 
 static void
@@ -302,8 +304,10 @@ pki_down(void *arg, const char *why)
 
 	d->agent_up = false;
 	log_event(LEVEL_WARN, "agent-down", T("why", why));
-	if (d->conf.pki_path == NULL)
+	if (d->conf.pki_path == NULL && !d->stopping) {
+		d->lost = true;
 		serve_stop(d, false);
+	}
 }
 
 static void

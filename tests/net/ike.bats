@@ -144,9 +144,9 @@ lossless() {
 @test "certificates: identities, blocks and selectors come from them" {
 	two
 	cd "$T"
-	"$B/dmvpn-pki" init -s "$T/ca.db" -n test
+	"$B/dmvpn-pki" init --store "$T/ca.db" --name test
 	for n in a b; do
-		"$B/dmvpn-pki" issue -s "$T/ca.db" -o "$T/$n.pem" \
+		"$B/dmvpn-pki" issue --store "$T/ca.db" --out "$T/$n.pem" \
 		    --tunnel-address "10.255.0.$([ $n = a ] && echo 1 || echo 2)" \
 		    "$n.example.org"
 	done
@@ -362,4 +362,88 @@ lossless() {
 	wait_for 15 grep -q '^up: ' "$T/a.log"
 	wait_for 5 grep -q '^up: ' "$T/b.log"
 	on a ping -c 3 -i 0.1 -W 2 10.255.0.2
+}
+
+@test "stop --keep and a new daemon: the tunnel is adopted, nothing is lost" {
+	two
+	site a
+	site b
+	mgre
+	upgrade() {
+		ike a stop --keep
+		start a a-ike "$B/dmvpn-ike" run
+		ike a profile set p -i dmvpn0 --identity me
+		ike a connection set hub -p p --remote 192.0.2.2 --wait 10
+	}
+	lossless a 10.255.0.2 4 upgrade
+	[ "$(peer_of a)" -eq 1 ]
+}
+
+@test "kill -9 of the agent: tunnels stay, and new ones come up with it" {
+	two
+	site a
+	site b
+	mgre
+	slay a-pki
+	wait_for 5 eval 'ike a status | grep -q "agent not reachable"'
+	was=$(spis a)
+	ike a rekey hub
+	wait_for 5 changed spis "$was"
+	on a ping -c 2 -i 0.1 -W 2 10.255.0.2
+	ike a close hub
+	wait_for 5 eval 'ike a why hub | grep -q agent'
+	start a a-pki "$B/dmvpn-pki" agent --psk "me=$T/psk" --id a.example.org
+	wait_for 40 has_peer a
+}
+
+# flood SECONDS: IKE_SA_INITs with random SPIs, as many as there can be
+flood() {
+	on a timeout $(($1 + 5)) python3 -c '
+import os, socket, struct, sys, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setblocking(False)
+def t(last, kind, number, attr=b""):
+    return struct.pack("!BBHBBH", 0 if last else 3, 0, 8 + len(attr), kind,
+                       0, number) + attr
+def p(next, body):
+    return struct.pack("!BBH", next, 0, 4 + len(body)) + body
+tr = (t(0, 1, 20, struct.pack("!HH", 0x800E, 256)) + t(0, 2, 6) +
+      t(1, 4, 31))
+sa = p(34, struct.pack("!BBHBBBB", 0, 0, 8 + len(tr), 1, 1, 0, 3) + tr)
+ke = p(40, struct.pack("!HH", 31, 0) + os.urandom(32))
+n, end = 0, time.time() + float(sys.argv[1])
+while time.time() < end:
+    body = sa + ke + p(0, os.urandom(32))
+    head = struct.pack("!BBBBII", 33, 0x20, 34, 8, 0, 28 + len(body))
+    try:
+        s.sendto(os.urandom(8) + bytes(8) + head + body, ("192.0.2.2", 500))
+        n += 1
+    except BlockingIOError:
+        pass
+print(n)
+' "$1"
+}
+
+@test "IKE-01 a flood gets cookies and no state; a real peer comes up in it" {
+	command -v python3 >/dev/null || skip "python3 is not installed"
+	two
+	site a
+	site b
+	gre a interface set dmvpn0
+	gre b interface set dmvpn0
+	ike b profile set p -i dmvpn0 --identity me --accept
+	ike a profile set p -i dmvpn0 --identity me
+	pid=$(pid_of b-ike)
+	before=$(awk '/VmRSS/ { print $2 }' "/proc/$pid/status")
+	flood 5 >"$T/sent" 3>&- &
+	p=$!
+	wait_for 3 eval '[ "$(ike b status -j | jq "[.counters[] |
+	    select(.name == \"cookies\").count][0]")" -gt 1000 ]'
+	ike a connection set hub -p p --remote 192.0.2.2 --wait 3
+	wait "$p"
+	after=$(awk '/VmRSS/ { print $2 }' "/proc/$pid/status")
+	echo "sent $(cat "$T/sent"), RSS $before kB, then $after kB"
+	[ "${MODE:-release}" != release ] || [ $((after - before)) -lt 8192 ]
+	[ "$(ike b status -j | jq .sas)" -le 40 ]
+	[ "$(wc -l <"$T/b-ike.log")" -le 50 ]
 }
