@@ -285,7 +285,7 @@ x25519_matches_rfc_7748(void **state)
 	(void)state;
 	unhex("77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db9"
 	    "2c2a", seed, 32);
-	unhex("de9edb7d7b7dbc14d35b61c2ece435373f8343c85b78674dadfc7e146f88"
+	unhex("de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f88"
 	    "2b4f", peer, 32);
 	unhex("4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e16"
 	    "1742", want, 32);
