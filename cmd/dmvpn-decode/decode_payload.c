@@ -10,6 +10,7 @@
 #include "crypto/sign.h"
 
 #define TEXT_MAX 640
+#define VENDOR_WORDS 8	/* printable octets that make a name of the rest */
 
 /* ---- SA (RFC 7296, 3.3) ---- */
 
@@ -307,17 +308,26 @@ selectors(struct doc *d, struct rbuf body, struct err *e)
 	return rc;
 }
 
-static bool
-printable(struct rbuf r)
+/* How many octets at the begin are printable ASCII. */
+static size_t
+printable_len(struct rbuf r)
 {
+	size_t n = 0;
 	uint8_t c;
 
 	while (rbuf_left(&r) > 0) {
 		c = rbuf_u8(&r);
 		if (c < 0x20 || c > 0x7e)
-			return false;
+			break;
+		n++;
 	}
-	return true;
+	return n;
+}
+
+static bool
+printable(struct rbuf r)
+{
+	return printable_len(r) == rbuf_left(&r);
 }
 
 /* Vendor IDs that are hashes, of peers one meets. */
@@ -335,14 +345,16 @@ static const struct {
 static int
 vendor(struct doc *d, struct rbuf body)
 {
+	size_t i, words = printable_len(body);
 	char text[TEXT_MAX];
-	size_t i;
 
 	doc_hex(d, "data", body);
-	if (rbuf_left(&body) > 0 && printable(body)) {
-		doc_more(d, "  \"%s\"", text_escape(body.p,
-		    rbuf_left(&body), text, sizeof(text)));
-		doc_octets(d, "vendor", body);
+	if (words == rbuf_left(&body) || words >= VENDOR_WORDS) {
+		doc_more(d, "  \"%s\"", text_escape(body.p, words, text,
+		    sizeof(text)));
+		doc_octets(d, "vendor", rbuf_sub(&body, words));
+		if (rbuf_left(&body) > 0)
+			doc_more(d, " and %zu octets", rbuf_left(&body));
 		return 0;
 	}
 	if (2 * rbuf_left(&body) >= sizeof(text)) {

@@ -193,8 +193,8 @@ take_fragment(struct sk_reader *s, const struct ike_header *h,
 	if (f->number == 1)
 		p->first = pl->next;
 	if (p->have < p->total)
-		return err_set(e, EAGAIN, "fragment %u of %u, not whole yet",
-		    f->number, f->total);
+		return err_set(e, EAGAIN, "shown with the fragment that "
+		    "completes it");
 	*first = p->first;
 	rc = parts_join(s, p, e);
 	parts_clear(p);

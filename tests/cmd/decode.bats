@@ -161,6 +161,24 @@ judge() {
 	    <<<"$output")" -eq 3 ]
 }
 
+@test "a session of our own: fragments, certificates, rekeys, deletes" {
+	run -0 "$D" ike --json --keys "$V/own.keys" "$V/own.pcap"
+	[ "$(jq -s 'map(select(.error)) | length' <<<"$output")" -eq 0 ]
+	# two IKE SAs; only fragments that are not the last stay closed
+	[ "$(jq -r '."spi-i"' <<<"$output" | sort -u | wc -l)" -eq 2 ]
+	[ "$(jq -r '.payloads[] | select(.decrypted == false) |
+	    "\(.type) \(.fragment)"' <<<"$output" | sort -u)" = "skf 1" ]
+	[ "$(jq -r '.payloads[].payloads[]? | select(.type == "cert").subject' \
+	    <<<"$output" | xargs)" = "CN=a.example.org CN=b.example.org" ]
+	[ "$(jq -r '.payloads[].payloads[]? | select(.type == "notify").notify' \
+	    <<<"$output" | grep -c rekey-sa)" -eq 1 ]
+	[ "$(jq -r '.payloads[].payloads[]? | select(.type == "delete").protocol' \
+	    <<<"$output" | sort | uniq -c | awk '{ print $1 $2 }' | xargs)" = \
+	    "2esp 2ike" ]
+	run -0 "$D" ike "$V/own.pcap"
+	[[ $output == *'vendor-id  "DMVPN-toolkit-01'* ]]
+}
+
 @test "foreign text never reaches the terminal raw" {
 	run -0 "$D" ike "$V/escape.pcap"
 	[[ $output == *'\x1b'* ]]

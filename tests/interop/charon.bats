@@ -191,11 +191,11 @@ lossless() {
 }
 
 certificates() {
-	"$B/dmvpn-pki" init -s "$T/ca.db" -n test
-	"$B/dmvpn-pki" issue -s "$T/ca.db" -o "$T/a.pem" "$@" a.example.org
-	"$B/dmvpn-pki" issue -s "$T/ca.db" -o "$T/b.pem" "$@" b.example.org
+	"$B/dmvpn-pki" init --store "$T/ca.db" --name test
+	"$B/dmvpn-pki" issue --store "$T/ca.db" --out "$T/a.pem" "$@" a.example.org
+	"$B/dmvpn-pki" issue --store "$T/ca.db" --out "$T/b.pem" "$@" b.example.org
 	mkdir -p "$D/x509" "$D/x509ca" "$D/private"
-	"$B/dmvpn-pki" export -s "$T/ca.db" -o "$D/x509ca/ca.pem" ||
+	"$B/dmvpn-pki" export --store "$T/ca.db" --out "$D/x509ca/ca.pem" ||
 		awk '/BEGIN CERT/ { n++ } n >= 2' "$T/b.pem" \
 		    >"$D/x509ca/ca.pem"
 	awk '/BEGIN CERT/ { n++ } n == 1 { print } /END CERT/ && n == 1 { exit }' \
@@ -234,6 +234,7 @@ theirs_cert() {
 	ours --load "me=$T/a.pem"
 	profile
 	connect
+	grep -q 'parsed IKE_AUTH request 1 \[ EF(' "$D/charon.log"
 	ping_both
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the captures of this folder: one small IKE_SA_INIT in every wrapping
+"""Makes the captures of this folder but own.pcap: one small IKE_SA_INIT in every wrapping
 that dmvpn-decode knows.  They are kept in the repository; run this only to
 change them."""
 import os
