@@ -249,7 +249,8 @@ nhrp_cut_made(struct nhrp_engine *g, struct nhrp_iface *f,
 	struct nhrp_cut *c, *c2;
 
 	DL_FOREACH_SAFE(f->cuts, c, c2)
-		if (c->state == NHRP_CUT_LINKING &&
+		if ((c->state == NHRP_CUT_LINKING ||
+		    c->state == NHRP_CUT_PASSIVE) &&
 		    addr_equal(&c->nbma.addr, nbma))
 			nhrp_cut_up(g, c, n);
 }

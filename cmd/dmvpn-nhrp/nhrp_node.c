@@ -279,6 +279,8 @@ made(struct nhrp_engine *g, struct nhrp_wait *w, const void *m,
 	nhrp_cut_made(g, f, n, &w->address);
 	if (w->len > 0)
 		nhrp_input_raw(g, f, n, &w->remote, rbuf_of(w->data, w->len));
+	else
+		nhrp_node_release(g, n);
 }
 
 uint64_t
@@ -319,9 +321,10 @@ nhrp_node_release(struct nhrp_engine *g, struct nhrp_node *n)
 void
 nhrp_node_flush(struct nhrp_engine *g)
 {
-	struct nhrp_node *n, *n2;
+	struct nhrp_node *n;
 
-	DL_FOREACH_SAFE(g->all, n, n2)
+	DL_FOREACH(g->all, n)
 		if (n->clear)
-			lingered(g, n);
+			nhrp_timer_start(&g->heap, &n->linger,
+			    g->now + NHRP_LAST_WORDS);
 }

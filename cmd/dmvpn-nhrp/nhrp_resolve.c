@@ -154,6 +154,19 @@ open_mapping(struct nhrp_engine *g, struct nhrp_rx *rx,
 	g->ops.call(g->ops.arg, 0, &gre_ike_send_type, &m);
 }
 
+/* protect none: what the requester sends straight to us comes from an address
+ * that dmvpn-gre must know, before it is told ours. */
+static void
+admit(struct nhrp_engine *g, struct nhrp_rx *rx)
+{
+	char why[NHRP_WHY];
+
+	if (rx->iface->conf.profile[0] == '\0' &&
+	    nhrp_nbma_ok(rx->iface, rx->node, &rx->n.src_nbma, why) &&
+	    nhrp_node_clear(g, &rx->n.src_nbma) == NULL)
+		nhrp_node_make(g, rx->iface, &rx->n.src_nbma, NULL);
+}
+
 /* We are the egress for prefix p: answer. */
 static void
 answer(struct nhrp_engine *g, struct nhrp_rx *rx, const struct prefix *p)
@@ -171,6 +184,7 @@ answer(struct nhrp_engine *g, struct nhrp_rx *rx, const struct prefix *p)
 	if (nhrp_ext_find(&rx->n, NHRP_EXT_VENDOR, &ext) &&
 	    (rx->server == NULL || !nhrp_seen_parse(&ext, &seen)))
 		memset(&seen, 0, sizeof(seen));
+	admit(g, rx);
 	cache_source(g, rx, &seen);
 	open_mapping(g, rx, &seen);
 	nhrp_told_add(g, &f->told, &f->n_told, NHRP_MAX_CUTS,

@@ -23,6 +23,7 @@
 #define NHRP_ASK_TRIES		4
 #define NHRP_NEGATIVE		20000	/* ms that a refusal is remembered */
 #define NHRP_LINGER		60000	/* ms */
+#define NHRP_LAST_WORDS		50	/* ms for what was sent to leave */
 #define NHRP_LINK_WAIT		20000	/* ms for IKE to come up */
 #define NHRP_LINK_GAP		10000	/* ms between tries to one address */
 #define NHRP_REDIRECT_GAP	2000	/* ms between redirects of a pair */
@@ -301,7 +302,7 @@ uint64_t nhrp_node_make(struct nhrp_engine *g, struct nhrp_iface *f,
 /* A clear peer that nothing needs any more is deleted when it has been quiet
  * for a while: the other side may still send straight to us. */
 void nhrp_node_release(struct nhrp_engine *g, struct nhrp_node *n);
-/* The last tunnel has gone: so do all clear peers. */
+/* The last tunnel has gone: so do all clear peers, in a moment. */
 void nhrp_node_flush(struct nhrp_engine *g);
 
 /* nhrp_below.c: what is stated to dmvpn-gre and dmvpn-ike */

@@ -105,6 +105,15 @@ both_up() {
 	grep -q ' 0% packet loss' "$BATS_TEST_TMPDIR/ping"
 }
 
+@test "a shortcut of one side only works at once" {
+	both_up
+	run on s1 "$B/dmvpn-nhrp" resolve --explain 10.2.0.1
+	[[ $output == *"kind=shortcut"*"direct: shortcut for 10.2.0.0/16"* ]]
+	on s1 ping -q -c 50 -i 0.02 -W 2 -I 10.1.0.1 10.2.0.1 \
+		>"$BATS_TEST_TMPDIR/ping"
+	grep -q ' 0% packet loss' "$BATS_TEST_TMPDIR/ping"
+}
+
 @test "NHRP-12 a spoke that leaves takes its shortcuts along" {
 	both_up
 	run ttl
