@@ -447,3 +447,90 @@ print(n)
 	[ "$(ike b status -j | jq .sas)" -le 40 ]
 	[ "$(wc -l <"$T/b-ike.log")" -le 50 ]
 }
+
+@test "IPv6 below: the same tunnel between IPv6 addresses" {
+	net_need_ipv6
+	two
+	addr a e0 2001:db8::1/64
+	addr b e0 2001:db8::2/64
+	site a
+	site b
+	gre a interface set dmvpn0 -a 10.255.0.1/24
+	gre b interface set dmvpn0 -a 10.255.0.2/24
+	ike b profile set p -i dmvpn0 --identity me --accept
+	ike a profile set p -i dmvpn0 --identity me
+	ike a connection set hub -p p --remote 2001:db8::2 --wait 15
+	wait_for 5 has_peer b
+	gre a map set dmvpn0 10.255.0.2 "$(peer_of a)"
+	gre b map set dmvpn0 10.255.0.1 "$(peer_of b)"
+	on a ping -c 3 -i 0.1 -W 2 10.255.0.2
+	[ "$(ike b peers -j | jq -r .remote)" = '[2001:db8::1]:4500' ]
+}
+
+@test "an address of several: the answer leaves from the one that was asked" {
+	two
+	addr b e0 192.0.2.22/24
+	addr b lo 198.51.100.1/32
+	ip -n "$(ns_name a)" route add 198.51.100.1/32 via 192.0.2.2
+	site a
+	site b
+	gre a interface set dmvpn0 -a 10.255.0.1/24
+	gre b interface set dmvpn0 -a 10.255.0.2/24
+	ike b profile set p -i dmvpn0 --identity me --accept
+	ike a profile set p -i dmvpn0 --identity me
+	for r in 192.0.2.22 198.51.100.1; do
+		ike a connection set hub -p p --remote "$r" --wait 15
+		[[ $(ike a peers -j | jq -r .remote) == "$r:"* ]]
+		gre a map set dmvpn0 10.255.0.2 "$(peer_of a)"
+		gre b map set dmvpn0 10.255.0.1 "$(peer_of b)"
+		on a ping -c 3 -i 0.1 -W 2 10.255.0.2
+		ike a connection delete hub
+		wait_for 5 eval '[ -z "$(ike b peers -j)" ]'
+	done
+}
+
+@test "two peers behind one NAT: told apart by port, and each is reached" {
+	command -v nft >/dev/null || skip "nftables is not installed"
+	ns_new a c n b
+	link a:e0=10.0.1.2/24 n:e1=10.0.1.1/24
+	link c:e0=10.0.2.2/24 n:e2=10.0.2.1/24
+	link n:e0=192.0.2.1/24 b:e0=192.0.2.2/24
+	gateway a 10.0.1.1
+	gateway c 10.0.2.1
+	forward n
+	on n nft -f - <<-EOF || skip "this kernel has no NAT"
+	table ip nat {
+		chain post {
+			type nat hook postrouting priority 100
+			oifname "e0" masquerade
+		}
+	}
+	EOF
+	site b
+	gre b interface set dmvpn0 -a 10.255.0.9/24
+	ike b profile set p -i dmvpn0 --identity me --accept
+	for n in a c; do
+		site $n
+		gre $n interface set dmvpn0 \
+		    -a "10.255.0.$([ $n = a ] && echo 1 || echo 2)/24"
+		ike $n profile set p -i dmvpn0 --identity me
+		ike $n connection set hub -p p --remote 192.0.2.2 --wait 15
+		gre $n map set dmvpn0 10.255.0.9 "$(peer_of $n)"
+	done
+	wait_for 5 eval '[ "$(ike b peers -j | wc -l)" -eq 2 ]'
+	[ "$(ike b peers -j | jq -r .remote | sort -u | wc -l)" -eq 2 ]
+	[ "$(ike b peers -j | jq -r '."nat-remote"' | sort -u)" = true ]
+	for n in a c; do
+		p=$(ike b peers -j | jq "select(.identity == \"$n.example.org\").peer")
+		gre b map set dmvpn0 \
+		    "10.255.0.$([ $n = a ] && echo 1 || echo 2)" "$p"
+		on $n ping -c 3 -i 0.1 -W 2 10.255.0.9
+	done
+	# the hub begins too: rekeys reach those behind the NAT
+	for p in $(ike b peers -j | jq .peer); do
+		ike b rekey "$p"
+		ike b probe-peer "$p"
+	done
+	on a ping -c 2 -i 0.1 -W 2 10.255.0.9
+	on c ping -c 2 -i 0.1 -W 2 10.255.0.9
+}
