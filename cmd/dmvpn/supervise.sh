@@ -11,11 +11,13 @@
 
 SUP=$RUN/supervisor
 
-# When did it start, in ticks since boot?  Tells a recycled pid apart.
+# When did it start, in ticks since boot?  Tells a recycled pid apart.  A
+# zombie has no time: it has ended.
 start_time() {
 	IFS= read -r stat_line 2>/dev/null <"/proc/$1/stat" || return 0
 	# shellcheck disable=SC2086
 	set -- ${stat_line##*) }
+	[ "$1" != Z ] || return 0
 	shift 19
 	say "$1"
 }
@@ -30,6 +32,7 @@ recorded_pid() {
 	read -r pid started 2>/dev/null <"$1" || return 1
 	is_number "$pid" 2 4194304 || [ "$pid" = 1 ] || return 1
 	kill -0 "$pid" 2>/dev/null || return 1
+	[ ! -d /proc/self ] || [ -n "$started" ] || return 1
 	[ "$(start_time "$pid")" = "$started" ] || return 1
 	say "$pid"
 }
@@ -86,13 +89,33 @@ start_daemon() {
 	record_pid "$SUP/$1.pid" "$CHILD"
 }
 
+# dmvpn-gre answers from its packet half, a child that may come and go.
+parent_of() {
+	IFS= read -r stat_line 2>/dev/null <"/proc/$1/stat" || {
+		say "$1"
+		return 0
+	}
+	# shellcheck disable=SC2086
+	set -- ${stat_line##*) }
+	say "$2"
+}
+
+wait_adopted() {
+	trap - TERM
+	while recorded_pid "$SUP/$1.pid" >/dev/null; do
+		call "$1" wait || :
+		nap 0.2
+	done
+}
+
 # Is one there already?  Then CHILD is who waits for its end.
 adopt_daemon() {
 	hello=$(call dpd hello -j "$1" 2>/dev/null) || return 1
 	pid=$(printf '%s' "$hello" | sed -n 's/.*"pid":\([0-9]*\).*/\1/p')
 	[ -n "$pid" ] || return 1
+	[ "$1" != gre ] || pid=$(parent_of "$pid")
 	record_pid "$SUP/$1.pid" "$pid"
-	"$(program "$1")" wait >/dev/null 2>&1 </dev/null &
+	wait_adopted "$1" >/dev/null 2>&1 </dev/null &
 	CHILD=$!
 	warn "adopted dmvpn-$1, pid $pid"
 }
@@ -314,7 +337,7 @@ field() {	# LINE KEY: a text of a JSON line, without its escapes
 start_hooks() {
 	rm -f "$SUP/events"
 	mkfifo "$SUP/events"
-	read_events <"$SUP/events" &
+	read_events <>"$SUP/events" &		# opens without waiting
 	HOOKS_PID=$!
 	"$(program dpd)" events -j --from ike --from nhrp --from dpd \
 		ike-up ike-down nhrp-nhs-up nhrp-nhs-down nhrp-registered \
@@ -324,14 +347,15 @@ start_hooks() {
 }
 
 read_events() {
-	trap 'exit 0' TERM
+	trap - TERM INT
 	while IFS= read -r line; do
 		take_event "$line"
 	done
 }
 
 stop_hooks() {
-	kill "$EVENTS_PID" "$HOOKS_PID" 2>/dev/null || :
+	kill -KILL "$EVENTS_PID" "$HOOKS_PID" 2>/dev/null || :
+	wait "$EVENTS_PID" "$HOOKS_PID" 2>/dev/null || :
 }
 
 take_event() {	# LINE

@@ -1,0 +1,128 @@
+# kill -9 of each daemon, under a stream of 100 packets a second through the
+# hub (OPS-01), and of the orchestrator (OPS-02, OPS-03).
+
+bats_require_minimum_version 1.5.0
+load lib
+load sites
+
+setup() {
+	net_setup
+	net_need_tun
+}
+
+teardown() {
+	[ -n "$BATS_TEST_COMPLETED" ] || sites_logs
+	sites_down hub spoke
+	net_teardown
+}
+
+# Killed at a site; the stream's loss goes to $lost, its gap to $gap.
+kill_layer() {	# SITE LAYER
+	local old
+	old=$(daemon "$1" "$2")
+	kill -KILL "$old"
+	wait_for 15 again "$1" "$2" "$old"
+}
+
+again() {	# SITE LAYER OLD-PID
+	local now
+	now=$(daemon "$1" "$2") && [ "$now" != "$3" ] &&
+		site "$1" dmvpn-dpd hello "$2"
+}
+
+measure() {
+	read -r lost gap < <(stream_end)
+	echo "lost $lost, longest gap $gap ms" >&3
+}
+
+registered() {
+	site hub dmvpn-nhrp cache -j | grep -q '"kind":"registered"'
+}
+
+@test "OPS-01: kill -9 of ike, nhrp, dpd and the agent of a hub loses no packet" {
+	sites_up hub spoke
+	stream lan2 192.168.1.10
+	for layer in dpd nhrp pki ike; do
+		kill_layer hub "$layer"
+	done
+	wait_for 10 registered
+	sleep 3
+	measure
+	[ "$lost" -eq 0 ]
+}
+
+@test "OPS-01: kill -9 of ike, nhrp, dpd and the agent of a spoke loses no packet" {
+	sites_up hub spoke
+	stream lan2 192.168.1.10
+	for layer in dpd nhrp pki ike; do
+		kill_layer spoke "$layer"
+	done
+	sleep 3
+	measure
+	[ "$lost" -eq 0 ]
+}
+
+packet_half() {	# SITE
+	pgrep -P "$(daemon "$1" gre)"
+}
+
+@test "OPS-01: kill -9 of the packet half of a spoke costs at most 2 s" {
+	sites_up hub spoke
+	stream lan2 192.168.1.10
+	kill -KILL "$(packet_half spoke)"
+	sleep 4
+	measure
+	[ "$gap" -le 2000 ]
+}
+
+@test "OPS-01: kill -9 of the packet half of a hub costs at most 2 s" {
+	sites_up hub spoke
+	stream lan2 192.168.1.10
+	kill -KILL "$(packet_half hub)"
+	sleep 4
+	measure
+	[ "$gap" -le 2000 ]
+}
+
+@test "OPS-01: kill -9 of the privileged half of a spoke: it comes back by itself" {
+	sites_up hub spoke
+	kill_layer spoke gre
+	wait_for 20 on lan2 ping -c 1 -W 1 192.168.1.10
+}
+
+@test "OPS-02: kill -9 of the orchestrator: daemons go on, are adopted, none doubled" {
+	sites_up hub spoke
+	stream lan2 192.168.1.10
+	local before p layer
+	before=$(for layer in pki gre ike nhrp dpd; do daemon spoke $layer; done)
+	for p in "$BATS_TEST_TMPDIR"/run/spoke/supervisor/pid \
+	    "$BATS_TEST_TMPDIR"/run/spoke/supervisor/*.watch; do
+		kill -KILL "$(cut -d' ' -f1 "$p")" || true
+	done
+	run -0 site spoke dmvpn status
+	[[ $output == *'supervised by nobody'* ]]
+	site spoke dmvpn up --wait spoke.tunnel 3>&-
+	[ "$before" = "$(for layer in pki gre ike nhrp dpd; do daemon spoke $layer; done)" ]
+	measure
+	[ "$lost" -eq 0 ]
+	run -0 site spoke dmvpn status
+	[[ $output == *'supervised by pid'* ]]
+	kill_layer spoke dpd		# the adopted ones are looked after too
+}
+
+@test "OPS-03: kill -9 of everything of a site: up again within 10 s of dmvpn up" {
+	sites_up hub spoke
+	for p in $(ip netns pids "$NET-spoke"); do
+		kill -KILL "$p" 2>/dev/null || true
+	done
+	site spoke dmvpn up --wait-for 10 spoke.tunnel 3>&-
+	wait_for 10 on lan2 ping -c 1 -W 1 192.168.1.10
+}
+
+@test "OPS-04: a daemon that is stopped is found and started again" {
+	sites_up hub spoke
+	local old
+	old=$(daemon spoke nhrp)
+	kill -STOP "$old"
+	wait_for 30 again spoke nhrp "$old"
+}

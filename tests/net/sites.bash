@@ -1,0 +1,117 @@
+# A hub and spokes under dmvpn, for bats: load after lib.bash.
+#
+#	sites_up hub spoke1 ...		namespaces round a router, each up
+#	site NAME COMMAND...		a command there, the programs in PATH
+#	daemon NAME LAYER		the pid of its daemon
+
+sites_certificates() {
+	local n i=0
+	export DMVPN_STORE=$BATS_TEST_TMPDIR/ca.db
+	"$B/dmvpn-pki" init --name 'Test CA' >/dev/null
+	for n in "$@"; do
+		i=$((i + 1))
+		"$B/dmvpn-pki" issue --dns "$n.test" \
+			--tunnel-address "10.0.0.$i" \
+			--subnet "192.168.$i.0/24" \
+			--out "$BATS_TEST_TMPDIR/$n.pem" "$n" >/dev/null
+	done
+	"$B/dmvpn-pki" export --out "$BATS_TEST_TMPDIR/ca.pem" >/dev/null
+}
+
+# The N-th site: 198.51.100.(16N+2), LAN 192.168.N.1 with a host .10
+sites_net() {
+	local n i=0
+	ns_new router
+	forward router
+	for n in "$@"; do
+		i=$((i + 1))
+		ns_new "$n" "lan$i"
+		link "router:e$i=198.51.100.$((16 * i + 1))/28" \
+			"$n:eth0=198.51.100.$((16 * i + 2))/28"
+		gateway "$n" "198.51.100.$((16 * i + 1))"
+		link "$n:lan0=192.168.$i.1/24" "lan$i:eth0=192.168.$i.10/24"
+		gateway "lan$i" "192.168.$i.1"
+		forward "$n"
+	done
+}
+
+# The first is the hub.
+sites_files() {
+	local n i=0 hub=$1
+	for n in "$@"; do
+		i=$((i + 1))
+		{
+			echo tunnel dmvpn0
+			echo address "10.0.0.$i/24"
+			echo key 1
+			echo identity "$n.pem"
+			echo trust ca.pem
+			echo lan "192.168.$i.0/24"
+			if [ "$n" = "$hub" ]; then
+				echo role hub
+			else
+				echo role spoke
+				echo hub 198.51.100.18 10.0.0.1
+				echo route 192.168.0.0/16
+			fi
+		} >"$BATS_TEST_TMPDIR/$n.tunnel"
+	done
+}
+
+site() {
+	local n=$1
+	shift
+	(cd "$BATS_TEST_TMPDIR" && on "$n" env PATH="$B:$PATH" "$@")
+}
+
+sites_up() {
+	local n
+	sites_certificates "$@"
+	sites_net "$@"
+	sites_files "$@"
+	for n in "$@"; do
+		site "$n" dmvpn up --wait "$n.tunnel" 3>&-
+	done
+}
+
+sites_down() {
+	local n
+	for n in "$@"; do
+		[ ! -d "$BATS_TEST_TMPDIR/run/$n/supervisor" ] ||
+			site "$n" dmvpn down dmvpn0 >/dev/null 2>&1 3>&- || true
+	done
+}
+
+sites_logs() {
+	tail -n 8 "$BATS_TEST_TMPDIR"/run/*/log/*.log >&2 || true
+}
+
+daemon() {
+	cut -d' ' -f1 "$BATS_TEST_TMPDIR/run/$1/supervisor/$2.pid"
+}
+
+# A stream of 100 packets a second from lan2 to lan1; stream_end prints how
+# many were lost and the longest gap in milliseconds.
+stream() {	# FROM TO-ADDRESS
+	ip netns exec "$NET-$1" ping -D -n -i 0.01 -W 1 "$2" 3>&- </dev/null \
+		>"$BATS_TEST_TMPDIR/stream" 2>&1 &
+	echo $! >"$NET_PIDS/stream"
+	wait_for 5 grep -q 'icmp_seq=20 ' "$BATS_TEST_TMPDIR/stream"
+}
+
+stream_end() {
+	local p
+	p=$(pid_of stream)
+	rm -f "$NET_PIDS/stream"
+	kill -INT "$p"
+	wait "$p" 2>/dev/null || true
+	awk '/icmp_seq=/ {
+		t = substr($1, 2) + 0; match($0, /icmp_seq=[0-9]+/)
+		s = substr($0, RSTART + 9, RLENGTH - 9) + 0
+		if (last && t - at > gap) gap = t - at
+		if (s > last) last = s
+		at = t; n++
+	}
+	END { printf "%d %d\n", last - n, gap * 1000 }' \
+		"$BATS_TEST_TMPDIR/stream"
+}
