@@ -1,14 +1,51 @@
 #include <stdio.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "cmd.h"
 #include "cmd_list.h"
 #include "sys/ask.h"
 #include "sys/command.h"
+#include "sys/serve.h"
+
+#define AGAIN_MS	50
+#define AGAIN_TRIES	40
+
+/* Does somebody serve (again)?  A packet half that died is replaced, and
+ * only the privileged half's end is the end. */
+static bool
+serves_again(void)
+{
+	const struct timespec pause = { .tv_nsec = AGAIN_MS * 1000000L };
+	char path[108];
+	struct conn *c;
+	struct err e;
+	int i;
+
+	if (run_path(path, sizeof(path), GRE_SOCK, &e) < 0)
+		return false;
+	for (i = 0; i < AGAIN_TRIES && access(path, F_OK) == 0; i++) {
+		if ((c = ask_open(GRE_SOCK, &e)) != NULL) {
+			conn_close(c);
+			return true;
+		}
+		(void)nanosleep(&pause, NULL);
+	}
+	return false;
+}
 
 int
 cmd_wait(int argc, char **argv)
 {
-	return command_wait_main(argc, argv, GRE_SOCK);
+	static const struct opt opts[] = { OPT_END };
+	int status;
+
+	if (opt_parse(&argc, &argv, opts, "", 0, 0, &status) < 0)
+		return status;
+	do
+		status = command_wait(GRE_SOCK);
+	while (status == EXIT_OK && serves_again());
+	return status;
 }
 
 int

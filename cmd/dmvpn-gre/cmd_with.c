@@ -115,6 +115,16 @@ on_term(void *arg)
 		half_stop(w->half, false);
 }
 
+/* From the keyboard: the command gets it too, and decides. */
+static void
+on_int(void *arg)
+{
+	const struct with *w = arg;
+
+	if (w->child <= 0)
+		half_stop(w->half, false);
+}
+
 static void
 on_child(void *arg)
 {
@@ -165,7 +175,7 @@ start(struct with *w, struct half_conf *conf, struct err *e)
 	    (w->half = half_new(w->loop, conf, e)) == NULL ||
 	    loop_signal(w->loop, SIGCHLD, on_child, w, e) < 0 ||
 	    loop_signal(w->loop, SIGTERM, on_term, w, e) < 0 ||
-	    loop_signal(w->loop, SIGINT, on_term, w, e) < 0)
+	    loop_signal(w->loop, SIGINT, on_int, w, e) < 0)
 		return -1;
 	return loop_run(w->loop, e);
 }

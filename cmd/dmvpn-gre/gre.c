@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define TICK_MS 1000
+#define SETTLE_MS 20		/* changes of a burst are taken together */
 
 void
 gre_init(struct gre *g, struct path *path, const struct gre_ops *ops)
@@ -112,13 +113,13 @@ multicast_flush(struct gre *g, struct gre_iface *i)
 	struct err e;
 
 	if (list == NULL)
-		return;			/* dirty still: next turn */
+		return;			/* once more, next turn */
 	for (o = g->maps; o != NULL; o = o->hh.next)
 		if (o->key.id == i->id && o->multicast)
 			list[k++] = o->peer->number;
 	if (path_multicast_set(g->path, i->id, list, unique(list, k),
 	    &e) == 0)
-		i->multicast_dirty = false;
+		i->multicast_at = 0;
 	free(list);
 }
 
@@ -152,13 +153,12 @@ mtu_flush(struct gre *g, struct gre_iface *i)
 	struct priv_request r;
 	uint32_t mtu;
 
-	i->mtu_dirty = false;
+	i->mtu_at = 0;
 	if (i->conf.mtu != 0 || i->index == 0)
 		return;
 	mtu = best_mtu(g, i);
 	if (mtu == i->mtu)
 		return;
-	i->mtu = mtu;
 	r = gre_request(PRIV_LINK_SET, i);
 	r.mtu = mtu;
 	g->ops.kernel(g->ops.arg, &r, NULL);
@@ -181,6 +181,21 @@ maps_expire(struct gre *g, uint64_t now)
 	return next;
 }
 
+/* A mark becomes a time; true when the time has come. */
+static bool
+is_due(uint64_t *at, uint64_t now, uint64_t *next)
+{
+	if (*at == 0)
+		return false;
+	if (*at == GRE_SOON)
+		*at = now + SETTLE_MS;
+	if (*at <= now)
+		return true;
+	if (*at < *next)
+		*next = *at;
+	return false;
+}
+
 uint64_t
 gre_tick(struct gre *g, uint64_t now)
 {
@@ -188,14 +203,16 @@ gre_tick(struct gre *g, uint64_t now)
 	struct gre_iface *i;
 	unsigned id;
 
+	if (next > now + TICK_MS)
+		next = now + TICK_MS;
 	for (id = 1; id < PATH_INTERFACES; id++) {
 		i = &g->ifaces[id];
 		if (i->id == 0)
 			continue;
-		if (i->multicast_dirty)
+		if (is_due(&i->multicast_at, now, &next))
 			multicast_flush(g, i);
-		if (i->mtu_dirty)
+		if (is_due(&i->mtu_at, now, &next))
 			mtu_flush(g, i);
 	}
-	return next < now + TICK_MS ? next : now + TICK_MS;
+	return next;
 }

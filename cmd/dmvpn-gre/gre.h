@@ -57,7 +57,8 @@ struct gre_iface {
 	uint32_t		 offload;
 	bool			 up;
 	bool			 has_taps;	/* path has queues of it */
-	bool			 multicast_dirty, mtu_dirty;
+	struct gre_interface_event told;	/* the last event */
+	uint64_t		 multicast_at, mtu_at;	/* ms; 0: settled */
 };
 
 struct gre_peer_entry {
@@ -147,7 +148,7 @@ _Static_assert(sizeof(struct gre_route_key) == 28, "holes in the key");
 void gre_init(struct gre *g, struct path *path, const struct gre_ops *ops);
 void gre_fini(struct gre *g);
 
-/* Things that wait for the end of a turn: lists of multicast, MTUs, maps
+/* Things that wait for more of their kind: lists of multicast, MTUs; maps
  * whose holding time is over.  Returns when to call again (ms). */
 uint64_t gre_tick(struct gre *g, uint64_t now);
 
@@ -174,8 +175,8 @@ int gre_peer_state(struct gre *g, const struct gre_peer_set *m,
 int gre_peer_remove(struct gre *g, uint16_t number, struct err *e);
 struct gre_peer_entry *gre_peer_find(struct gre *g, uint16_t number);
 /* The route towards a peer has this MTU. */
-void gre_peer_mtu(struct gre *g, const struct addr *remote, uint32_t mtu);
-/* Its path to us changed, or its SAs: MTUs may follow. */
+void gre_peer_mtu(struct gre *g, uint16_t number, uint32_t mtu);
+/* The path to it changed, or its SAs: MTUs may follow. */
 void gre_peer_changed(struct gre *g, uint16_t number);
 /* On which interfaces it is used now: classes follow. */
 void gre_peer_shape(struct gre *g, struct gre_peer_entry *p);
@@ -238,6 +239,8 @@ int gre_note_replay(struct gre *g, const struct priv_key *key,
 
 struct gre_blob *gre_blob_new(struct rbuf from, struct err *e);
 struct rbuf gre_blob_rbuf(const struct gre_blob *b);
+/* Marks: gre_tick looks at them soon. */
+#define GRE_SOON 1		/* as a time: by the next gre_tick */
 /* An empty request about an interface. */
 struct priv_request gre_request(enum priv_op op, const struct gre_iface *i);
 

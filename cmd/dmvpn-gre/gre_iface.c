@@ -202,18 +202,20 @@ gre_iface_set(struct gre *g, const struct gre_interface_set *m, void *job,
 	}
 	if (before.id == 0)
 		g->generation++;
-	i->mtu_dirty = true;
+	i->mtu_at = GRE_SOON;
 	gre_note_iface(g, i, false);
 	ask_link(g, i, &before, job);
 	return 0;
 }
 
-/* Maps and routes of an interface; the kernel's go with the link. */
+/* Maps, routes and SAs of an interface. */
 static void
 drop_entries(struct gre *g, const struct gre_iface *i)
 {
 	struct gre_route_entry *r, *r_tmp;
 	struct gre_map_entry *m, *m_tmp;
+	struct gre_sa_entry *s, *s_tmp;
+	struct err e;
 
 	HASH_ITER(hh, g->maps, m, m_tmp)
 		if (m->key.id == i->id)
@@ -221,6 +223,9 @@ drop_entries(struct gre *g, const struct gre_iface *i)
 	HASH_ITER(hh, g->routes, r, r_tmp)
 		if (r->key.id == i->id)
 			gre_route_free(g, r, NULL);
+	HASH_ITER(hh, g->sas, s, s_tmp)
+		if (s->id == i->id)
+			(void)gre_sa_end(g, s->spi_in, 0, &e);
 }
 
 static void
@@ -254,13 +259,20 @@ gre_iface_delete(struct gre *g, const char *name, void *job, struct err *e)
 
 /* ------------------------------------------------------------ reports */
 
+/* An event, when there is something new in it. */
 static void
-tell(struct gre *g, const struct gre_iface *i)
+tell(struct gre *g, struct gre_iface *i)
 {
-	struct gre_interface_event ev = { .index = (uint32_t)i->index,
-	    .up = i->up, .mtu = (uint16_t)i->mtu };
+	struct gre_interface_event ev;
 
+	memset(&ev, 0, sizeof(ev));
 	memcpy(ev.interface, i->conf.interface, sizeof(ev.interface));
+	ev.index = (uint32_t)i->index;
+	ev.up = i->up;
+	ev.mtu = (uint16_t)i->mtu;
+	if (memcmp(&ev, &i->told, sizeof(ev)) == 0)
+		return;
+	memcpy(&i->told, &ev, sizeof(ev));
 	g->ops.event(g->ops.arg, &gre_interface_event_type, &ev);
 }
 
@@ -270,7 +282,6 @@ gre_link(struct gre *g, const struct priv_report *r, const int *fds,
 {
 	struct gre_iface *i = gre_iface_find(g, r->link);
 	struct path_interface settings;
-	bool changed;
 	struct err e;
 	size_t k;
 
@@ -279,8 +290,6 @@ gre_link(struct gre *g, const struct priv_report *r, const int *fds,
 			close(fds[k]);
 		return;
 	}
-	changed = i->index != r->index || i->up != r->up ||
-	    i->mtu != r->mtu;
 	i->index = r->index;
 	i->up = r->up;
 	i->mtu = r->mtu;
@@ -288,14 +297,13 @@ gre_link(struct gre *g, const struct priv_report *r, const int *fds,
 	path_settings(i, &settings);
 	if (n > 0 && i->has_taps) {	/* the old device is gone */
 		path_interface_delete(g->path, i->id);
-		i->multicast_dirty = true;
+		i->multicast_at = GRE_SOON;
 	}
 	(void)path_interface_set(g->path, &settings, &e);
 	if (n > 0)
 		i->has_taps = path_interface_taps(g->path, i->id, fds, n,
 		    &e) == 0;
-	if (changed)
-		tell(g, i);
+	tell(g, i);
 }
 
 void

@@ -132,8 +132,8 @@ set_one(struct gre *g, struct gre_iface *i, const char *owner,
 	join_peer(g, o, m->peer);
 	o->multicast = m->multicast;
 	o->until = m->hold == 0 ? 0 : now + (uint64_t)m->hold * 1000;
-	i->multicast_dirty = true;
-	i->mtu_dirty = true;
+	i->multicast_at = GRE_SOON;
+	i->mtu_at = GRE_SOON;
 	path_peer_address(g->path, m->peer, &m->address);
 	gre_note_map(g, o, false);
 	ask_neighbour(g, o, PRIV_NEIGH_SET, job);
@@ -166,8 +166,8 @@ gre_map_free(struct gre *g, struct gre_map_entry *o, void *job)
 
 	if (i != NULL) {
 		ask_neighbour(g, o, PRIV_NEIGH_DELETE, job);
-		i->multicast_dirty = true;
-		i->mtu_dirty = true;
+		i->multicast_at = GRE_SOON;
+		i->mtu_at = GRE_SOON;
 	}
 	gre_note_map(g, o, true);
 	leave_peer(g, o);

@@ -117,6 +117,7 @@ ask_mtu(struct gre *g, const struct gre_peer_entry *p)
 	struct priv_request r = gre_request(PRIV_PATH_MTU, NULL);
 
 	r.prefix = prefix_host(&p->conf.remote.addr);
+	r.peer = p->number;
 	g->ops.kernel(g->ops.arg, &r, NULL);
 }
 
@@ -177,19 +178,18 @@ gre_peer_remove(struct gre *g, uint16_t number, struct err *e)
 }
 
 void
-gre_peer_mtu(struct gre *g, const struct addr *remote, uint32_t mtu)
+gre_peer_mtu(struct gre *g, uint16_t number, uint32_t mtu)
 {
-	struct gre_peer_entry *p;
+	struct gre_peer_entry *p = gre_peer_find(g, number);
 	struct err e;
 
-	for (p = g->peers; p != NULL; p = p->hh.next) {
-		if (!addr_equal(&p->conf.remote.addr, remote) ||
-		    mtu < 68 || p->mtu == mtu)
-			continue;
-		p->mtu = (uint16_t)(mtu > UINT16_MAX ? UINT16_MAX : mtu);
+	if (p == NULL || mtu < 68 || p->mtu == mtu)
+		return;
+	p->mtu = (uint16_t)(mtu > UINT16_MAX ? UINT16_MAX : mtu);
+	/* Without one path assumes 1,500. */
+	if (p->mtu != 1500)
 		(void)tell_path(g, p, &e);
-		gre_peer_changed(g, p->number);
-	}
+	gre_peer_changed(g, p->number);
 }
 
 void
@@ -202,9 +202,9 @@ gre_peer_changed(struct gre *g, uint16_t number)
 	if (p == NULL)
 		return;
 	DL_FOREACH(p->maps, m)
-		g->ifaces[m->key.id].mtu_dirty = true;
+		g->ifaces[m->key.id].mtu_at = GRE_SOON;
 	DL_FOREACH(p->routes, r)
-		g->ifaces[r->key.id].mtu_dirty = true;
+		g->ifaces[r->key.id].mtu_at = GRE_SOON;
 }
 
 static void

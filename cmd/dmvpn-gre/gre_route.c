@@ -176,7 +176,7 @@ set_one(struct gre *g, struct gre_iface *i, const char *owner,
 	o->via = m->via;
 	change_peer(g, i, o, m->peer == 0 ? NULL : gre_peer_find(g, m->peer),
 	    job);
-	i->mtu_dirty = true;
+	i->mtu_at = GRE_SOON;
 	gre_note_route(g, o, false);
 	r = request_of(PRIV_ROUTE_SET, i, o);
 	g->ops.kernel(g->ops.arg, &r, job);
@@ -212,7 +212,7 @@ gre_route_free(struct gre *g, struct gre_route_entry *o, void *job)
 		r = request_of(PRIV_ROUTE_DELETE, i, o);
 		g->ops.kernel(g->ops.arg, &r, job);
 		change_peer(g, i, o, NULL, NULL);
-		i->mtu_dirty = true;
+		i->mtu_at = GRE_SOON;
 	}
 	gre_note_route(g, o, true);
 	HASH_DEL(g->routes, o);

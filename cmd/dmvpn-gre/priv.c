@@ -28,6 +28,7 @@
 #define WAITING_MAX	1024	/* unread reports that stop us listening */
 #define PULSE_MS	1000
 #define PULSES_MISSED	10	/* then the packet half hangs */
+#define PULSES_START	60	/* the same before it is ready */
 #define LIVED_MS	2000	/* shorter lives make restarts slower */
 #define BACKOFF_MIN_MS	50
 #define BACKOFF_MAX_MS	30000
@@ -49,6 +50,7 @@ struct half {
 	uint64_t		 started, backoff;
 	unsigned		 missed;
 	bool			 served;	/* a packet half was ready once */
+	bool			 ready;		/* this one is */
 	bool			 stopping, keep;
 	int			 status;
 };
@@ -218,9 +220,12 @@ static void
 serve(struct half *h, const struct priv_request *r, const void *data,
     size_t len)
 {
+	if (h->stopping)
+		return;
 	switch (r->op) {
 	case PRIV_READY:
-		h->served = true;
+		h->served = h->ready = true;
+		h->missed = 0;
 		if (h->conf.ready != NULL)
 			h->conf.ready(h->conf.arg);
 		break;
@@ -391,11 +396,11 @@ static void
 on_pulse(void *arg)
 {
 	struct half *h = arg;
+	unsigned most = h->ready ? PULSES_MISSED : PULSES_START;
 	struct err e;
 
-	if (h->pid > 0 && ++h->missed > PULSES_MISSED) {
-		err_set(&e, ETIMEDOUT, "no sign of life for %u s",
-		    PULSES_MISSED);
+	if (h->pid > 0 && ++h->missed > most) {
+		err_set(&e, ETIMEDOUT, "no sign of life for %u s", most);
 		child_lost(h, &e);
 		h->missed = 0;
 	}
@@ -416,6 +421,7 @@ child_start(void *arg)
 
 	h->started = loop_now(h->loop);
 	h->missed = 0;
+	h->ready = false;
 	h->pid = spawn_packet_half(&s, &fd, &e);
 	for (i = 0; i < 2; i++) {
 		if (h->conf.client[i] >= 0)
@@ -433,6 +439,17 @@ child_start(void *arg)
 	report_all(h);
 }
 
+/* What was made in the kernel goes, or stays as it is. */
+static void
+let_go(struct half *h)
+{
+	timer_stop(&h->restart);
+	timer_stop(&h->again);
+	timer_stop(&h->sweep);
+	watch_stop(&h->netlink);
+	priv_kernel_fini(&h->kernel, h->keep);
+}
+
 static void
 finish(struct half *h)
 {
@@ -441,11 +458,7 @@ finish(struct half *h)
 
 	timer_stop(&h->kill);
 	timer_stop(&h->pulse);
-	timer_stop(&h->restart);
-	timer_stop(&h->again);
-	timer_stop(&h->sweep);
-	watch_stop(&h->netlink);
-	priv_kernel_fini(&h->kernel, h->keep);
+	let_go(h);
 	/* A packet half of another uid could not remove it. */
 	if (h->conf.serve && h->served &&
 	    run_path(path, sizeof(path), "gre.sock", &e) == 0)
@@ -516,7 +529,7 @@ half_stop(struct half *h, bool keep)
 		return;
 	h->stopping = true;
 	h->keep = keep;
-	timer_stop(&h->restart);
+	let_go(h);	/* before anybody learns that we end */
 	if (h->pid <= 0) {
 		finish(h);
 		return;

@@ -33,6 +33,7 @@ struct wait {
 	struct job	*job;		/* NULL: nobody waits */
 	struct call	call;		/* of a lookup */
 	struct addr	addr;
+	uint16_t	peer;
 	UT_hash_handle	hh;
 };
 
@@ -178,6 +179,7 @@ wait_new(struct packet *p, const struct priv_request *r)
 	while (w->seq == 0);
 	w->op = r->op;
 	w->addr = r->prefix.addr;
+	w->peer = r->peer;
 	HASH_ADD(hh, p->waits, seq, sizeof(w->seq), w);
 	if (hash_added(w))
 		return w;
@@ -334,7 +336,7 @@ report_done(struct packet *p, const struct priv_report *r, const int *fds,
 	else if (w->op == PRIV_LINK_SET)
 		link_done(p, w, r, fds, n);
 	else if (w->op == PRIV_PATH_MTU && r->error == 0)
-		gre_peer_mtu(&p->gre, &w->addr, r->mtu);
+		gre_peer_mtu(&p->gre, w->peer, r->mtu);
 	if (w->job != NULL) {
 		if (r->error != 0)
 			job_failed(w->job, r->error, r->text);
@@ -428,12 +430,21 @@ static void
 on_tick(void *arg)
 {
 	struct packet *p = arg;
-	uint64_t now = loop_now(p->loop), a, b;
 	struct err e;
 
-	a = path_tick(p->path);
-	b = gre_tick(&p->gre, now);
-	if (timer_at(p->loop, &p->tick, a < b ? a : b, on_tick, p, &e) < 0)
+	if (timer_at(p->loop, &p->tick, gre_tick(&p->gre,
+	    loop_now(p->loop)), on_tick, p, &e) < 0)
+		log_event(LEVEL_ERROR, "timer-failed", T("why", e.msg));
+}
+
+static void
+on_path_tick(void *arg)
+{
+	struct packet *p = arg;
+	struct err e;
+
+	if (timer_at(p->loop, &p->path_tick, path_tick(p->path),
+	    on_path_tick, p, &e) < 0)
 		log_event(LEVEL_ERROR, "timer-failed", T("why", e.msg));
 }
 
@@ -554,6 +565,7 @@ packet_open(struct packet *p, const struct settings *s, struct err *e)
 	rewatch(p);
 	on_pulse(p);
 	on_tick(p);
+	on_path_tick(p);
 	serve_tell(p, PRIV_READY, false);
 	return 0;
 }
@@ -572,6 +584,7 @@ packet_close(struct packet *p)
 	watch_stop(&p->out);
 	watch_stop(&p->events);
 	timer_stop(&p->tick);
+	timer_stop(&p->path_tick);
 	timer_stop(&p->pulse);
 	priv_wire_fini(&p->wire);
 	loop_free(p->loop);

@@ -21,7 +21,7 @@ struct packet {
 	struct gre		 gre;
 	struct priv_wire	 wire;
 	struct watch		 in, out, events;
-	struct timer		 tick, pulse;
+	struct timer		 tick, path_tick, pulse;
 	struct wait		*waits;		/* by sequence number */
 	uint32_t		 seq;
 	bool			 begun, over;

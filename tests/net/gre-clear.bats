@@ -352,3 +352,33 @@ packet_half() {
 	wait_for 2 eval '! on a tc class show dev dmvpn0 | grep -q "1:c000"'
 	on a ping -q -c 1 -W 1 10.0.0.2
 }
+
+@test "wait outlives a packet half and ends with the daemon" {
+	two_sites
+	on a "$G" wait 3>&- &
+	local wait=$!
+	kill -9 "$(packet_half a)"
+	wait_for 3 on a "$G" status
+	sleep 0.3	# it would have ended by now
+	kill -0 "$wait"
+	on a "$G" stop
+	wait "$wait"
+}
+
+@test "events tell of an interface that comes, changes and goes" {
+	ns_new a
+	start a gre-a "$G" run
+	on a "$G" events -j 3>&- >"$BATS_TEST_TMPDIR/events" &
+	local events=$!
+	seen() { grep -c "$1" "$BATS_TEST_TMPDIR/events"; }
+	wait_for 3 eval 'on a "$G" interface set t0 --protect none &&
+		seen '"'"'"up":true'"'"
+	on a "$G" interface set t0 --protect none --mtu 1300
+	wait_for 3 seen '"mtu":1300'
+	on a ip link set t0 down
+	wait_for 3 seen '"up":false'
+	on a "$G" interface delete t0
+	wait_for 3 seen '"gone":true'
+	on a "$G" stop
+	wait "$events"
+}
