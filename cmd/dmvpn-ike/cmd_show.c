@@ -233,8 +233,11 @@ failure_sentence(const struct ike_failed *f)
 	char age[16], text[1024];
 
 	endpoint_text(&f->remote, &remote);
-	printf("%s: %s %s ago", refused || f->connection[0] == '\0' ?
-	    remote.s : f->connection, refused ? "refused" : "last failed",
+	printf("%s", refused || f->connection[0] == '\0' ? remote.s :
+	    f->connection);
+	if (refused && f->reason.peer[0] != '\0')
+		printf(" (%s)", f->reason.peer);
+	printf(": %s %s ago", refused ? "refused" : "last failed",
 	    human_time((clock_ms() - f->at) / 1000, age));
 	if (f->count > 1)
 		printf(", %" PRIu64 " times", f->count);

@@ -44,7 +44,8 @@ log_failed(const struct ike_failed *f)
 
 	log_event(LEVEL_WARN, "ike-failed",
 	    T("connection", f->connection[0] != '\0' ? f->connection :
-	    f->profile), T("peer", endpoint_text(&f->remote, &b)),
+	    f->profile[0] != '\0' ? f->profile : "-"),
+	    T("peer", endpoint_text(&f->remote, &b)),
 	    T("code", f->reason.code),
 	    T("why", reason_text(&f->reason, text, sizeof(text))));
 }
