@@ -1,0 +1,329 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "dmvpn-gre/priv_half.h"
+#include "dmvpn-gre/priv_serve.h"
+
+/*
+ * Between the halves: what the privileged one refuses (there is no netlink
+ * here, so whatever got past the checks would crash), the pair of sockets,
+ * the notes.
+ */
+static struct priv_kernel kernel;
+
+static int
+refused(const struct priv_request *r)
+{
+	struct priv_report out;
+	const int *fds;
+	size_t n;
+
+	priv_serve(&kernel, r, &out, &fds, &n);
+	assert_int_equal(out.type, PRIV_DONE);
+	assert_int_equal(out.seq, r->seq);
+	assert_int_equal(n, 0);
+	if (out.error != 0)
+		assert_int_not_equal(out.text[0], '\0');
+	return out.error;
+}
+
+static struct priv_request
+request(enum priv_op op, const char *link)
+{
+	struct priv_request r = { .op = op, .seq = 7, .mtu = 1400 };
+
+	(void)memccpy(r.link, link, '\0', sizeof(r.link));
+	r.prefix.addr.len = 4;
+	r.prefix.addr.b[0] = 10;
+	r.prefix.len = 32;
+	r.peer = 1;
+	return r;
+}
+
+static void
+test_links_that_were_not_made_are_not_touched(void **state)
+{
+	static const enum priv_op ops[] = { PRIV_ADDR_SET, PRIV_ADDR_DELETE,
+	    PRIV_NEIGH_SET, PRIV_NEIGH_DELETE, PRIV_ROUTE_SET,
+	    PRIV_ROUTE_DELETE, PRIV_SHAPE_SET, PRIV_SHAPE_DELETE };
+	struct priv_request r;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
+		r = request(ops[i], "eth0");
+		assert_int_equal(refused(&r), ENODEV);
+		memset(r.link, 'x', sizeof(r.link));	/* no NUL */
+		assert_int_equal(refused(&r), ENODEV);
+	}
+}
+
+static void
+test_names_and_mtus_out_of_bounds_are_refused(void **state)
+{
+	static const char *const names[] = { "", ".", "a/b", "a b", "a:b",
+	    "\x7f", "\xc3\xa4" };
+	struct priv_request r;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		r = request(PRIV_LINK_SET, names[i]);
+		assert_int_equal(refused(&r), EINVAL);
+		r.op = PRIV_LINK_DELETE;
+		assert_int_equal(refused(&r), EINVAL);
+	}
+	r = request(PRIV_LINK_SET, "t0");
+	memset(r.link, 'x', sizeof(r.link));
+	assert_int_equal(refused(&r), EINVAL);
+	r = request(PRIV_LINK_SET, "t0");
+	r.mtu = 67;
+	assert_int_equal(refused(&r), EINVAL);
+	r.mtu = 65536;
+	assert_int_equal(refused(&r), EINVAL);
+}
+
+static void
+test_unknown_requests_and_addresses_are_refused(void **state)
+{
+	struct priv_request r = request(PRIV_LOOKUP, "");
+	uint32_t op;
+
+	(void)state;
+	for (op = 0; op < 100; op++) {
+		if (op >= PRIV_LINK_SET && op <= PRIV_SHAPE_DELETE)
+			continue;
+		r.op = op;
+		assert_int_equal(refused(&r), EOPNOTSUPP);
+	}
+	r.op = PRIV_LOOKUP;
+	r.prefix.addr.len = 5;
+	assert_int_equal(refused(&r), EINVAL);
+	r.prefix.addr.len = 0;
+	assert_int_equal(refused(&r), EINVAL);
+	r.prefix.addr.len = 4;
+	r.prefix.len = 33;
+	assert_int_equal(refused(&r), EINVAL);
+	r.op = PRIV_PATH_MTU;
+	assert_int_equal(refused(&r), EINVAL);
+}
+
+static void
+test_neighbours_need_one_address_and_a_peer(void **state)
+{
+	struct priv_request r;
+
+	(void)state;
+	memset(&kernel, 0, sizeof(kernel));
+	(void)memccpy(kernel.links[3].name, "t0", '\0', 16);
+	r = request(PRIV_NEIGH_SET, "t0");
+	r.prefix.len = 24;
+	assert_int_equal(refused(&r), EINVAL);
+	r = request(PRIV_NEIGH_SET, "t0");
+	r.peer = 0;
+	assert_int_equal(refused(&r), EINVAL);
+	r.peer = 0xfffe;	/* the interface itself */
+	assert_int_equal(refused(&r), EINVAL);
+	r = request(PRIV_ROUTE_SET, "t0");
+	r.via.len = 7;
+	assert_int_equal(refused(&r), EINVAL);
+	r = request(PRIV_SHAPE_SET, "t0");	/* it is gone just now */
+	assert_int_equal(refused(&r), ENODEV);
+	/* stated while the link is gone: kept for when it is back */
+	r = request(PRIV_NEIGH_SET, "t0");
+	assert_int_equal(refused(&r), 0);
+	assert_int_equal(kernel.n_entries, 1);
+	assert_int_equal(refused(&r), 0);
+	assert_int_equal(kernel.n_entries, 1);
+	r.op = PRIV_NEIGH_DELETE;
+	assert_int_equal(refused(&r), 0);
+	assert_int_equal(kernel.n_entries, 0);
+	memset(&kernel, 0, sizeof(kernel));
+}
+
+static void
+pair(struct priv_wire w[2])
+{
+	int fds[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK |
+	    SOCK_CLOEXEC, 0, fds), 0);
+	priv_wire_init(&w[0], fds[0]);
+	priv_wire_init(&w[1], fds[1]);
+}
+
+static void
+test_a_full_pair_queues_and_keeps_order(void **state)
+{
+	static uint8_t data[PRIV_NOTE_MAX];
+	struct priv_request r = { .op = PRIV_NOTE_SET }, got;
+	uint32_t sent = 0, seen = 0;
+	struct priv_wire w[2];
+	size_t len, n = 0;
+	int fds[PRIV_QUEUES], rc;
+	struct err e;
+
+	(void)state;
+	pair(w);
+	while (w[0].waiting < 100) {
+		r.seq = ++sent;
+		assert_int_equal(priv_wire_send(&w[0], &r, sizeof(r), data,
+		    sent % sizeof(data), NULL, 0, &e), 0);
+	}
+	while (seen < sent) {
+		rc = priv_wire_receive(&w[1], &got, sizeof(got), data, &len,
+		    fds, &n, &e);
+		assert_in_range(rc, 0, 1);
+		if (rc == 0) {
+			assert_int_equal(priv_wire_flush(&w[0], &e), 0);
+			continue;
+		}
+		assert_int_equal(got.seq, ++seen);
+		assert_int_equal(len, seen % sizeof(data));
+	}
+	assert_int_equal(w[0].waiting, 0);
+	priv_wire_fini(&w[0]);
+	assert_int_equal(priv_wire_receive(&w[1], &got, sizeof(got), data,
+	    &len, fds, &n, &e), -1);
+	assert_int_equal(e.code, EPIPE);
+	priv_wire_fini(&w[1]);
+}
+
+static void
+test_descriptors_survive_the_queue(void **state)
+{
+	struct priv_report r = { .type = PRIV_LINK }, got;
+	uint8_t data[PRIV_NOTE_MAX];
+	int fds[PRIV_QUEUES], null;
+	struct priv_wire w[2];
+	size_t len, n = 0, i;
+	struct err e;
+
+	(void)state;
+	pair(w);
+	while (w[0].waiting == 0)
+		assert_int_equal(priv_wire_send(&w[0], &r, sizeof(r), NULL, 0,
+		    NULL, 0, &e), 0);
+	null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	assert_true(null >= 0);
+	r.type = PRIV_SOCKET;
+	assert_int_equal(priv_wire_send(&w[0], &r, sizeof(r), NULL, 0, &null,
+	    1, &e), 0);
+	close(null);		/* it was duplicated */
+	do {
+		if (priv_wire_receive(&w[1], &got, sizeof(got), data, &len,
+		    fds, &n, &e) == 0)
+			assert_int_equal(priv_wire_flush(&w[0], &e), 0);
+	} while (got.type != PRIV_SOCKET);
+	assert_int_equal(n, 1);
+	assert_true(fcntl(fds[0], F_GETFD) & FD_CLOEXEC);
+	for (i = 0; i < n; i++)
+		close(fds[i]);
+	priv_wire_fini(&w[0]);
+	priv_wire_fini(&w[1]);
+}
+
+static void
+test_ipc_09_records_of_another_length_are_refused(void **state)
+{
+	uint8_t data[PRIV_NOTE_MAX], junk[3000] = { 0 };
+	struct priv_request got;
+	int fds[PRIV_QUEUES];
+	struct priv_wire w[2];
+	size_t len, n = 0;
+	struct err e;
+
+	(void)state;
+	pair(w);
+	assert_int_equal(send(w[0].fd, junk, sizeof(got) - 1, 0),
+	    (ssize_t)sizeof(got) - 1);
+	assert_int_equal(priv_wire_receive(&w[1], &got, sizeof(got), data,
+	    &len, fds, &n, &e), -1);
+	assert_int_equal(e.code, EBADMSG);
+	assert_int_equal(send(w[0].fd, junk, sizeof(junk), 0),
+	    (ssize_t)sizeof(junk));
+	assert_int_equal(priv_wire_receive(&w[1], &got, sizeof(got), data,
+	    &len, fds, &n, &e), -1);
+	priv_wire_fini(&w[0]);
+	priv_wire_fini(&w[1]);
+}
+
+struct order {
+	uint8_t	kinds[8];
+	size_t	n;
+};
+
+static bool
+take_order(void *arg, const struct priv_key *key, const void *data,
+    size_t len)
+{
+	struct order *o = arg;
+
+	(void)data;
+	(void)len;
+	o->kinds[o->n++] = key->kind;
+	return o->n < sizeof(o->kinds);
+}
+
+static void
+test_notes_come_back_by_kind(void **state)
+{
+	static const uint8_t kinds[] = { 3, 0, 7, 1, 0 };
+	struct priv_key key = { .kind = PRIV_KINDS };
+	struct order o = { .n = 0 };
+	struct priv_notes *n;
+	struct err e;
+	size_t i;
+
+	(void)state;
+	n = priv_notes_new(&e);
+	assert_non_null(n);
+	assert_int_equal(priv_note_set(n, &key, "", 0, &e), -1);
+	for (i = 0; i < sizeof(kinds); i++) {
+		key.kind = kinds[i];
+		key.b[0] = (uint8_t)i;
+		assert_int_equal(priv_note_set(n, &key, "abc", i % 4, &e),
+		    0);
+		assert_int_equal(priv_note_set(n, &key, "ab", 2, &e), 0);
+	}
+	priv_notes_each(n, take_order, &o);
+	assert_int_equal(o.n, 5);
+	assert_memory_equal(o.kinds, "\0\0\1\3\7", 5);
+	priv_note_delete(n, &key);
+	assert_int_equal(priv_notes_count(n), 4);
+	assert_int_equal(priv_note_set(n, &key, o.kinds, PRIV_NOTE_MAX + 1,
+	    &e), -1);
+	priv_notes_free(n);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+		    test_links_that_were_not_made_are_not_touched),
+		cmocka_unit_test(
+		    test_names_and_mtus_out_of_bounds_are_refused),
+		cmocka_unit_test(
+		    test_unknown_requests_and_addresses_are_refused),
+		cmocka_unit_test(test_neighbours_need_one_address_and_a_peer),
+		cmocka_unit_test(test_a_full_pair_queues_and_keeps_order),
+		cmocka_unit_test(test_descriptors_survive_the_queue),
+		cmocka_unit_test(
+		    test_ipc_09_records_of_another_length_are_refused),
+		cmocka_unit_test(test_notes_come_back_by_kind),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
