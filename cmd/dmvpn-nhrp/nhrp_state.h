@@ -20,7 +20,7 @@
 #define NHRP_RETRY_FIRST	1000	/* ms */
 #define NHRP_RETRY_MAX		60000
 #define NHRP_DOWN_AFTER		3	/* unanswered refreshes */
-#define NHRP_ASK_TRIES		4
+#define NHRP_ASK_TRIES		3
 #define NHRP_NEGATIVE		20000	/* ms that a refusal is remembered */
 #define NHRP_LINGER		60000	/* ms */
 #define NHRP_LAST_WORDS		50	/* ms for what was sent to leave */
