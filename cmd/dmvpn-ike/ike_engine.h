@@ -155,6 +155,9 @@ void ike_engine_sas(const struct ike_engine *g, uint64_t now, uint64_t after,
     struct ike_sas *page);
 void ike_engine_peers(const struct ike_engine *g, uint64_t after,
     struct ike_peers *page);
+/* How many rows the two have, without making them. */
+void ike_engine_sizes(const struct ike_engine *g, uint64_t *sas,
+    uint64_t *peers);
 uint64_t ike_engine_generation(const struct ike_engine *g);
 
 /* ---- counters ---- */

@@ -158,3 +158,22 @@ ike_engine_peers(const struct ike_engine *g, uint64_t after,
 		ike_show_up(p->isa, &page->items[page->n_items++]);
 	}
 }
+
+void
+ike_engine_sizes(const struct ike_engine *g, uint64_t *sas, uint64_t *peers)
+{
+	const struct ike_peer *p, *t;
+	const struct ike_isa *s;
+	const struct ike_conn *c;
+
+	*sas = *peers = 0;
+	DL_FOREACH(g->isas, s)
+		(*sas)++;
+	LL_FOREACH(g->conns, c)
+		if (c->isa == NULL)
+			(*sas)++;
+	HASH_ITER(hh, g->peers, p, t)
+		if (p->isa != NULL && p->isa->phase == IKE_UP &&
+		    p->isa->announced)
+			(*peers)++;
+}

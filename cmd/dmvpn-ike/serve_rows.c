@@ -234,28 +234,6 @@ take_page(void *arg, const struct call *c, const void *in)
 		    p->of));
 }
 
-/* How many IKE SAs are up, and how many there are. */
-static void
-count_sas(const struct daemon *d, struct ike_status_reply *r)
-{
-	struct ike_peers peers;
-	struct ike_sas page;
-	uint64_t after = 0;
-
-	do {
-		memset(&page, 0, sizeof(page));
-		ike_engine_sas(d->engine, loop_now(d->loop), after, &page);
-		r->sas += page.n_items;
-		after = page.next;
-	} while (after != 0);
-	do {
-		memset(&peers, 0, sizeof(peers));
-		ike_engine_peers(d->engine, after, &peers);
-		r->peers += peers.n_items;
-		after = peers.next;
-	} while (after != 0);
-}
-
 static void
 take_status(void *arg, const struct call *c, const void *in)
 {
@@ -267,7 +245,7 @@ take_status(void *arg, const struct call *c, const void *in)
 	unsigned i;
 
 	(void)in;
-	count_sas(d, &r);
+	ike_engine_sizes(d->engine, &r.sas, &r.peers);
 	for (i = 0; i < IKE_C_MAX; i++) {
 		row = &r.counters[r.n_counters++];
 		snprintf(row->name, sizeof(row->name), "%s",

@@ -15,7 +15,7 @@
 #define RETRY_LAST	1000
 #define CALL_LIMIT	10000	/* ms */
 #define READ_BATCH	64
-#define QUEUE_MAX	(1024 * 1024)
+#define QUEUE_MAX	(8 * 1024 * 1024)	/* 10,000 peers stated anew */
 
 struct pending {
 	struct pending		*prev, *next;
