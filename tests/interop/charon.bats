@@ -21,7 +21,7 @@ setup() {
 }
 
 teardown() {
-	if [ -z "$BATS_TEST_COMPLETED" ]; then
+	if [ -z "${BATS_TEST_COMPLETED:-}${BATS_TEST_SKIPPED:-}" ]; then
 		tail -n 25 "$T"/*.log "$D/charon.log" >&2 || true
 	fi
 	charon_stop "$D"

@@ -13,7 +13,7 @@ setup() {
 }
 
 teardown() {
-	if [ -z "$BATS_TEST_COMPLETED" ]; then
+	if [ -z "${BATS_TEST_COMPLETED:-}${BATS_TEST_SKIPPED:-}" ]; then
 		tail -n 15 "$T"/*.log >&2 || true
 	fi
 	net_teardown
@@ -533,4 +533,42 @@ print(n)
 	done
 	on a ping -c 2 -i 0.1 -W 2 10.255.0.9
 	on c ping -c 2 -i 0.1 -W 2 10.255.0.9
+}
+
+@test "a NAT that maps anew: the peer is followed, traffic is back within 2 s" {
+	command -v nft >/dev/null || skip "nftables is not installed"
+	command -v conntrack >/dev/null || skip "conntrack is not installed"
+	ns_new a n b
+	link a:e0=10.0.1.2/24 n:e1=10.0.1.1/24
+	link n:e0=192.0.2.1/24 b:e0=192.0.2.2/24
+	gateway a 10.0.1.1
+	forward n
+	nat() {
+		on n nft -f - <<-EOF || skip "this kernel has no NAT"
+		table ip nat
+		delete table ip nat
+		table ip nat {
+			chain post {
+				type nat hook postrouting priority 100
+				oifname "e0" meta l4proto udp masquerade to $1
+			}
+		}
+		EOF
+	}
+	nat :30000-39999
+	site a
+	site b
+	mgre
+	was=$(ike b peers -j | jq -r .remote)
+	on a ping -q -i 0.01 -c 500 10.255.0.2 >"$T/ping" 3>&- &
+	p=$!
+	wait_for 5 eval '[ "$(gre b peer list -j | jq ".\"rx-packets\"")" \
+	    -gt 50 ]'
+	nat :40000-49999
+	on n conntrack -F
+	wait "$p" || true
+	cat "$T/ping"
+	[ "$(awk '/transmitted/ { print $1 - $4 }' "$T/ping")" -le 200 ]
+	[ "$(ike b peers -j | jq -r .remote)" != "$was" ]
+	ike b probe-peer "$(peer_of b)"
 }
