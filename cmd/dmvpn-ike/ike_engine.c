@@ -297,7 +297,7 @@ protected_packet(struct ike_engine *g, struct ike_isa *s, struct ike_in *in,
 	if (rc == 0)
 		return;
 	if (ike_in_parse(in, in->first, in->clear, &e) < 0)
-		in->present = ~0u;	/* no row has that: INVALID_SYNTAX */
+		in->broken = true;	/* no row takes it: INVALID_SYNTAX */
 	if (in->h.flags & IKE_FLAG_RESPONSE)
 		ike_step_response(g, s, in);
 	else

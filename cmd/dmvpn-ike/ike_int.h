@@ -365,6 +365,7 @@ struct ike_in {
 	bool			 own_kind;	/* our vendor id */
 	struct rbuf		 own_hash;
 	uint8_t			 critical;	/* unknown critical payload */
+	bool			 broken;	/* authentic, but bad syntax */
 };
 
 /* ---- a step ---- */

@@ -199,6 +199,11 @@ unexpected(struct ike_ctx *c, enum ike_phase at, enum ike_kind kind)
 	struct ike_isa *s = c->isa;
 
 	s->g->counters[IKE_C_UNEXPECTED]++;
+	if (c->in->broken && kind == IKE_RESPONSE) {
+		reason_set(&s->why, "ike", "invalid-syntax",
+		    "the peer's answer is malformed");
+		ike_isa_die(s);
+	}
 	if (kind != IKE_REQUEST || s->keys.prf_len == 0)
 		return;
 	if (!expected(at, c->in->h.exchange, kind))
@@ -208,7 +213,7 @@ unexpected(struct ike_ctx *c, enum ike_phase at, enum ike_kind kind)
 	ike_answer_notify(s, IKE_N_INVALID_SYNTAX, NULL, 0);
 	reason_set(&s->why, "ike", "invalid-syntax",
 	    "the peer's message has payloads that do not fit");
-	if (s->phase == IKE_HALF_OPEN)
+	if (s->phase == IKE_HALF_OPEN || c->in->broken)
 		ike_isa_die(s);
 }
 
@@ -217,8 +222,8 @@ ike_step_request(struct ike_engine *g, struct ike_isa *s,
     const struct ike_in *in)
 {
 	struct ike_ctx c = { .g = g, .isa = s, .x = &s->in, .in = in };
-	const struct ike_step *row = find(s->phase, in->h.exchange,
-	    IKE_REQUEST, in->present);
+	const struct ike_step *row = in->broken ? NULL : find(s->phase,
+	    in->h.exchange, IKE_REQUEST, in->present);
 
 	if (s->in.phase != IKE_IDLE)
 		return;		/* still at work on this very request */
@@ -247,7 +252,7 @@ ike_step_response(struct ike_engine *g, struct ike_isa *s,
     const struct ike_in *in)
 {
 	struct ike_ctx c = { .g = g, .isa = s, .x = &s->out, .in = in };
-	const struct ike_step *row = in->critical != 0 ? NULL :
+	const struct ike_step *row = in->critical != 0 || in->broken ? NULL :
 	    find(s->out.phase, in->h.exchange, IKE_RESPONSE, in->present);
 
 	if (row == NULL) {

@@ -330,10 +330,6 @@ nonsense_proposals_are_refused_with_a_reason(void **state)
 	assert_true(ike_proposal_weak(&p));
 }
 
-struct offer {
-	struct ike_transform	t[40];
-	size_t			n;
-};
 
 /* An SA payload's body of one proposal. */
 static struct rbuf

@@ -1,0 +1,679 @@
+#include "ike_sim.h"
+
+#include "base/text.h"
+#include "crypto/sk.h"
+#include "wire/ike_proposal.h"
+
+/* What strangers, replayers and ill-meaning members send. */
+
+#define N_RANDOM_SOURCES 200
+
+static struct sim *
+up(uint64_t seed, const struct ike_tune *tune)
+{
+	struct sim *s = sim_new(2, seed, tune);
+
+	sim_profiles(s);
+	sim_connect(s, 0, 1);
+	sim_run(s, 3000);
+	sim_one_sa(s);
+	return s;
+}
+
+static void
+inject(struct sim *s, int to, const uint8_t *b, size_t len,
+    const struct endpoint *from)
+{
+	struct endpoint local = { s->n[to].addr, from->port };
+
+	ike_engine_packet(s->n[to].g, s->now, SIM_WALL, &local, from, b, len);
+	sim_run(s, 10);
+}
+
+static struct endpoint
+stranger(unsigned n)
+{
+	uint8_t octets[4] = { 203, 0, (uint8_t)(n >> 8), (uint8_t)n };
+
+	return (struct endpoint){ addr_of(octets, 4), 500 };
+}
+
+/* A good IKE_SA_INIT request, as our own engine would send it. */
+static size_t
+init_request(uint8_t *b, size_t cap, uint64_t spi, uint8_t fill)
+{
+	struct ike_header h = { .spi_i = spi, .exchange = IKE_SA_INIT,
+	    .flags = IKE_FLAG_INITIATOR };
+	struct wbuf w = wbuf_of(b, cap);
+	struct ike_chain c = ike_chain_of(&w);
+	struct ike_proposal p;
+	uint8_t octets[32];
+
+	memset(octets, fill, sizeof(octets));
+	assert_int_equal(ike_proposal_parse("aes256gcm16-prfsha256-x25519",
+	    IKE_PROTO_IKE, &p, NULL), 0);
+	ike_header_put(&w, &h);
+	ike_put_sa(&c, &p, 1, NULL, 0);
+	ike_put_ke(&c, IKE_GROUP_X25519, octets, 32);
+	ike_put_nonce(&c, octets, 32);
+	ike_header_fill(&w, c.first, w.len);
+	assert_true(wbuf_ok(&w));
+	return w.len;
+}
+
+static void
+a_flood_gets_cookies_and_no_state_IKE_01(void **state)
+{
+	struct ike_tune tune = { .cookie_from = 10 };
+	struct sim *s = up(1, &tune);
+	struct sim_node *n = &s->n[1];
+	uint8_t b[1024];
+	struct endpoint from;
+	size_t len, in = 0, out = n->sent_bytes;
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < N_RANDOM_SOURCES; i++) {
+		from = stranger(i);
+		len = init_request(b, sizeof(b), 1000 + i, (uint8_t)(i + 1));
+		in += len;
+		inject(s, 1, b, len, &from);
+	}
+	assert_true(ike_engine_counter(n->g, IKE_C_COOKIES) >=
+	    N_RANDOM_SOURCES - 10);
+	assert_true(n->sent_bytes - out <= in * 2);
+	/* a genuine peer still comes up */
+	sim_connect(s, 1, 0);
+	sim_run(s, 40000);	/* the half-open ones are gone */
+	assert_true(sim_live(n) >= 1);
+	sim_free(s);
+}
+
+static void
+a_cookie_that_is_off_by_a_bit_gets_a_new_one_IKE_02(void **state)
+{
+	struct ike_tune tune = { .cookie_from = 1 };
+	struct sim *s = sim_new(2, 2, &tune);
+	struct ike_header h = { .spi_i = 99, .exchange = IKE_SA_INIT,
+	    .flags = IKE_FLAG_INITIATOR };
+	struct endpoint from = stranger(7);
+	uint8_t b[1024], octets[32] = { 1 }, cookie[21] = { 0 };
+	struct wbuf w = wbuf_of(b, sizeof(b));
+	struct ike_chain c = ike_chain_of(&w);
+	struct ike_proposal p;
+	size_t len;
+
+	(void)state;
+	sim_profiles(s);
+	len = init_request(b, sizeof(b), 5, 9);
+	inject(s, 1, b, len, &from);		/* one half-open */
+	ike_proposal_parse("aes256gcm16-prfsha256-x25519", IKE_PROTO_IKE, &p,
+	    NULL);
+	ike_header_put(&w, &h);
+	ike_put_notify(&c, 0, NULL, 0, IKE_N_COOKIE, cookie, 21);
+	ike_put_sa(&c, &p, 1, NULL, 0);
+	ike_put_ke(&c, IKE_GROUP_X25519, octets, 32);
+	ike_put_nonce(&c, octets, 32);
+	ike_header_fill(&w, c.first, w.len);
+	inject(s, 1, b, w.len, &from);
+	assert_int_equal(ike_engine_counter(s->n[1].g, IKE_C_COOKIES), 1);
+	sim_free(s);
+}
+
+static void
+other_versions_are_dropped_or_told_IKE_08(void **state)
+{
+	static const struct { uint8_t version; unsigned answers; } rows[] = {
+		{ 0x10, 0 }, { 0x30, 1 }, { 0xf0, 1 }, { 0x21, 1 },
+		{ 0x2f, 1 },
+	};
+	uint8_t b[1024];
+	size_t i, len;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct sim *s = sim_new(2, 3, NULL);
+		struct endpoint from = stranger(1);
+
+		sim_profiles(s);
+		len = init_request(b, sizeof(b), 5, 9);
+		b[17] = rows[i].version;
+		inject(s, 1, b, len, &from);
+		assert_int_equal(s->n[1].sent, rows[i].answers);
+		sim_free(s);
+	}
+}
+
+static void
+an_unknown_critical_payload_is_named_IKE_09(void **state)
+{
+	uint8_t b[1024];
+	size_t len;
+	unsigned critical;
+
+	(void)state;
+	for (critical = 0; critical < 2; critical++) {
+		struct sim *s = sim_new(2, 3, NULL);
+		struct endpoint from = stranger(1);
+
+		sim_profiles(s);
+		len = init_request(b, sizeof(b), 5, 9);
+		/* an IKEv1 payload number in front */
+		memmove(&b[IKE_HEADER_LEN + 4], &b[IKE_HEADER_LEN],
+		    len - IKE_HEADER_LEN);
+		b[IKE_HEADER_LEN] = b[16];
+		b[IKE_HEADER_LEN + 1] = critical ? 0x80 : 0;
+		b[IKE_HEADER_LEN + 2] = 0;
+		b[IKE_HEADER_LEN + 3] = 4;
+		b[16] = 1;
+		len += 4;
+		b[26] = (uint8_t)(len >> 8);
+		b[27] = (uint8_t)len;
+		inject(s, 1, b, len, &from);
+		assert_int_equal(s->n[1].sent, 1);
+		/* critical: a notify alone; else a whole answer */
+		assert_true(critical ? s->n[1].sent_bytes == 37 :
+		    s->n[1].sent_bytes > 100);
+		sim_free(s);
+	}
+}
+
+static void
+bad_spis_ids_and_flags_are_dropped_IKE_17(void **state)
+{
+	struct sim *s = sim_new(2, 4, NULL);
+	struct endpoint from = stranger(1);
+	uint8_t b[1024];
+	size_t len;
+	unsigned i;
+
+	(void)state;
+	sim_profiles(s);
+	len = init_request(b, sizeof(b), 0, 9);		/* SPIi 0 */
+	inject(s, 1, b, len, &from);
+	len = init_request(b, sizeof(b), 5, 9);
+	b[15] = 1;					/* SPIr not 0 */
+	inject(s, 1, b, len, &from);
+	b[15] = 0;
+	b[23] = 1;					/* message id 1 */
+	inject(s, 1, b, len, &from);
+	b[23] = 0;
+	b[19] = 0;					/* no I flag */
+	inject(s, 1, b, len, &from);
+	b[19] = IKE_FLAG_INITIATOR | IKE_FLAG_RESPONSE;
+	inject(s, 1, b, len, &from);
+	b[19] = IKE_FLAG_INITIATOR;
+	for (i = 0; i < 256; i++) {	/* exchange types */
+		if (i == IKE_SA_INIT)
+			continue;
+		b[18] = (uint8_t)i;
+		inject(s, 1, b, len, &from);
+	}
+	assert_int_equal(s->n[1].sent, 0);
+	sim_free(s);
+}
+
+static void
+our_own_request_reflected_is_dropped_IKE_16(void **state)
+{
+	struct sim *s = sim_new(2, 5, NULL);
+	struct sim_packet p;
+
+	(void)state;
+	sim_profiles(s);
+	sim_connect(s, 0, 1);
+	while (s->n_wire == 0)
+		assert_true(sim_step(s, s->now + 100));
+	p = sim_copy(&s->wire[0]);
+	inject(s, 0, p.b, p.len, &p.dst);		/* as it is */
+	p.b[19] = IKE_FLAG_RESPONSE;
+	inject(s, 0, p.b, p.len, &p.dst);
+	memcpy(&p.b[8], p.b, 8);			/* SPIr = SPIi */
+	inject(s, 0, p.b, p.len, &p.dst);
+	free(p.b);
+	sim_run(s, 3000);
+	sim_one_sa(s);
+	sim_free(s);
+}
+
+static void
+one_request_repeated_is_one_half_open_sa_IKE_18(void **state)
+{
+	struct sim *s = sim_new(2, 6, NULL);
+	struct endpoint from = stranger(1);
+	uint8_t b[1024];
+	size_t len, before;
+	unsigned i;
+
+	(void)state;
+	sim_profiles(s);
+	len = init_request(b, sizeof(b), 5, 9);
+	inject(s, 1, b, len, &from);
+	before = s->n[1].random;
+	for (i = 0; i < 1000; i++)
+		inject(s, 1, b, len, &from);
+	assert_int_equal(s->n[1].sent, 1001);
+	assert_int_equal(s->n[1].random, before);	/* no second DH */
+	/* same SPIi, another nonce: a separate one */
+	len = init_request(b, sizeof(b), 5, 10);
+	inject(s, 1, b, len, &from);
+	assert_int_equal(s->n[1].sent, 1002);
+	assert_true(s->n[1].random != before);
+	sim_free(s);
+}
+
+static enum sim_fate
+forge_init_answer(struct sim *s, const struct sim_packet *p)
+{
+	static const uint8_t zeros[8];
+	struct sim_packet c;
+
+	if (p->from != 1 || p->h.exchange != IKE_SA_INIT ||
+	    s->filter_arg != NULL)
+		return SIM_PASS;
+	s->filter_arg = s;
+	c = sim_copy(p);
+	memset(&c.b[8], 0x77, 8);		/* another SPIr */
+	assert_memory_not_equal(&c.b[8], zeros, 8);
+	sim_put(s, &c, 1);
+	return SIM_PASS;
+}
+
+static void
+a_forged_answer_does_not_keep_us_out_IKE_19(void **state)
+{
+	struct sim *s = sim_new(2, 7, NULL);
+
+	(void)state;
+	sim_profiles(s);
+	s->filter = forge_init_answer;
+	sim_connect(s, 0, 1);
+	sim_run(s, 60000);
+	sim_one_sa(s);
+	sim_free(s);
+}
+
+static void
+plain_notifies_do_not_end_an_sa_IKE_20(void **state)
+{
+	struct sim *s = up(8, NULL);
+	struct ike_sas page;
+	struct ike_header h = { .exchange = IKE_INFORMATIONAL,
+	    .flags = IKE_FLAG_RESPONSE };
+	static const uint16_t types[] = { IKE_N_INVALID_IKE_SPI,
+	    IKE_N_AUTHENTICATION_FAILED, IKE_N_INVALID_SYNTAX };
+	uint8_t b[128];
+	struct endpoint from = { s->n[1].addr, 500 };
+	unsigned i, sent;
+
+	(void)state;
+	ike_engine_sas(s->n[0].g, s->now, 0, &page);
+	h.spi_i = page.items[0].spi_i;
+	h.spi_r = page.items[0].spi_r;
+	sent = s->n[0].sent;
+	for (i = 0; i < 300; i++) {
+		struct wbuf w = wbuf_of(b, sizeof(b));
+		struct ike_chain c = ike_chain_of(&w);
+
+		h.id = i % 4;
+		h.flags = i % 2 ? IKE_FLAG_RESPONSE : 0;
+		ike_header_put(&w, &h);
+		ike_put_status(&c, types[i % 3]);
+		ike_header_fill(&w, c.first, w.len);
+		inject(s, 0, b, w.len, &from);
+	}
+	sim_run(s, 2000);
+	sim_one_sa(s);
+	assert_int_equal(s->n[0].downs, 0);
+	assert_true(s->n[0].sent - sent <= 2);	/* at most one question */
+	sim_free(s);
+}
+
+static void
+unknown_spis_get_few_answers_IKE_22(void **state)
+{
+	struct sim *s = up(9, NULL);
+	struct ike_header h = { .spi_i = 1, .spi_r = 2,
+	    .exchange = IKE_INFORMATIONAL, .flags = IKE_FLAG_INITIATOR,
+	    .next = IKE_P_SK, .length = 60 };
+	struct endpoint from = stranger(3);
+	struct endpoint local = { s->n[1].addr, 500 };
+	uint8_t b[64] = { 0 };
+	struct wbuf w = wbuf_of(b, sizeof(b));
+	unsigned i, sent = s->n[1].sent;
+
+	(void)state;
+	ike_header_put(&w, &h);
+	b[27] = 60;
+	for (i = 0; i < 10000; i++)
+		ike_engine_packet(s->n[1].g, s->now + i / 10, SIM_WALL,
+		    &local, &from, b, 60);
+	assert_true(s->n[1].sent - sent <= 10);	/* 5 a second, 1 s */
+	sent = s->n[1].sent;
+	b[19] = IKE_FLAG_RESPONSE;
+	s->now += 5000;
+	for (i = 0; i < 100; i++)
+		ike_engine_packet(s->n[1].g, s->now, SIM_WALL, &local, &from,
+		    b, 60);
+	assert_int_equal(s->n[1].sent, sent);
+	sim_free(s);
+}
+
+static uint8_t recorded[64][2048];
+static struct sim_packet record[64];
+static size_t n_record;
+
+static enum sim_fate
+record_all(struct sim *s, const struct sim_packet *p)
+{
+	(void)s;
+	if (n_record < 64 && p->len <= sizeof(recorded[0])) {
+		record[n_record] = *p;
+		memcpy(recorded[n_record], p->b, p->len);
+		n_record++;
+	}
+	return SIM_PASS;
+}
+
+static void
+a_recorded_session_replayed_changes_nothing_IKE_38(void **state)
+{
+	struct sim *s = sim_new(2, 10, NULL);
+	struct endpoint other = stranger(9);
+	size_t i, sas;
+	unsigned ups;
+
+	(void)state;
+	n_record = 0;
+	s->filter = record_all;
+	sim_profiles(s);
+	sim_connect(s, 0, 1);
+	sim_run(s, 3000);
+	s->filter = NULL;
+	sas = s->n[1].n_sa;
+	ups = s->n[1].ups;
+	for (i = 0; i < n_record; i++) {
+		inject(s, record[i].to, recorded[i], record[i].len,
+		    &record[i].src);
+		inject(s, record[i].to, recorded[i], record[i].len, &other);
+	}
+	sim_run(s, 100000);
+	assert_int_equal(s->n[1].n_sa, sas);
+	assert_int_equal(s->n[1].ups, ups);
+	sim_one_sa(s);
+	sim_free(s);
+}
+
+static void
+a_repeated_request_gets_the_same_octets_IKE_37(void **state)
+{
+	struct sim *s = up(11, NULL);
+	struct ike_close c = { .peer = 1 };
+	struct reason why;
+	size_t i, q = 64, n;
+
+	(void)state;
+	n_record = 0;
+	s->filter = record_all;
+	(void)ike_engine_probe(s->n[0].g, s->now, SIM_WALL, 1, 3, &why);
+	sim_run(s, 100);
+	for (i = 0; i < n_record; i++)
+		if (record[i].from == 0)
+			q = i;
+	assert_true(q < 64);
+	n = n_record;
+	inject(s, 1, recorded[q], record[q].len, &record[q].src);
+	assert_int_equal(n_record, n + 1);
+	assert_int_equal(record[n].len, record[n - 1].len);
+	assert_memory_equal(recorded[n], recorded[n - 1], record[n].len);
+	/* each bit wrong: dropped, and the id is not used up (IKE-23) */
+	for (i = IKE_HEADER_LEN; i < record[q].len; i++) {
+		recorded[q][i] ^= 1;
+		inject(s, 1, recorded[q], record[q].len, &record[q].src);
+		recorded[q][i] ^= 1;
+	}
+	assert_int_equal(n_record, n + 1);
+	assert_int_equal(ike_engine_close(s->n[0].g, s->now, SIM_WALL, &c,
+	    &why), 0);
+	sim_run(s, 100);
+	assert_int_equal(s->n[1].downs, 1);
+	sim_free(s);
+}
+
+static void
+two_equal_spis_are_never_used_IKE_49(void **state)
+{
+	struct sim *s = sim_new(2, 12, NULL);
+
+	(void)state;
+	s->n[0].same_random = true;	/* octets repeat within a draw */
+	sim_profiles(s);
+	sim_connect(s, 0, 1);
+	sim_run(s, 3000);
+	sim_one_sa(s);
+	sim_free(s);
+}
+
+/* ---- a member with keys: the attacker is node 0's keys in our hands ---- */
+
+static struct sk_dir member_out;
+static uint64_t member_i, member_r;
+static bool member_known;
+
+/* Take the keys from the exported line. */
+static void
+steal_keys(struct sim_node *n, const struct ike_keys *k)
+{
+	struct sk_suite suite = { .encr = IKE_ENCR_AES_GCM_16,
+	    .key_bits = 256, .prf = IKE_PRF_HMAC_SHA384 };
+	uint8_t key[64];
+	struct wbuf w = wbuf_of(key, sizeof(key));
+	const char *at = strchr(strchr(k->line, ',') + 1, ',') + 1;
+	char hex[80];
+
+	if (n->index != 0)
+		return;
+	snprintf(hex, sizeof(hex), "%.72s", at);
+	assert_int_equal(text_unhex(hex, &w, NULL), 36);
+	member_i = k->spi_i;
+	member_r = k->spi_r;
+	member_known = sk_dir_set(&member_out, &suite, rbuf_of(key, w.len),
+	    rbuf_of(NULL, 0), NULL) == 0;
+}
+
+static void
+member_event(void *arg, const struct msg_type *t, const void *m)
+{
+	if (t == &ike_keys_type)
+		steal_keys(arg, m);
+	sim_event(arg, t, m);
+}
+
+/* Node 1 with an SA up; what we send carries node 0's keys. */
+static struct sim *
+member(uint64_t seed)
+{
+	struct sim *s = sim_new(2, seed, NULL);
+	struct ike_ops ops = { .arg = &s->n[0], .random = sim_random,
+	    .local_for = sim_local_for, .send = sim_send, .call = sim_call,
+	    .event = member_event, .wanted = sim_wanted,
+	    .probed = sim_probed, .note = sim_note };
+
+	ike_engine_free(s->n[0].g);
+	s->n[0].g = ike_engine_new(&ops, NULL, s->now, NULL);
+	assert_non_null(s->n[0].g);
+	ike_engine_gre_up(s->n[0].g, s->now, SIM_WALL);
+	sim_profiles(s);
+	sim_connect(s, 0, 1);
+	sim_run(s, 3000);
+	sim_one_sa(s);
+	assert_true(member_known);
+	return s;
+}
+
+static void
+member_send(struct sim *s, uint8_t exchange, uint32_t id, uint8_t first,
+    const void *clear, size_t len)
+{
+	static uint64_t count = 1u << 20;
+	struct ike_header h = { .spi_i = member_i, .spi_r = member_r,
+	    .next = IKE_P_SK, .exchange = exchange,
+	    .flags = IKE_FLAG_INITIATOR, .id = id };
+	struct endpoint from = { s->n[0].addr, 4500 };
+	uint8_t b[4096], iv[16] = { 0 };
+	struct wbuf w = wbuf_of(b, sizeof(b)), wi = wbuf_of(iv, 8);
+	size_t sealed = sk_sealed_len(&member_out, len);
+
+	wbuf_be64(&wi, ++count);
+	h.length = (uint32_t)(IKE_HEADER_LEN + 4 + sealed);
+	ike_header_put(&w, &h);
+	wbuf_u8(&w, first);
+	wbuf_u8(&w, 0);
+	wbuf_be16(&w, (uint16_t)(4 + sealed));
+	assert_int_equal(sk_seal(&member_out, &w, 0, iv, rbuf_of(clear, len),
+	    NULL), 0);
+	inject(s, 1, b, w.len, &from);
+}
+
+static void
+rekeys_of_nothing_are_refused_IKE_39(void **state)
+{
+	static const struct { uint8_t proto, spi_len; } rows[] = {
+		{ 3, 4 }, { 0, 4 }, { 1, 4 }, { 2, 4 }, { 255, 4 },
+		{ 3, 0 }, { 3, 3 }, { 3, 8 }, { 3, 255 },
+	};
+	struct sim *s = member(20);
+	uint8_t b[2048], octets[255] = { 0xab, 0xcd };
+	struct ike_proposal p;
+	struct ike_ts ts = { .type = IKE_TS_IPV4, .protocol = 47,
+	    .port_last = 65535 };
+	size_t i;
+
+	(void)state;
+	ike_proposal_parse("aes256gcm16-noesn", IKE_PROTO_ESP, &p, NULL);
+	ts.first = ts.last = s->n[0].addr;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct wbuf w = wbuf_of(b, sizeof(b));
+		struct ike_chain c = ike_chain_of(&w);
+		unsigned sent = s->n[1].sent;
+
+		ike_put_notify(&c, rows[i].proto, octets, rows[i].spi_len,
+		    IKE_N_REKEY_SA, NULL, 0);
+		ike_put_sa(&c, &p, 1, octets, 4);
+		ike_put_nonce(&c, octets, 32);
+		ike_put_ts(&c, IKE_P_TSI, &ts, 1);
+		ike_put_ts(&c, IKE_P_TSR, &ts, 1);
+		member_send(s, IKE_CREATE_CHILD_SA, 2 + (uint32_t)i, c.first,
+		    b, w.len);
+		assert_int_equal(s->n[1].sent, sent + 1);
+		assert_int_equal(sim_live(&s->n[1]), 1);
+	}
+	sim_free(s);
+}
+
+static void
+children_without_end_are_refused_IKE_46(void **state)
+{
+	struct sim *s = member(21);
+	uint8_t b[2048], octets[32] = { 0xab, 0xcd };
+	struct ike_proposal p;
+	struct ike_ts ts = { .type = IKE_TS_IPV4, .protocol = 47,
+	    .port_last = 65535 }, tr;
+	uint32_t i;
+
+	(void)state;
+	ike_proposal_parse("aes256gcm16-noesn", IKE_PROTO_ESP, &p, NULL);
+	ts.first = ts.last = s->n[0].addr;
+	tr = ts;
+	tr.first = tr.last = s->n[1].addr;
+	for (i = 0; i < 100; i++) {
+		struct wbuf w = wbuf_of(b, sizeof(b));
+		struct ike_chain c = ike_chain_of(&w);
+
+		octets[1] = (uint8_t)i;
+		ike_put_status(&c, IKE_N_USE_TRANSPORT_MODE);
+		ike_put_sa(&c, &p, 1, octets, 4);
+		ike_put_nonce(&c, octets, 32);
+		ike_put_ts(&c, IKE_P_TSI, &ts, 1);
+		ike_put_ts(&c, IKE_P_TSR, &tr, 1);
+		member_send(s, IKE_CREATE_CHILD_SA, 2 + i, c.first, b,
+		    w.len);
+	}
+	assert_true(sim_live(&s->n[1]) > 1);
+	assert_true(sim_live(&s->n[1]) <= 8);
+	sim_free(s);
+}
+
+static void
+broken_payloads_under_good_keys_are_told_IKE_23(void **state)
+{
+	struct sim *s = member(22);
+	static const uint8_t broken[] = { 0, 0, 0, 200, 1, 2, 3 };
+	static const uint8_t deletes[] = { 0, 0, 0, 12, 3, 4, 0, 9, 1, 2, 3,
+	    4 };
+	unsigned sent = s->n[1].sent;
+
+	(void)state;
+	member_send(s, IKE_INFORMATIONAL, 2, IKE_P_DELETE, broken,
+	    sizeof(broken));
+	assert_int_equal(s->n[1].sent, sent + 1);	/* INVALID_SYNTAX */
+	assert_int_equal(s->n[1].downs, 1);
+	assert_string_equal(s->n[1].down.reason.code, "invalid-syntax");
+	sim_free(s);
+	s = member(22);
+	sent = s->n[1].sent;
+	member_send(s, IKE_INFORMATIONAL, 2, IKE_P_DELETE, deletes,
+	    sizeof(deletes));
+	assert_int_equal(s->n[1].sent, sent + 1);
+	assert_int_equal(s->n[1].downs, 1);
+	sim_free(s);
+}
+
+static void
+ids_outside_the_window_are_dropped_IKE_37(void **state)
+{
+	static const uint32_t ids[] = { 3, 4, 0, 1000, 4294967295u };
+	struct sim *s = member(23);
+	unsigned sent = s->n[1].sent;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
+		member_send(s, IKE_INFORMATIONAL, ids[i], 0, NULL, 0);
+	assert_int_equal(s->n[1].sent, sent);
+	member_send(s, IKE_INFORMATIONAL, 2, 0, NULL, 0);
+	assert_int_equal(s->n[1].sent, sent + 1);
+	sim_free(s);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_flood_gets_cookies_and_no_state_IKE_01),
+		cmocka_unit_test(
+		    a_cookie_that_is_off_by_a_bit_gets_a_new_one_IKE_02),
+		cmocka_unit_test(other_versions_are_dropped_or_told_IKE_08),
+		cmocka_unit_test(an_unknown_critical_payload_is_named_IKE_09),
+		cmocka_unit_test(our_own_request_reflected_is_dropped_IKE_16),
+		cmocka_unit_test(bad_spis_ids_and_flags_are_dropped_IKE_17),
+		cmocka_unit_test(
+		    one_request_repeated_is_one_half_open_sa_IKE_18),
+		cmocka_unit_test(a_forged_answer_does_not_keep_us_out_IKE_19),
+		cmocka_unit_test(plain_notifies_do_not_end_an_sa_IKE_20),
+		cmocka_unit_test(unknown_spis_get_few_answers_IKE_22),
+		cmocka_unit_test(
+		    broken_payloads_under_good_keys_are_told_IKE_23),
+		cmocka_unit_test(
+		    a_repeated_request_gets_the_same_octets_IKE_37),
+		cmocka_unit_test(ids_outside_the_window_are_dropped_IKE_37),
+		cmocka_unit_test(
+		    a_recorded_session_replayed_changes_nothing_IKE_38),
+		cmocka_unit_test(rekeys_of_nothing_are_refused_IKE_39),
+		cmocka_unit_test(children_without_end_are_refused_IKE_46),
+		cmocka_unit_test(two_equal_spis_are_never_used_IKE_49),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
