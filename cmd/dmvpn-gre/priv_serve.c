@@ -114,7 +114,8 @@ serve_path_mtu(struct priv_kernel *k, struct priv_link *l,
     const struct priv_request *r, struct priv_report *out, struct err *e)
 {
 	(void)l;
-	return netlink_route_mtu(k->nl, &r->prefix.addr, &out->mtu, e);
+	return netlink_route_mtu(k->nl, &r->prefix.addr, &out->mtu,
+	    &out->index, e);
 }
 
 #define NEEDS_LINK	1	/* one that was set before */

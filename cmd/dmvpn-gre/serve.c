@@ -322,6 +322,25 @@ link_done(struct packet *p, const struct wait *w,
 	gre_link_failed(&p->gre, r->link);
 }
 
+/* The way to a peer must not lead through a tunnel of ours. */
+static void
+mtu_done(struct packet *p, const struct wait *w, const struct priv_report *r)
+{
+	struct addr_buf b;
+	unsigned id;
+
+	for (id = 1; id < PATH_INTERFACES; id++)
+		if (p->gre.ifaces[id].id != 0 && r->index != 0 &&
+		    p->gre.ifaces[id].index == r->index) {
+			log_event(LEVEL_WARN, "outer-route-loop",
+			    U("peer", w->peer),
+			    T("remote", addr_text(&w->addr, &b)),
+			    T("interface", p->gre.ifaces[id].conf.interface));
+			return;
+		}
+	gre_peer_mtu(&p->gre, w->peer, r->mtu);
+}
+
 static void
 report_done(struct packet *p, const struct priv_report *r, const int *fds,
     size_t n)
@@ -336,7 +355,7 @@ report_done(struct packet *p, const struct priv_report *r, const int *fds,
 	else if (w->op == PRIV_LINK_SET)
 		link_done(p, w, r, fds, n);
 	else if (w->op == PRIV_PATH_MTU && r->error == 0)
-		gre_peer_mtu(&p->gre, w->peer, r->mtu);
+		mtu_done(p, w, r);
 	if (w->job != NULL) {
 		if (r->error != 0)
 			job_failed(w->job, r->error, r->text);

@@ -257,7 +257,7 @@ netlink_route_get(struct netlink *n, const struct addr *a,
 
 int
 netlink_route_mtu(struct netlink *n, const struct addr *a, uint32_t *mtu,
-    struct err *e)
+    int *index, struct err *e)
 {
 	struct netlink_route r;
 	struct got_route got = { &r, 0, false };
@@ -266,6 +266,7 @@ netlink_route_mtu(struct netlink *n, const struct addr *a, uint32_t *mtu,
 	if (lookup(n, a, 0, &got, e) < 0)
 		return -1;
 	*mtu = got.mtu;
+	*index = r.index;
 	if (*mtu != 0)
 		return 0;
 	if (netlink_link_by_index(n, r.index, &link, e) < 0)
