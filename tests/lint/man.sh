@@ -26,6 +26,14 @@ page_text() {
 	mandoc -T utf8 "man/$1.1" 2>/dev/null | sed 's/.\x08//g' |
 	    sed 's/\xe2\x80\x90/-/g; s/\xe2\x88\x92/-/g'
 }
+# The page, and that of dmvpn-decode where it refers to it: the options of
+# "decode" are explained there.
+pages_text() {
+	page_text "$1"
+	if grep -q '^\.Xr dmvpn-decode' "man/$1.1"; then
+		page_text dmvpn-decode
+	fi
+}
 # In the page, in roff "Cm name" or in its text.
 commands_missing() {
 	all_commands | while IFS= read -r line; do
@@ -40,7 +48,7 @@ options_missing() {
 		p=${line%% *}
 		[ -e "man/$p.1" ] || continue
 		options_of "$line" | grep -vx help | while IFS= read -r o; do
-			page_text "$p" | grep -qE -- "--$o([^a-z-]|$)" ||
+			pages_text "$p" | grep -qE -- "--$o([^a-z-]|$)" ||
 			    echo "man/$p.1: no --$o ($line)"
 		done
 	done
