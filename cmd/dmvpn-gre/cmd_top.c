@@ -125,7 +125,9 @@ print_row(struct table *t, const struct row *r)
 
 	table_cell(t, "%u", r->number);
 	table_cell(t, "%s", r->now.name[0] == '\0' ? "-" : r->now.name);
-	table_cell(t, "%s", endpoint_text(&r->now.remote, &b));
+	table_cell(t, "%s", r->now.remote.port == 0 ?
+	    addr_text(&r->now.remote.addr, &b) :
+	    endpoint_text(&r->now.remote, &b));
 	table_cell(t, "%s", human_bytes(r->rx_rate, in));
 	table_cell(t, "%llu", (unsigned long long)r->rx_pps);
 	table_cell(t, "%s", human_bytes(r->tx_rate, out));
