@@ -64,11 +64,16 @@ site() {
 	(cd "$BATS_TEST_TMPDIR" && on "$n" env PATH="$B:$PATH" "$@")
 }
 
-sites_up() {
-	local n
+# All but bringing them up: files may be changed then.
+sites_prepare() {
 	sites_certificates "$@"
 	sites_net "$@"
 	sites_files "$@"
+}
+
+sites_up() {
+	local n
+	sites_prepare "$@"
 	for n in "$@"; do
 		site "$n" dmvpn up --wait "$n.tunnel" 3>&-
 	done

@@ -1,0 +1,243 @@
+# What is wrong gives one plain sentence in "dmvpn status" and in a log, and
+# the rest keeps working.
+
+bats_require_minimum_version 1.5.0
+load lib
+load sites
+
+setup() {
+	net_setup
+	net_need_tun
+	T=$BATS_TEST_TMPDIR
+}
+
+teardown() {
+	[ -n "$BATS_TEST_COMPLETED" ] || {
+		site spoke dmvpn status >&2 || true
+		site hub dmvpn status >&2 || true
+		sites_logs
+	}
+	sites_down hub spoke
+	net_teardown
+}
+
+up() {	# NAME...
+	local n
+	for n in "$@"; do
+		site "$n" dmvpn up "$n.tunnel" 3>&-
+	done
+}
+
+status_has() {	# SITE PATTERN
+	site "$1" dmvpn status | grep -qE -- "$2"
+}
+
+log_has() {
+	cat "$T/run/$1/log/"*.log | grep -qE -- "$2"
+}
+
+# In the status and in a log of the site, within 15 s.
+says() {	# SITE PATTERN
+	wait_for 15 status_has "$1" "$2"
+	wait_for 5 log_has "$1" "$2"
+}
+
+change() {	# SITE SED-SCRIPT
+	sed -i "$2" "$T/$1.tunnel"
+}
+
+psk_sites() {	# HUB-PSK SPOKE-PSK
+	sites_prepare hub spoke
+	for n in hub spoke; do
+		(umask 077 && echo "$1" >"$T/$n.psk")
+		change "$n" "s/^identity.*/psk $n.psk/; s/^trust.*/id $n.test/"
+		shift
+	done
+	up hub spoke
+}
+
+@test "the same PSK at both sides works" {
+	psk_sites 'correct horse' 'correct horse'
+	wait_for 10 status_has spoke 'hub 10.0.0.1 .*in use'
+}
+
+@test "a wrong PSK: stage and peer, at both sides" {
+	psk_sites 'correct horse' 'battery staple'
+	says spoke '198\.51\.100\.18.*ike-auth'
+	says hub '198\.51\.100\.34.*ike-auth'
+}
+
+@test "a certificate of another CA: who signed it and who would have been believed" {
+	sites_prepare hub spoke
+	rm "$T/ca.db"
+	"$B/dmvpn-pki" init --name 'Other CA' >/dev/null
+	"$B/dmvpn-pki" issue --dns spoke.test --tunnel-address 10.0.0.2 \
+	    --subnet 192.168.2.0/24 --force --out "$T/spoke.pem" \
+	    spoke >/dev/null
+	up hub spoke
+	says hub '198\.51\.100\.34.*ike-auth'
+	says spoke '198\.51\.100\.18.*ike-auth'
+	log_has hub 'Other CA|issuer|untrusted'
+}
+
+@test "no common proposal: what was offered and what was wanted" {
+	sites_prepare hub spoke
+	echo proposals aes256gcm16-prfsha384-ecp384 >>"$T/hub.tunnel"
+	echo proposals aes128gcm16-prfsha256-x25519 >>"$T/spoke.tunnel"
+	up hub spoke
+	says spoke '198\.51\.100\.18.*no.proposal.chosen'
+	says hub '198\.51\.100\.34.*no.proposal.chosen'
+	log_has hub aes128gcm16 || status_has hub aes128gcm16
+}
+
+@test "an unreachable hub: its name and that nobody answered" {
+	sites_prepare hub spoke
+	change spoke 's/^hub .*/hub 198.51.100.45 10.0.0.1/'
+	up spoke
+	says spoke '198\.51\.100\.45'
+}
+
+@test "a hub's name that does not resolve" {
+	sites_prepare hub spoke
+	change spoke 's/^hub .*/hub hub.invalid 10.0.0.1/'
+	up spoke
+	wait_for 25 status_has spoke 'does not resolve|no answer for hub\.invalid'
+}
+
+@test "wrong NHRP authentication: registration refused, and why" {
+	sites_prepare hub spoke
+	echo secret1 >"$T/a1"
+	echo secret2 >"$T/a2"
+	echo authentication a1 >>"$T/hub.tunnel"
+	echo authentication a2 >>"$T/spoke.tunnel"
+	up hub spoke
+	wait_for 15 status_has spoke 'uthentication'
+	wait_for 15 log_has hub 'uthentication'
+}
+
+@test "port 500 in use: a sentence, and it works when the port is free again" {
+	sites_prepare hub spoke
+	ip netns exec "$NET-spoke" nc -u -l -k 500 3>&- >/dev/null </dev/null &
+	echo $! >"$NET_PIDS/nc"
+	wait_for 5 eval "ip netns exec $NET-spoke ss -uln | grep -q :500"
+	up hub
+	run site spoke dmvpn up spoke.tunnel 3>&-
+	[ "$status" -ne 0 ]
+	says spoke '500.*(in use|Address already)'
+	kill "$(pid_of nc)"
+	rm "$NET_PIDS/nc"
+	wait_for 40 status_has spoke 'hub 10.0.0.1 .*in use'
+}
+
+@test "without /dev/net/tun: a sentence that names it" {
+	sites_prepare hub spoke
+	run ip netns exec "$NET-hub" env DMVPN_RUN="$T/run/hub" \
+	    PATH="$B:$PATH" unshare -m sh -c "mount -t tmpfs none /dev/net &&
+		cd '$T' && dmvpn up hub.tunnel 3>&-"
+	[ "$status" -ne 0 ]
+	says hub '/dev/net/tun'
+}
+
+@test "without CAP_NET_ADMIN: a sentence that names it" {
+	command -v setpriv >/dev/null || skip "setpriv is not installed"
+	sites_prepare hub spoke
+	run ip netns exec "$NET-hub" env DMVPN_RUN="$T/run/hub" \
+	    PATH="$B:$PATH" setpriv --bounding-set -net_admin \
+	    --inh-caps -net_admin sh -c "cd '$T' && dmvpn up hub.tunnel 3>&-"
+	[ "$status" -ne 0 ]
+	says hub 'NET_ADMIN'
+}
+
+@test "OPS-13: a bad file for a tunnel that is up leaves it as it was" {
+	sites_up hub spoke
+	cp "$T/spoke.tunnel" "$T/good"
+	echo 'mtuu 1' >>"$T/spoke.tunnel"
+	run -100 site spoke dmvpn up spoke.tunnel
+	on lan2 ping -c 3 -i 0.1 -W 1 192.168.1.10
+	status_has spoke 'spoke  .*up'
+}
+
+@test "OPS-13: a changed file changes the tunnel without a lost packet" {
+	sites_up hub spoke
+	stream lan2 192.168.1.10
+	echo 'route 10.99.0.0/16' >>"$T/spoke.tunnel"
+	site spoke dmvpn up spoke.tunnel 3>&-
+	ip -n "$NET-spoke" route show 10.99.0.0/16 | grep -q dmvpn0
+	sed -i '/10.99/d' "$T/spoke.tunnel"
+	site spoke dmvpn up spoke.tunnel 3>&-
+	! ip -n "$NET-spoke" route show 10.99.0.0/16 | grep -q dmvpn0 || return 1
+	read -r lost _ < <(stream_end)
+	[ "$lost" -eq 0 ]
+}
+
+@test "OPS-05: a daemon that dies at start: growing pauses, a reason, the others live" {
+	sites_prepare hub spoke
+	mkdir "$T/bin"
+	cp "$B"/dmvpn* "$T/bin"
+	printf '#!/bin/sh\necho "dmvpn-nhrp: no luck today" >&2\nexit 111\n' \
+	    >"$T/bin/dmvpn-nhrp"
+	run on hub sh -c "cd '$T' && bin/dmvpn up hub.tunnel 3>&-"
+	[ "$status" -ne 0 ]
+	says hub 'no luck today'
+	status_has hub '\+ dmvpn-ike'
+	status_has hub '\+ dmvpn-gre'
+	cp "$B/dmvpn-nhrp" "$T/bin/dmvpn-nhrp.new"
+	mv "$T/bin/dmvpn-nhrp.new" "$T/bin/dmvpn-nhrp"
+	wait_for 20 status_has hub '\+ dmvpn-nhrp'
+}
+
+@test "OPS-15: as PID 1 it reaps zombies, and SIGTERM ends all within 5 s with 0" {
+	sites_prepare hub spoke
+	(cd "$T" && exec ip netns exec "$NET-hub" env DMVPN_RUN="$T/run/hub" \
+	    PATH="$B:$PATH" unshare -p -f --kill-child --mount-proc \
+	    dmvpn run hub.tunnel 3>&- >"$T/run.log" 2>&1 </dev/null) &
+	local outer=$! inner
+	echo $outer >"$NET_PIDS/run"
+	wait_for 15 status_has hub 'hub  .*up'
+	inner=$(pgrep -P "$outer")
+	nsenter -t "$inner" -p -m sh -c '(sleep 0.2 &) ; exit 0'
+	sleep 3
+	run sh -c "ps -o stat= --ppid $inner | grep -c Z"
+	[ "$output" -eq 0 ]
+	up spoke
+	wait_for 10 status_has spoke 'in use'
+	SECONDS=0
+	kill -TERM "$inner"
+	wait "$outer"
+	[ "$SECONDS" -le 5 ]
+	rm "$NET_PIDS/run"
+	run -0 ip -n "$NET-hub" -o link
+	[[ $output != *dmvpn0* ]]
+	# and the spoke was told
+	wait_for 5 log_has spoke 'ike-down'
+}
+
+@test "two tunnels share the daemons; the last down ends them" {
+	sites_up hub spoke
+	sed 's/dmvpn0/dmvpn1/; s/^key 1/key 2/; s/10\.0\.0\./10.0.1./g
+		/^lan/d; /^route/d' "$T/hub.tunnel" >"$T/hub2.tunnel"
+	sed 's/dmvpn0/dmvpn1/; s/^key 1/key 2/; s/10\.0\.0\./10.0.1./g
+		/^lan/d; /^route/d' "$T/spoke.tunnel" >"$T/spoke2.tunnel"
+	site hub dmvpn up hub2.tunnel 3>&-
+	site spoke dmvpn up spoke2.tunnel 3>&-
+	status_has spoke 'tunnel dmvpn1'
+	site spoke dmvpn down spoke2.tunnel
+	on lan2 ping -c 2 -i 0.2 -W 1 192.168.1.10
+	site spoke dmvpn down dmvpn0
+	[ ! -e "$T/run/spoke/supervisor" ]
+	run ip netns pids "$NET-spoke"
+	[ -z "$output" ]
+}
+
+@test "hooks run on up and down" {
+	sites_prepare hub spoke
+	printf '#!/bin/sh\necho "$@" "$DMVPN_TUNNEL" >>%s/hooked\n' "$T" \
+	    >"$T/my hook"
+	chmod +x "$T/my hook"
+	printf 'on-up my hook\non-down my hook\n' >>"$T/spoke.tunnel"
+	up hub
+	site spoke dmvpn up --wait spoke.tunnel 3>&-
+	wait_for 5 grep -q '^dmvpn0 up nhrp-nhs-up dmvpn0' "$T/hooked"
+	site hub dmvpn down dmvpn0
+	wait_for 15 grep -q '^dmvpn0 down nhrp-nhs-down dmvpn0' "$T/hooked"
+}
