@@ -381,8 +381,7 @@ take(struct nhrp_engine *g, struct nhrp_rx *rx, struct nhrp_cut *c,
 		return false;
 	}
 	if (!nhrp_address_ok(c->iface, &cie->proto, why) ||
-	    !nhrp_prefix_ok(c->iface, &p, why) ||
-	    !nhrp_nbma_ok(c->iface, rx->node, &cie->nbma, why))
+	    !nhrp_prefix_ok(c->iface, &p, why))
 		return false;
 	if (rx->server != NULL &&
 	    nhrp_ext_find(&rx->n, NHRP_EXT_VENDOR, &ext))
@@ -399,10 +398,21 @@ take(struct nhrp_engine *g, struct nhrp_rx *rx, struct nhrp_cut *c,
 	c->no_dial = nat.len > 0 && !c->observed;
 	if (c->no_dial)
 		c->nbma.addr = nat;
-	if (c->observed && !nhrp_nbma_ok(c->iface, rx->node,
-	    &c->nbma.addr, why))
-		return false;
-	return true;
+	/* what is dialled counts: two peers may have one private address */
+	return nhrp_nbma_ok(c->iface, rx->node, &c->nbma.addr, why);
+}
+
+/* A shortcut that is up is taken down as it was put up. */
+static void
+put_back(struct nhrp_cut *c, const struct nhrp_cut *old)
+{
+	if (old->state != NHRP_CUT_UP)
+		return;
+	c->via = old->via;
+	c->prefix = old->prefix;
+	c->nbma = old->nbma;
+	c->observed = old->observed;
+	c->claimed = old->claimed;
 }
 
 static void
@@ -427,6 +437,7 @@ answered(struct nhrp_engine *g, struct nhrp_rx *rx, struct nhrp_cut *c)
 		return;
 	}
 	if (!take(g, rx, c, &cie, why)) {
+		put_back(c, &old);
 		nhrp_refused(g, rx->iface, DIRECTION_IN, rx->node,
 		    "resolution", "invalid-reply", "reply refused: %s", why);
 		nhrp_cut_refuse(g, c, "invalid-reply", "%s", why);
@@ -444,9 +455,7 @@ answered(struct nhrp_engine *g, struct nhrp_rx *rx, struct nhrp_cut *c)
 		return;
 	}
 	/* the network moved: back to the hub's path until asked again */
-	c->via = old.via;
-	c->prefix = old.prefix;
-	c->nbma = old.nbma;
+	put_back(c, &old);
 	nhrp_cut_drop(g, c, "the answer changed", true);
 }
 
