@@ -4,6 +4,7 @@
 #include "wire/esp.h"
 
 #define MOVE_EVERY	100	/* ms: control may still be at the last one */
+#define AHEAD_MAX	(1ULL << 31)
 #define INVALID_RATE	5	/* events a second */
 #define NHRP_RATE	500	/* messages a second, of one peer */
 #define NHRP_BURST	200
@@ -116,6 +117,16 @@ in_payload(struct path_thread *t, const struct in_meta *m,
 		    sa);
 }
 
+/* With ESN a number from before the window reads as one of the next
+ * subspace (RFC 4303, appendix A2).  Nobody loses 2^31 packets in a row and
+ * keeps the SA: it is an old one, and not worth decrypting. */
+static bool
+acceptable(const struct path_sa *sa, uint64_t seq)
+{
+	return replay_check(sa->replay, seq) && (!sa->esn ||
+	    seq <= sa->replay->top || seq - sa->replay->top < AHEAD_MAX);
+}
+
 /* One ESP packet of n octets, decrypted where it stands. */
 void
 in_esp(struct path_thread *t, const struct in_meta *m, uint8_t *p, size_t n)
@@ -143,7 +154,7 @@ in_esp(struct path_thread *t, const struct in_meta *m, uint8_t *p, size_t n)
 	}
 	job.text = n - head - s->icv_len;
 	job.sequence = replay_number(sa->replay, load32(p + 4), sa->esn);
-	if (!replay_check(sa->replay, job.sequence)) {
+	if (!acceptable(sa, job.sequence)) {
 		count1(&sa->replayed, 1);
 		drop_peer(t, sa->peer, DROP_REPLAY);
 		return;

@@ -11,6 +11,8 @@
 #define TUN_F_USO6	0x40
 #endif
 
+#define SUPER	8192	/* octets: a frame that makes a batch by itself */
+
 uint32_t
 path_tap_offload(int fd)
 {
@@ -42,6 +44,10 @@ tap_read(struct path_thread *t, struct iface *i, int fd)
 		if (n <= 0)
 			break;
 		out_frame(t, i, t->frame, (size_t)n);
+		/* Sequence numbers that wait here get old while another
+		 * thread uses the SA: no longer than one super-packet. */
+		if (t->p->n_out > 1 && n > SUPER)
+			tx_flush(t);
 	}
 	tx_flush(t);
 }

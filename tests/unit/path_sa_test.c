@@ -259,6 +259,23 @@ esn_crosses_on_the_wire(void **state)
 	assert_int_equal(stat_of(&B, 0x2000).sequence_in, (1ULL << 32) + 15);
 }
 
+/* With ESN, what is older than the window is old, not forged. */
+static void
+an_old_packet_is_not_forged(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	lab_pair(&A, &B, GCM, true);
+	atomic_store(&path_sa_find(A.p, 0x1000)->sequence_out, 5000);
+	assert_true(cross(&A, &B, 2));
+	atomic_store(&path_sa_find(A.p, 0x1000)->sequence_out, 100);
+	for (i = 0; i < 3; i++)
+		assert_false(cross(&A, &B, 2));
+	assert_int_equal(stat_of(&B, 0x2000).replayed, 3);
+	assert_int_equal(stat_of(&B, 0x2000).forged, 0);
+}
+
 static struct selector
 subnet(uint8_t third)
 {
@@ -378,6 +395,8 @@ main(void)
 		    the_number_never_wraps),
 		CASE("ESP-11: ESN crosses 2^32 on the wire",
 		    esn_crosses_on_the_wire),
+		CASE("ESN: an old packet is not taken for a forged one",
+		    an_old_packet_is_not_forged),
 		CASE("tunnel mode checks selectors both ways",
 		    tunnel_mode_checks_selectors),
 		CASE("nothing leaves in clear without an SA",
