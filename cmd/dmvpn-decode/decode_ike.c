@@ -1,9 +1,11 @@
 #include "decode_ike.h"
 
+#include <errno.h>
 #include <inttypes.h>
 
 struct walk_state {
 	const struct ike_view	*view;
+	bool			 inside;	/* of SK: no further one there */
 	int			 rc;
 };
 
@@ -37,7 +39,9 @@ inside(struct doc *d, struct walk_state *s)
 	}
 	doc_in(d);
 	doc_list(d, "payloads");
+	s->inside = true;
 	payloads(d, s, v->first, v->clear);
+	s->inside = false;
 	doc_list_end(d);
 	doc_out(d);
 }
@@ -48,6 +52,11 @@ encrypted(struct doc *d, struct walk_state *s, const struct ike_payload *p)
 	struct ike_skf f;
 	struct err e;
 
+	if (s->inside) {
+		err_set(&e, EBADMSG, "encrypted payload inside another");
+		malformed(d, s, &e);
+		return;
+	}
 	if (p->type == IKE_P_SK) {
 		doc_more(d, "  %zu octets", rbuf_left(&p->body));
 		doc_num(d, "length", rbuf_left(&p->body));
