@@ -16,6 +16,19 @@
 
 #define PASS_MAX 1024
 
+/* Ends in NUL, as OpenSSL wants passphrases. */
+static struct secret *
+pass_new(const void *text, size_t len)
+{
+	struct secret *s = secret_new(len + 1);
+
+	if (s != NULL) {
+		memcpy(s->b, text, len);
+		s->len = len;
+	}
+	return s;
+}
+
 struct secret *
 cmd_passphrase(const char *file, struct err *e)
 {
@@ -28,7 +41,7 @@ cmd_passphrase(const char *file, struct err *e)
 	if (len == 0)
 		pass = err_null(err_set(e, EINVAL, "%s: its first line is "
 		    "empty", file));
-	else if ((pass = secret_copy(text->b, len)) == NULL)
+	else if ((pass = pass_new(text->b, len)) == NULL)
 		err_set(e, ENOMEM, "passphrase");
 	secret_free(text);
 	return pass;
@@ -71,7 +84,7 @@ cmd_passphrase_ask(const char *what, bool twice, struct err *e)
 	else if (twice && (ask_once(tty, "again", b, sizeof(b)) < 0 ||
 	    strcmp(a, b) != 0))
 		err_set(e, EACCES, "%s: the two differ", what);
-	else if ((pass = secret_copy(a, strlen(a))) == NULL)
+	else if ((pass = pass_new(a, strlen(a))) == NULL)
 		err_set(e, ENOMEM, "passphrase");
 	secret_wipe(a, sizeof(a));
 	secret_wipe(b, sizeof(b));

@@ -187,7 +187,7 @@ pki_agent_sign(struct pki_ring *r, uid_t uid, uint64_t now,
 	if (!is_prf_length(rbuf_left(&in->mac)))
 		return refuse(why, "sign", "invalid", n->name, "the MAC is of "
 		    "no PRF's length");
-	if (!pki_ring_take(r, n, now))
+	if (!pki_ring_take(r, n, now, PKI_COST_SIGN))
 		return refuse(why, "sign", "busy", n->name, "too many "
 		    "signatures a second");
 	if (check_fresh(n, nonce, why) < 0)
@@ -250,7 +250,7 @@ pki_agent_psk(struct pki_ring *r, uid_t uid, uint64_t now,
 		    "or a MAC of another length");
 	if (pki_agent_check(in->message, &nonce, &e) < 0)
 		return refuse(why, "psk", "invalid", n->name, e.msg);
-	if (!pki_ring_take(r, n, now))
+	if (!pki_ring_take(r, n, now, PKI_COST_PSK))
 		return refuse(why, "psk", "busy", n->name, "too many requests "
 		    "a second");
 	if ((psk = psk_for(n, in)) == NULL)

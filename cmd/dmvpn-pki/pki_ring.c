@@ -319,7 +319,8 @@ pki_ring_find(struct pki_ring *r, const char *name, uid_t uid,
 
 /* A bucket that holds one second's worth. */
 bool
-pki_ring_take(struct pki_ring *r, struct pki_entry *n, uint64_t now)
+pki_ring_take(struct pki_ring *r, struct pki_entry *n, uint64_t now,
+    uint64_t cost)
 {
 	uint64_t most = r->rate * 1000;
 
@@ -330,8 +331,8 @@ pki_ring_take(struct pki_ring *r, struct pki_entry *n, uint64_t now)
 	if (n->tokens > most)
 		n->tokens = most;
 	n->filled = now > 0 ? now : 1;
-	if (n->tokens < 1000)
+	if (n->tokens < cost)
 		return false;
-	n->tokens -= 1000;
+	n->tokens -= cost;
 	return true;
 }

@@ -73,7 +73,11 @@ int pki_ring_allow(struct pki_ring *r, const char *text, struct err *e);
 struct pki_entry *pki_ring_find(struct pki_ring *r, const char *name,
     uid_t uid, struct reason *why);
 
-/* Count one use at now (ms); false: over the rate. */
-bool pki_ring_take(struct pki_ring *r, struct pki_entry *n, uint64_t now);
+/* Count one use at now (ms); false: over the rate.  In thousandths of a
+ * signature: an IKE SA costs two MACs of a PSK, each far cheaper. */
+#define PKI_COST_SIGN	1000
+#define PKI_COST_PSK	250
+bool pki_ring_take(struct pki_ring *r, struct pki_entry *n, uint64_t now,
+    uint64_t cost);
 
 #endif

@@ -75,7 +75,9 @@ start() {
 	grep -qx 'CapPrm:	0000000000000000' "/proc/$agent/status"
 	grep -qx 'NoNewPrivs:	1' "/proc/$agent/status"
 	grep -qx 'Seccomp:	2' "/proc/$agent/status"
-	grep -qE '^Max core file size +0 +0 ' "/proc/$agent/limits"
+	# A sanitizer's run time wants its own limits.
+	grep -aq __asan_init "$B/dmvpn-pki" ||
+	    grep -qE '^Max core file size +0 +0 ' "/proc/$agent/limits"
 	[ "$(stat -c %U "/proc/$agent/environ")" = root ]
 }
 
