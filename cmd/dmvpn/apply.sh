@@ -275,10 +275,14 @@ refusal() {
 	done
 }
 
-apply_tunnel() {	# TUNNEL: all layers, from below
+# All layers, from below.  One that can not now, because its daemon is being
+# started again, is told later by its watcher; the others are not kept waiting.
+apply_tunnel() {	# TUNNEL
+	applied=0
 	for layer in $LAYERS; do
-		apply_one "$layer" "$1" || return 1
+		apply_one "$layer" "$1" || applied=1
 	done
+	return "$applied"
 }
 
 # Take one tunnel back, from above.  What is not there is no mistake.
