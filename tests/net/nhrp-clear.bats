@@ -179,3 +179,24 @@ authentication that the server has"
 		-Y _ws.malformed
 	[ -z "$output" ]
 }
+
+@test "trace shows the packets as they come and go, decoded" {
+	[ -x "$B/dmvpn-decode" ] || skip "dmvpn-decode is not built"
+	on hub "$B/dmvpn-nhrp" trace -c 4 -j >"$BATS_TEST_TMPDIR/trace" &
+	local trace=$!
+	on hub "$B/dmvpn-nhrp" events -j -n 2 >"$BATS_TEST_TMPDIR/events" &
+	local events=$!
+	wait_for 5 listening
+	both_up
+	wait "$trace"
+	wait "$events"
+	grep -q registration-request "$BATS_TEST_TMPDIR/trace"
+	grep -q registration-reply "$BATS_TEST_TMPDIR/trace"
+	[ "$(grep -c '"event":"nhrp-registered"' \
+		"$BATS_TEST_TMPDIR/events")" = 2 ]
+}
+
+# Both of the hub's watchers are connected, besides nobody else.
+listening() {
+	[ "$(on hub ss -x -a | grep -c 'run/hub/nhrp.sock')" -ge 3 ]
+}
