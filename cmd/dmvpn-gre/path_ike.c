@@ -117,7 +117,8 @@ path_ike_send(struct path *p, const struct endpoint *remote,
 	tx_control(&mh, ctl, local, v6, 0, 0);
 	/* A first error may be an old one, about another datagram. */
 	for (tries = 0; tries < 3; tries++)
-		if (sendmsg(fd, &mh, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+		if (sendmsg(fd, &mh, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 ||
+		    (errno == EMSGSIZE && tx_send_cut(fd, v6, &mh)))
 			return 0;
 	return err_sys(e, "send IKE on port 4500");
 }

@@ -375,6 +375,8 @@ uint8_t *tx_reserve(struct path_thread *t, size_t n);
 void tx_commit(struct path_thread *t, const struct tx_msg *how,
     const uint8_t *at, size_t n);
 void tx_flush(struct path_thread *t);
+/* Let IP fragment this one datagram, too big for the path; false: errno. */
+bool tx_send_cut(int fd, bool v6, const struct msghdr *mh);
 size_t tx_control(struct msghdr *mh, uint8_t *ctl, const struct addr *local,
     bool v6, uint16_t segment, uint8_t tos);
 

@@ -200,10 +200,10 @@ segment_failed(struct path_thread *t, int fd, const struct tx_msg *m,
 
 /* Too big for the path, but it must go: let IP fragment this one.  Another
  * thread's datagram may slip through meanwhile; it is cut, no worse. */
-static bool
-send_cut(int fd, const struct tx_msg *m, struct msghdr *mh)
+bool
+tx_send_cut(int fd, bool v6, const struct msghdr *mh)
 {
-	bool v6 = m->route->c.remote.addr.len == 16, ok;
+	bool ok;
 	int level = v6 ? IPPROTO_IPV6 : IPPROTO_IP;
 	int name = v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER;
 	int dont = v6 ? IPV6_PMTUDISC_DONT : IP_PMTUDISC_DONT;
@@ -228,7 +228,8 @@ refused(struct path_thread *t, int fd, unsigned i, int why, int *tries)
 	if (why == EAGAIN && (*tries)++ < 1)
 		return poll(&pfd, 1, SEND_WAIT) > 0;
 	if (m->cut && why == EMSGSIZE &&
-	    send_cut(fd, m, &t->tx.mm[i].msg_hdr))
+	    tx_send_cut(fd, m->route->c.remote.addr.len == 16,
+	    &t->tx.mm[i].msg_hdr))
 		return false;
 	if (m->count > 1 && (why == EIO || why == EINVAL ||
 	    why == EMSGSIZE || why == ENOPROTOOPT || why == EOPNOTSUPP)) {

@@ -1,4 +1,7 @@
 #include <errno.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
 
 #include "path_lab.h"
 #include "wire/ip_icmp.h"
@@ -691,6 +694,39 @@ without_udp_segment_too(void **state)
 	assert_memory_equal(got + HEAD, frame + HEAD, n - HEAD);
 }
 
+/* IKE with certificates may be larger than the path takes. */
+static void
+large_ike_is_fragmented(void **state)
+{
+	static uint8_t ike[6000];
+	struct ifreq r = { .ifr_name = "lo" };
+	struct endpoint to = lab_at(0);
+	struct path_event ev;
+	int fd;
+
+	(void)state;
+	if (unshare(CLONE_NEWNET) < 0)
+		skip();
+	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	r.ifr_flags = IFF_UP;
+	assert_int_equal(ioctl(fd, SIOCSIFFLAGS, &r), 0);
+	r.ifr_mtu = 1500;
+	assert_int_equal(ioctl(fd, SIOCSIFMTU, &r), 0);
+	close(fd);
+	path_socket_remove(A.p, PATH_UDP4);
+	path_socket_remove(B.p, PATH_UDP4);
+	assert_int_equal(path_socket_add(A.p, PATH_UDP4, lab_udp(&A.port),
+	    NULL), 0);
+	assert_int_equal(path_socket_add(B.p, PATH_UDP4, lab_udp(&to.port),
+	    NULL), 0);
+	memset(ike, 0x42, sizeof(ike));
+	assert_int_equal(path_ike_send(A.p, &to, NULL, rbuf_of(ike,
+	    sizeof(ike)), NULL), 0);
+	lab_turn(&B);
+	assert_true(lab_event(&B, PATH_IKE, &ev));
+	assert_int_equal(rbuf_left(&ev.data), sizeof(ike));
+}
+
 #define CASE(name, f) { name, f, setup, teardown, NULL }
 
 int
@@ -734,6 +770,9 @@ main(void)
 		    without_udp_segment_too),
 		CASE("keepalives when nothing else is sent",
 		    keepalives_when_nothing_else_is_sent),
+		/* The last one: it leaves the network namespace. */
+		CASE("IKE larger than the path's MTU is fragmented",
+		    large_ike_is_fragmented),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
