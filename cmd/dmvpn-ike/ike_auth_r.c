@@ -183,7 +183,7 @@ ike_r_signed(struct ike_ctx *c)
 	}
 	if (ike_peer_take(s, &c->e) < 0 || ike_child_install(s, true,
 	    s->in.child, rbuf_of(NULL, 0), ike_secret_view(s->ni),
-	    ike_secret_view(s->nr), false, &c->e) == 0)
+	    ike_secret_view(s->nr), true, &c->e) == 0)
 		return refuse(c, "failed", c->e.msg);
 	return IKE_WAIT;
 }

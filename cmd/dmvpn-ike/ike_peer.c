@@ -7,6 +7,7 @@
  * Peers: authenticated identities on a path, by number.  An identity that
  * comes back gets its number again.
  */
+#define HANDOVER	2000	/* ms that the SA of before is kept */
 #define DRAIN		5000	/* ms for packets on the SAs of orphans */
 #define REMEMBER	3600000	/* ms that the number of one who left is kept */
 #define CROSSING	5000	/* ms until the loser of two SAs is closed */
@@ -324,6 +325,17 @@ settle_crossing(struct ike_isa *a, struct ike_isa *b)
 		    CROSSING);
 }
 
+/* The peer began anew, but has our answer not yet: until it sends on the new
+ * SA, or should have, we send on the old one.  (The new one is standby.) */
+static void
+retire(struct ike_isa *t)
+{
+	reason_set(&t->why, "ike-auth", "replaced", "the peer began anew");
+	ike_task_drop(t);
+	t->phase = IKE_REPLACED;
+	ike_timer_set(t->g, &t->life, t->g->now + HANDOVER);
+}
+
 void
 ike_peer_settle(struct ike_isa *s)
 {
@@ -337,7 +349,9 @@ ike_peer_settle(struct ike_isa *s)
 		    !ident_equal(t->ident, s->ident) ||
 		    strcmp(t->peer->profile, s->profile->set.profile) != 0)
 			continue;
-		if (claim || t->dead_peer) {
+		if (claim && !t->dead_peer && t->peer == s->peer) {
+			retire(t);
+		} else if (claim || t->dead_peer) {
 			reason_set(&t->why, "ike-auth", "replaced",
 			    "the peer began anew");
 			ike_isa_die(t);
