@@ -123,8 +123,12 @@ apply_store(const struct verify_what *w, struct verdict *v)
 	snprintf(v->checks[VERDICT_REVOCATION].text,
 	    sizeof(v->checks[VERDICT_REVOCATION].text), w->revoked ?
 	    "the store says it is revoked" : "not revoked in the store");
-	if (w->revoked && v->code == VERDICT_OK)
-		v->code = VERDICT_REVOKED;
+	if (!w->revoked || v->code != VERDICT_OK)
+		return;
+	v->code = VERDICT_REVOKED;
+	memset(&v->blocks, 0, sizeof(v->blocks));
+	snprintf(v->fix, sizeof(v->fix), "issue a new certificate if the peer "
+	    "may come back");
 }
 
 /* The record that both renderers show. */

@@ -415,6 +415,7 @@ patterns_admit_what_they_say(void **state)
 		{ "a.b.EXAMPLE.org", "*.example.org", true },
 		{ "example.org", "*.example.org", false },
 		{ "aexample.org", "*.example.org", false },
+		{ "@.example.org", "*.example.org", false },
 		{ "a.example.org.evil", "*.example.org", false },
 		{ "a@example.org", "*.example.org", false },
 		{ "a@example.org", "*@example.org", true },
