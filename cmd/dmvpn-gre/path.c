@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -287,6 +288,9 @@ thread_main(void *arg)
 {
 	struct path_thread *t = arg;
 
+	/* For top and ps; without it all goes on. */
+	(void)prctl(PR_SET_NAME, !t->out ? "path-in" : t->in ? "path" :
+	    "path-out");
 	while (!atomic_load_explicit(&t->p->stop, memory_order_relaxed))
 		path_turn(t, -1);
 	path_epoch_offline(&t->quiet);
