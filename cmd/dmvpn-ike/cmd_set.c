@@ -138,6 +138,8 @@ profile_set(int argc, char **argv)
 		  &o.child_lifetime, 0, 4294967 },
 		{ 0, "keepalive", "TIME", "behind a NAT, 20s", OPT_TIME,
 		  &o.keepalive, 0, 3600 },
+		{ 0, "rate", "BIT/S", "towards each peer; 8,000 is the least",
+		  OPT_NUM, &p.rate, 8000, UINT64_MAX },
 		{ 0, "raw-esp", NULL, "protocol 50 where no NAT is",
 		  OPT_FLAG, &p.raw_esp, 0, 0 },
 		{ 0, "local", "ADDR", "our address", OPT_ADDR, &p.local, 0,

@@ -168,6 +168,7 @@ ike_peer_state(struct ike_peer *p)
 	m.keepalive = s->nat_local ? set->keepalive != 0 ? set->keepalive :
 	    KEEPALIVE : 0;
 	m.fixed = !s->nat_remote;
+	m.rate = set->rate;
 	m.blob = rbuf_of(p->profile, strlen(p->profile));
 	p->stated = true;
 	s->g->ops.call(s->g->ops.arg, 0, &gre_peer_set_type, &m);

@@ -166,6 +166,8 @@ profile_args() {	# PROFILE
 	arg_each peer-id --peer-id
 	! is_yes need-blocks no || arg --need-blocks
 	! is_yes raw-esp no || arg --raw-esp
+	rate=$(conf qos)
+	[ -z "$rate" ] || arg --rate "$(bits_of "$rate")"
 	where=$(local_address)
 	[ -z "$where" ] || arg --local "$where"
 }

@@ -254,14 +254,20 @@ check_network() {
 	fi
 }
 
-# 10M, 512k, 1G, or bits per second.
-check_rate() {
+# 512k, 10M, 1G, or bits per second.
+bits_of() {
 	case $1 in
-	*[kMG]) rate_number=${1%?} ;;
-	*) rate_number=$1 ;;
+	*k) say "${1%k}000" ;;
+	*M) say "${1%M}000000" ;;
+	*G) say "${1%G}000000000" ;;
+	*) say "$1" ;;
 	esac
-	is_number "$rate_number" 1 4294967295 ||
-		bad "$wrong" 'a rate, such as 512k, 10M or 1G bit/s'
+}
+
+check_rate() {
+	{ is_number "${1%[kMG]}" 1 4294967295 &&
+		[ "$(bits_of "$1")" -ge 8000 ]; } ||
+		bad "$wrong" 'a rate of 8k or more, such as 512k, 10M or 1G bit/s'
 }
 
 check_hub() {

@@ -317,12 +317,11 @@ ensure_supervisor() {
 	fi </dev/null >>"$RUN/log/dmvpn.log" 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- \
 		8>&- 9>&- &
 	starting=$!
-	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 \
-		21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40 \
-		41 42 43 44 45 46 47 48 49 50 51 52 53 54 55 56 57 58 59 60; do
-		[ ! -e "$SUP/ready" ] || return 0
+	until_seconds=$(($(uptime_seconds) + 30))
+	until [ -e "$SUP/ready" ]; do
 		kill -0 "$starting" 2>/dev/null || break
-		nap 0.5
+		[ "$(uptime_seconds)" -lt "$until_seconds" ] || break
+		nap 0.05
 	done
 	[ -e "$SUP/ready" ] || fail 111 "the supervisor did not start: $(
 		tail -n 1 "$RUN/log/dmvpn.log")"

@@ -293,8 +293,8 @@ bring_up() {
 	on spoke1 dmvpn up --wait spoke1.tunnel
 	on spoke2 dmvpn up --wait spoke2.tunnel
 	ms=$((($(date +%s%N) - began) / 1000000))
-	held "dmvpn up on each, one file of 7 to 9 lines (${ms} ms for all three)" \
-		"$(sed 's/$/; /' spoke1.tunnel | tr -d '\n' | sed 's/; $//')"
+	held "dmvpn up on each site, from one short file ($ms ms for all three)" \
+		"hub.tunnel has $(wc -l <hub.tunnel) lines and names no spoke, spoke1.tunnel has $(wc -l <spoke1.tunnel)"
 }
 registered_both() {
 	[ "$(on hub dmvpn-nhrp cache -j | grep -c '"kind":"registered"')" -eq 2 ]
@@ -327,7 +327,7 @@ show_shortcut() {
 	rc=0
 	[ "$(received "$out")" = 150 ] && [ "$first" = 61 ] || rc=1
 	verdict $rc 'ping from LAN to LAN goes through the hub at first' \
-		"$(printf '%s\n' "$out" | grep -m 1 'ttl='): three routers, 64 - 3"
+		"icmp_seq=1 ttl=$first: three routers on the way"
 	rc=0
 	grep -q '"event":"nhrp-redirected"' nhrp.events &&
 		grep -q '"event":"nhrp-shortcut-up"' nhrp.events || rc=1
@@ -337,7 +337,7 @@ $(json_of nhrp-shortcut-up prefix) via $(json_of nhrp-shortcut-up via) at $(json
 	rc=0
 	[ "$(received "$out")" = 150 ] && [ "$last" = 62 ] || rc=1
 	verdict $rc 'the same ping then goes directly, and not one packet was lost' \
-		"$(printf '%s\n' "$out" | grep 'packets transmitted'), last TTL $last"
+		"$(printf '%s\n' "$out" | grep 'packets transmitted' | sed 's/, time.*//'), last TTL $last"
 	end_of "$events"
 	capture_end "$lan_capture"
 }
@@ -473,7 +473,8 @@ show_tunnel_mode() {
 	[ "$(received "$out")" = 20 ] && [ "$(packets direct.pcap "$ESP")" -ge 40 ] &&
 		! grep -aq "$MARK" direct.pcap || rc=1
 	verdict $rc 'LAN to LAN through the first headend, as ESP' \
-		"$(printf '%s\n' "$out" | grep 'packets transmitted'); $(packets direct.pcap "$ESP") ESP packets seen, the marker 0 times"
+		"$(printf '%s\n' "$out" | grep 'packets transmitted' | sed 's/, time.*//')
+$(packets direct.pcap "$ESP") ESP packets seen, the marker in none"
 }
 
 show_failover() {
@@ -496,7 +497,7 @@ show_failover() {
 	rc=0
 	[ "$(received "$out")" = 20 ] || rc=1
 	verdict $rc 'and the LANs talk again' \
-		"$(printf '%s\n' "$out" | grep 'packets transmitted')"
+		"$(printf '%s\n' "$out" | grep 'packets transmitted' | sed 's/, time.*//')"
 }
 uses_second() {
 	on remote dmvpn-dpd status -j | grep '"in-use":true' |

@@ -241,3 +241,12 @@ psk_sites() {	# HUB-PSK SPOKE-PSK
 	site hub dmvpn down dmvpn0
 	wait_for 15 grep -q '^dmvpn0 down nhrp-nhs-down dmvpn0' "$T/hooked"
 }
+
+@test "qos: what goes to each peer is shaped" {
+	sites_prepare hub spoke
+	echo qos 5M >>"$T/hub.tunnel"
+	up hub
+	site spoke dmvpn up --wait spoke.tunnel 3>&-
+	run -0 ip netns exec "$NET-hub" tc class show dev dmvpn0
+	[[ $output == *'rate 5Mbit'* ]] || skip "this kernel has no HTB"
+}
