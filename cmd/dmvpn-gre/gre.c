@@ -5,7 +5,8 @@
 #include <string.h>
 
 #define TICK_MS 1000
-#define SETTLE_MS 20		/* changes of a burst are taken together */
+#define SETTLE_MS 20		/* changes of a burst are taken together, */
+#define SETTLE_MAPS 256		/* where each would take long */
 
 void
 gre_init(struct gre *g, struct path *path, const struct gre_ops *ops)
@@ -183,12 +184,13 @@ maps_expire(struct gre *g, uint64_t now)
 
 /* A mark becomes a time; true when the time has come. */
 static bool
-is_due(uint64_t *at, uint64_t now, uint64_t *next)
+is_due(const struct gre *g, uint64_t *at, uint64_t now, uint64_t *next)
 {
 	if (*at == 0)
 		return false;
 	if (*at == GRE_SOON)
-		*at = now + SETTLE_MS;
+		*at = now + (HASH_COUNT(g->maps) < SETTLE_MAPS ? 0 :
+		    SETTLE_MS);
 	if (*at <= now)
 		return true;
 	if (*at < *next)
@@ -209,9 +211,9 @@ gre_tick(struct gre *g, uint64_t now)
 		i = &g->ifaces[id];
 		if (i->id == 0)
 			continue;
-		if (is_due(&i->multicast_at, now, &next))
+		if (is_due(g, &i->multicast_at, now, &next))
 			multicast_flush(g, i);
-		if (is_due(&i->mtu_at, now, &next))
+		if (is_due(g, &i->mtu_at, now, &next))
 			mtu_flush(g, i);
 	}
 	return next;
