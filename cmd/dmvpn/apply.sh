@@ -127,10 +127,25 @@ apply_gre() {
 	apply_routes
 }
 
-# A spoke's routes lead to its first hub; shortcuts are more specific.
+# The first hub of the file that took our registration, else the first.
+best_hub() {
+	ups=$(call dpd overview -j --role spoke "$T" 2>/dev/null </dev/null |
+		sed -n '/"kind":"hub"/{/"in-use":true/s/.*"name":"\([^"]*\)".*/\1/p;}')
+	for hub in $(conf hub | sed 's/.* //'); do
+		for one in $ups; do
+			[ "$one" != "$hub" ] || {
+				say "$hub"
+				return 0
+			}
+		done
+	done
+	conf hub | sed -n '1s/.* //p'
+}
+
+# A spoke's routes lead to a hub; shortcuts are more specific.
 apply_routes() {
-	[ "$ROLE" = spoke ] && [ -n "$(conf route)" ] || return 0
-	via=$(conf hub | sed -n '1s/.* //p')
+	{ [ "$ROLE" = spoke ] && [ -n "$(conf route)" ]; } || return 0
+	via=$(best_hub)
 	conf route | while IFS= read -r one; do
 		call gre route set --owner "dmvpn.$T" --via "$via" \
 			"$T" "$one" || exit 1

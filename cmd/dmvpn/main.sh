@@ -251,6 +251,17 @@ events() {
 		--from nhrp --from dpd "$@"
 }
 
+# These have no option of their own.
+no_options() {	# COMMAND ARGUMENT
+	case $1:${2:-} in
+	check:-* | down:-* | run:-*)
+		usage_error "$1: option $2 is not known" "$1 --help"
+		;;
+	logs:-f | logs:--follow) ;;
+	logs:-*) usage_error "logs: option $2 is not known" 'logs [-f] [NAME]' ;;
+	esac
+}
+
 main() {
 	find_home
 	command=${1:-}
@@ -259,6 +270,7 @@ main() {
 	:* | -*) ;;
 	*:-h | *:--help) command_help "$command"; return ;;
 	esac
+	no_options "$command" "$@"
 	case $command in
 	check | up | down | status | run | logs | events) "$command" "$@" ;;
 	supervise) supervise ;;

@@ -365,6 +365,10 @@ take_event() {	# LINE
 	tunnel=${tunnel%.standby}
 	[ -n "$tunnel" ] && [ -f "$RUN/tunnels/$tunnel" ] || return 0
 	select_tunnel "$tunnel"
+	case $event:$(conf hub | wc -l) in
+	nhrp-nhs-*:[01]) ;;
+	nhrp-nhs-*) apply_routes >/dev/null 2>&1 </dev/null || : ;;
+	esac
 	case $event:$ROLE in
 	nhrp-nhs-up:spoke | ike-up:headend) run_hooks on-up ;;
 	nhrp-nhs-down:spoke | ike-down:headend | ike-down:remote)

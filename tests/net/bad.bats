@@ -186,6 +186,10 @@ psk_sites() {	# HUB-PSK SPOKE-PSK
 	wait_for 20 status_has hub '\+ dmvpn-nhrp'
 }
 
+no_zombies() {
+	! ps -o stat= --ppid "$1" | grep -q Z
+}
+
 @test "OPS-15: as PID 1 it reaps zombies, and SIGTERM ends all within 5 s with 0" {
 	sites_prepare hub spoke
 	(cd "$T" && exec ip netns exec "$NET-hub" env DMVPN_RUN="$T/run/hub" \
@@ -195,10 +199,8 @@ psk_sites() {	# HUB-PSK SPOKE-PSK
 	echo $outer >"$NET_PIDS/run"
 	wait_for 15 status_has hub 'hub  .*up'
 	inner=$(pgrep -P "$outer")
-	nsenter -t "$inner" -p -m sh -c '(sleep 0.2 &) ; exit 0'
-	sleep 3
-	run sh -c "ps -o stat= --ppid $inner | grep -c Z"
-	[ "$output" -eq 0 ]
+	nsenter -t "$inner" -p -m sh -c '(true &) ; exit 0'
+	wait_for 5 no_zombies "$inner"
 	up spoke
 	wait_for 10 status_has spoke 'in use'
 	SECONDS=0

@@ -15,8 +15,14 @@ teardown() {
 	for n in spoke1 spoke2 hub; do
 		[ ! -e "$NET_PIDS/$n" ] || kill -TERM "$(pid_of "$n")" || true
 	done
-	sleep 1
+	for n in spoke1 spoke2 hub; do
+		wait_for 3 nobody_in "$n" || true
+	done
 	net_teardown
+}
+
+nobody_in() {
+	[ -z "$(ip netns pids "$NET-$1" 2>/dev/null)" ]
 }
 
 certificate() {	# NAME TUNNEL-ADDRESS SUBNET

@@ -192,7 +192,7 @@ lossless() {
 	ike b profile set p -i dmvpn0 --identity me --accept
 	ike a profile set p -i dmvpn0 --identity me
 	run -1 --separate-stderr ike a connection set hub -p p \
-	    --remote 192.0.2.2 --wait 15
+	    --remote 192.0.2.2 --wait 4
 	[[ $stderr == *authentication* || $stderr == *AUTH* ]]
 	wait_for 5 eval 'ike b why 192.0.2.1'
 	run -0 ike b why -j 192.0.2.1
@@ -214,7 +214,7 @@ lossless() {
 	ike a profile set p -i dmvpn0 --identity me \
 	    --proposal aes128-sha256-modp2048
 	run -1 --separate-stderr ike a connection set hub -p p \
-	    --remote 192.0.2.2 --wait 15
+	    --remote 192.0.2.2 --wait 4
 	[[ $stderr == *proposal* ]]
 	wait_for 5 ike b why 192.0.2.1
 	run -0 ike b why -j 192.0.2.1
@@ -234,7 +234,7 @@ lossless() {
 	ike a profile set p -i ipsec0 --identity me --mode tunnel \
 	    --local-ts 172.16.0.0/16 --remote-ts 172.17.0.0/16
 	run -1 --separate-stderr ike a connection set hub -p p \
-	    --remote 192.0.2.2 --wait 15
+	    --remote 192.0.2.2 --wait 4
 	[[ $stderr == *selector* ]]
 }
 

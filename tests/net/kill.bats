@@ -46,7 +46,7 @@ registered() {
 		kill_layer hub "$layer"
 	done
 	wait_for 10 registered
-	sleep 3
+	stream_on 300
 	measure
 	[ "$lost" -eq 0 ]
 }
@@ -57,7 +57,7 @@ registered() {
 	for layer in dpd nhrp pki ike; do
 		kill_layer spoke "$layer"
 	done
-	sleep 3
+	stream_on 300
 	measure
 	[ "$lost" -eq 0 ]
 }
@@ -70,7 +70,7 @@ packet_half() {	# SITE
 	sites_up hub spoke
 	stream lan2 192.168.1.10
 	kill -KILL "$(packet_half spoke)"
-	sleep 4
+	stream_on 300
 	measure
 	[ "$gap" -le 2000 ]
 }
@@ -79,7 +79,7 @@ packet_half() {	# SITE
 	sites_up hub spoke
 	stream lan2 192.168.1.10
 	kill -KILL "$(packet_half hub)"
-	sleep 4
+	stream_on 300
 	measure
 	[ "$gap" -le 2000 ]
 }

@@ -104,6 +104,19 @@ stream() {	# FROM TO-ADDRESS
 	wait_for 5 grep -q 'icmp_seq=20 ' "$BATS_TEST_TMPDIR/stream"
 }
 
+# N packets more were sent.
+stream_on() {
+	local now
+	now=$(grep -o 'icmp_seq=[0-9]*' "$BATS_TEST_TMPDIR/stream" | tail -n 1)
+	wait_for 30 stream_past $((${now#*=} + $1))
+}
+
+stream_past() {
+	local now
+	now=$(grep -o 'icmp_seq=[0-9]*' "$BATS_TEST_TMPDIR/stream" | tail -n 1)
+	[ "${now#*=}" -ge "$1" ]
+}
+
 stream_end() {
 	local p
 	p=$(pid_of stream)
