@@ -30,6 +30,7 @@
 #define IKE_WIRE_MAX		15360	/* one datagram, as in gre-ike-send */
 #define IKE_CLEAR_MAX		49152	/* payloads of one message */
 #define IKE_PEERS_MAX		49151
+#define IKE_BUCKETS		4096	/* of peers, by identity */
 #define IKE_PORT		500
 #define IKE_PORT_NAT		4500
 #define IKE_VENDOR_LEN		36	/* 16 octets of name, 20 of hash */
@@ -281,6 +282,7 @@ struct ike_isa {
 	struct ike_isa		*rival;		/* peer's rekey of this SA */
 	struct secret		*lowest;	/* nonce of the rekey exchange */
 	struct reason		 why;
+	struct ike_isa		*peer_next;	/* of the same peer */
 	struct ike_isa		*prev, *next;	/* of the engine */
 };
 
@@ -299,8 +301,10 @@ struct ike_peer {
 	struct endpoint		 remote, local;
 	enum gre_encap		 encap;
 	struct ike_isa		*isa;		/* the one that speaks for it */
+	struct ike_isa		*isas;		/* all of them, by peer_next */
 	struct ike_orphan	*orphans;
 	struct ike_timer	 life;		/* orphans: then they go */
+	struct ike_peer		*same;		/* of its bucket */
 	UT_hash_handle		 hh;		/* by number */
 };
 
@@ -332,6 +336,7 @@ struct ike_engine {
 	struct ike_auth_state	*by_init;
 	struct ike_csa		*by_child;
 	struct ike_peer		*peers;
+	struct ike_peer		*by_identity[IKE_BUCKETS];
 	struct ike_wait		*waits;
 	uint64_t		 taken[IKE_PEERS_MAX / 64 + 1];
 	bool			 gre_up;

@@ -446,6 +446,8 @@ ike_isa_adopt(struct ike_isa *from, struct ike_isa *to)
 	from->conn = NULL;
 	if (to->peer == NULL && from->peer != NULL) {
 		to->peer = from->peer;
+		LL_DELETE2(to->peer->isas, from, peer_next);
+		LL_PREPEND2(to->peer->isas, to, peer_next);
 		if (to->peer->isa == from)
 			to->peer->isa = to;
 		from->peer = NULL;

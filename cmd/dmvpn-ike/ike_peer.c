@@ -22,6 +22,24 @@ ike_peer_find(struct ike_engine *g, uint16_t number)
 	return p;
 }
 
+/* The bucket of an identity (FNV-1a). */
+static struct ike_peer **
+bucket(struct ike_engine *g, const char *identity)
+{
+	uint32_t h = 2166136261u;
+
+	for (; *identity != '\0'; identity++)
+		h = (h ^ (uint8_t)*identity) * 16777619u;
+	return &g->by_identity[h % IKE_BUCKETS];
+}
+
+static bool
+is_of(const struct ike_peer *p, const char *identity, const char *profile)
+{
+	return strcmp(p->identity, identity) == 0 &&
+	    strcmp(p->profile, profile) == 0;
+}
+
 static void
 mark(struct ike_engine *g, uint16_t number, bool taken)
 {
@@ -76,6 +94,7 @@ peer_free(struct ike_engine *g, struct ike_peer *p)
 	}
 	ike_timer_fini(g, &p->life);
 	HASH_DEL(g->peers, p);
+	LL_DELETE2(*bucket(g, p->identity), p, same);
 	mark(g, p->number, false);
 	free(p);
 }
@@ -129,6 +148,7 @@ peer_new(struct ike_engine *g, uint16_t number, const char *identity,
 	snprintf(p->profile, sizeof(p->profile), "%s", profile);
 	mark(g, number, true);
 	HASH_ADD(hh, g->peers, number, sizeof(p->number), p);
+	LL_PREPEND2(*bucket(g, p->identity), p, same);
 	return p;
 }
 
@@ -212,12 +232,11 @@ same_path(const struct ike_peer *p, const struct ike_isa *s)
 static struct ike_peer *
 find_old(struct ike_engine *g, const struct ike_isa *s, const char *identity)
 {
-	struct ike_peer *p, *t, *best = NULL;
+	struct ike_peer *p, *best = NULL;
 	bool claim = s->auth != NULL && s->auth->initial_contact;
 
-	HASH_ITER(hh, g->peers, p, t) {
-		if (strcmp(p->identity, identity) != 0 ||
-		    strcmp(p->profile, s->profile->set.profile) != 0)
+	LL_FOREACH2(*bucket(g, identity), p, same) {
+		if (!is_of(p, identity, s->profile->set.profile))
 			continue;
 		if (same_path(p, s))
 			return p;
@@ -252,6 +271,7 @@ ike_peer_take(struct ike_isa *s, struct err *e)
 	if (p->orphans != NULL)
 		ike_timer_set(g, &p->life, g->now + g->tune.orphan_life);
 	s->peer = p;
+	LL_PREPEND2(p->isas, s, peer_next);
 	set_path(p, s);
 	ike_peer_state(p);
 	return 0;
@@ -281,11 +301,12 @@ ike_peer_leave(struct ike_isa *s)
 	if (p == NULL)
 		return;
 	s->peer = NULL;
+	LL_DELETE2(p->isas, s, peer_next);
 	if (p->isa != s)
 		return;
 	p->isa = NULL;
-	DL_FOREACH(s->g->isas, t)
-		if (t != s && t->peer == p && t->phase != IKE_DEAD) {
+	LL_FOREACH2(p->isas, t, peer_next)
+		if (t->phase != IKE_DEAD) {
 			set_path(p, t);
 			return;
 		}
@@ -337,18 +358,16 @@ retire(struct ike_isa *t)
 	ike_timer_set(t->g, &t->life, t->g->now + HANDOVER);
 }
 
-void
-ike_peer_settle(struct ike_isa *s)
+static void
+settle_with(struct ike_isa *s, struct ike_peer *p)
 {
 	struct ike_isa *t, *next;
 	bool claim = s->auth != NULL && s->auth->initial_contact &&
 	    !s->initiator;
 
-	DL_FOREACH_SAFE(s->g->isas, t, next) {
-		if (t == s || t->phase != IKE_UP || t->ident == NULL ||
-		    t->peer == NULL || s->ident == NULL ||
-		    !ident_equal(t->ident, s->ident) ||
-		    strcmp(t->peer->profile, s->profile->set.profile) != 0)
+	for (t = p->isas; t != NULL; t = next) {
+		next = t->peer_next;
+		if (t == s || t->phase != IKE_UP)
 			continue;
 		if (claim && !t->dead_peer && t->peer == s->peer) {
 			retire(t);
@@ -363,6 +382,19 @@ ike_peer_settle(struct ike_isa *s)
 			ike_task_add(t, IKE_DO_DELETE, 0, 0);
 		}
 	}
+}
+
+/* s is up: what becomes of the others of its identity? */
+void
+ike_peer_settle(struct ike_isa *s)
+{
+	struct ike_peer *p;
+
+	if (s->peer == NULL)
+		return;
+	LL_FOREACH2(*bucket(s->g, s->peer->identity), p, same)
+		if (is_of(p, s->peer->identity, s->peer->profile))
+			settle_with(s, p);
 }
 
 /* ---- dmvpn-gre's view ---- */
