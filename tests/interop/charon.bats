@@ -85,7 +85,7 @@ ours_psk() {
 }
 
 connect() {
-	ike connection set b -p p --remote 192.0.2.2 --wait 20
+	ike connection set b -p p --remote 192.0.2.2 --wait "${1:-20}"
 }
 
 ping_both() {
@@ -318,7 +318,7 @@ theirs_cert() {
 	printf 'wrong' >"$T/psk"
 	ours_psk
 	profile
-	run -1 --separate-stderr connect
+	run -1 --separate-stderr connect 4
 	[[ $stderr == *uthentication* ]]
 	[ "$(ike why -j b | jq -r .reason.code | head -n 1)" = \
 	    authentication-failed ]
@@ -328,12 +328,12 @@ theirs_cert() {
 	theirs_psk
 	ours_psk
 	profile --proposal aes128-sha256-modp2048
-	run -1 --separate-stderr connect
+	run -1 --separate-stderr connect 4
 	[[ $stderr == *proposal* ]]
 	ike connection delete b
 	ike profile set p -i ipsec0 --identity me --mode tunnel \
 	    --local-ts 172.16.0.0/16 --remote-ts 172.17.0.0/16
-	run -1 --separate-stderr connect
+	run -1 --separate-stderr connect 4
 	[[ $stderr == *selector* ]]
 }
 
