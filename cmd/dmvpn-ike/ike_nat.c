@@ -122,7 +122,11 @@ cookie_rotate(struct ike_engine *g)
 {
 	if (g->cookie_since != 0 && g->now - g->cookie_since < COOKIE_LIFE)
 		return;
-	if (ike_random(g, g->cookie_key[(g->cookie_version + 1) & 1],
+	/* at first there is no key before this one: nobody may know it */
+	if ((g->cookie_since == 0 && ike_random(g,
+	    g->cookie_key[g->cookie_version & 1],
+	    sizeof(g->cookie_key[0])) < 0) || ike_random(g,
+	    g->cookie_key[(g->cookie_version + 1) & 1],
 	    sizeof(g->cookie_key[0])) < 0)
 		return;
 	g->cookie_version++;

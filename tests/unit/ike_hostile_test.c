@@ -120,6 +120,48 @@ a_cookie_that_is_off_by_a_bit_gets_a_new_one_IKE_02(void **state)
 	sim_free(s);
 }
 
+/* What a stranger can work out while no secret was changed twice. */
+static void
+a_cookie_made_without_a_secret_gets_a_new_one_IKE_02(void **state)
+{
+	struct ike_tune tune = { .cookie_from = 1 };
+	struct sim *s = sim_new(2, 2, &tune);
+	struct ike_header h = { .spi_i = 99, .exchange = IKE_SA_INIT,
+	    .flags = IKE_FLAG_INITIATOR };
+	struct endpoint from = stranger(7);
+	uint8_t b[1024], octets[32] = { 1 }, cookie[21] = { 0 }, key[64];
+	struct wbuf w = wbuf_of(b, sizeof(b)), k = wbuf_of(key, sizeof(key));
+	struct ike_chain c = ike_chain_of(&w);
+	struct ike_proposal p;
+	struct rbuf parts[2];
+	size_t len;
+
+	(void)state;
+	sim_profiles(s);
+	len = init_request(b, sizeof(b), 5, 9);
+	inject(s, 1, b, len, &from);		/* one half-open */
+	len = init_request(b, sizeof(b), 6, 9);
+	inject(s, 1, b, len, &from);		/* cookies begin */
+	wbuf_zero(&k, 32);
+	wbuf_be64(&k, h.spi_i);
+	wbuf_be16(&k, from.port);
+	wbuf_put(&k, from.addr.b, from.addr.len);
+	parts[0] = rbuf_of(octets, 32);
+	parts[1] = wbuf_rbuf(&k);
+	assert_int_equal(prf_sha1(parts, 2, &cookie[1], NULL), 0);
+	ike_proposal_parse("aes256gcm16-prfsha256-x25519", IKE_PROTO_IKE, &p,
+	    NULL);
+	ike_header_put(&w, &h);
+	ike_put_notify(&c, 0, NULL, 0, IKE_N_COOKIE, cookie, 21);
+	ike_put_sa(&c, &p, 1, NULL, 0);
+	ike_put_ke(&c, IKE_GROUP_X25519, octets, 32);
+	ike_put_nonce(&c, octets, 32);
+	ike_header_fill(&w, c.first, w.len);
+	inject(s, 1, b, w.len, &from);
+	assert_int_equal(ike_engine_counter(s->n[1].g, IKE_C_COOKIES), 2);
+	sim_free(s);
+}
+
 static void
 other_versions_are_dropped_or_told_IKE_08(void **state)
 {
@@ -653,6 +695,8 @@ main(void)
 		cmocka_unit_test(a_flood_gets_cookies_and_no_state_IKE_01),
 		cmocka_unit_test(
 		    a_cookie_that_is_off_by_a_bit_gets_a_new_one_IKE_02),
+		cmocka_unit_test(
+		    a_cookie_made_without_a_secret_gets_a_new_one_IKE_02),
 		cmocka_unit_test(other_versions_are_dropped_or_told_IKE_08),
 		cmocka_unit_test(an_unknown_critical_payload_is_named_IKE_09),
 		cmocka_unit_test(our_own_request_reflected_is_dropped_IKE_16),
