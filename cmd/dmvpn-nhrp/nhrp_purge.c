@@ -93,7 +93,23 @@ nhrp_purge_send(struct nhrp_engine *g, struct nhrp_iface *f,
 		keep(g, f, to, h.id, &packet);
 }
 
-/* Shortcuts that rest on p: it is the server's word, or the egress's own. */
+/* The server for itself; else the egress, over its own peer or the server,
+ * which looks at who its clients say they are. */
+static bool
+may_purge(const struct nhrp_rx *rx, const struct nhrp_cut *c)
+{
+	const struct nhrp_iface *f = rx->iface;
+	size_t i;
+
+	for (i = 0; i < f->n_servers; i++)
+		if (f->servers[i].node == rx->node &&
+		    addr_equal(&f->servers[i].conf.address, &rx->n.src_proto))
+			return true;
+	return addr_equal(&c->via, &rx->n.src_proto) &&
+	    (rx->server != NULL || c->node == rx->node);
+}
+
+/* Shortcuts that rest on p. */
 static void
 purge_cuts(struct nhrp_engine *g, struct nhrp_rx *rx, const struct prefix *p)
 {
@@ -103,8 +119,7 @@ purge_cuts(struct nhrp_engine *g, struct nhrp_rx *rx, const struct prefix *p)
 		if (c->state == NHRP_CUT_ASKING ||
 		    c->state == NHRP_CUT_REFUSED)
 			continue;
-		if (rx->server == NULL &&
-		    !addr_equal(&c->via, &rx->n.src_proto))
+		if (!may_purge(rx, c))
 			continue;
 		if (prefix_covers(p, &c->prefix) ||
 		    (p->len == p->addr.len * 8 &&

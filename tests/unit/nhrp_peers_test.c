@@ -36,6 +36,44 @@ test_spoof(void **state)
 	sim_free(s);
 }
 
+/* c speaks for b's networks: over the hub in its own name, then straight to
+ * a in b's name. */
+static void
+test_purge_of_another(void **state)
+{
+	struct sim *s = sim_new(3);
+	struct sim_site *hub = &s->sites[0], *a = &s->sites[1],
+	    *b = &s->sites[2], *m = &s->sites[3];
+	struct prefix pb = sim_subnet(b);
+	struct craft c = registration(m, hub);
+
+	(void)state;
+	sim_start(s);
+	sim_run(s, 1000);
+	sim_hairpin(a, b);
+	sim_run(s, 500);
+	assert_non_null(sim_route(a, &pb));
+	c.type = NHRP_PURGE_REQUEST;
+	c.dst = a->tunnel;
+	c.cie_proto = pb.addr;
+	c.prefix = pb.len;
+	into(hub, m, &c);
+	assert_non_null(sim_route(a, &pb));
+	c.cie_proto = b->tunnel;
+	c.prefix = 32;
+	into(hub, m, &c);
+	assert_non_null(sim_route(a, &pb));
+	sim_link(m, a, "", "");
+	sim_run(s, 20);
+	c.src = b->tunnel;
+	into(a, m, &c);
+	assert_non_null(sim_route(a, &pb));
+	/* b itself may */
+	into(a, b, &c);
+	assert_null(sim_route(a, &pb));
+	sim_free(s);
+}
+
 /* RFC 2332, 5.2.1: only a stable source with a holding time is kept. */
 static void
 test_source_binding(void **state)
@@ -378,6 +416,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST("NHRP-12 a shortcut is not purged by a third party",
+		    test_purge_of_another),
 		TEST("NHRP-12 nobody purges or asks for another",
 		    test_spoof),
 		TEST("a source binding needs the S flag and a holding time",
