@@ -22,7 +22,7 @@ link_name_ok(const char name[16])
 		return false;
 	for (i = 0; name[i] != '\0'; i++)
 		if (name[i] <= ' ' || name[i] > '~' || name[i] == '/' ||
-		    name[i] == ':')
+		    name[i] == ':' || name[i] == '%')	/* "%d": a pattern */
 			return false;
 	return true;
 }
