@@ -17,7 +17,7 @@ pki_seen_add(struct pki_seen *s, const uint8_t hash[32])
 	if (row != NULL)
 		return 1;
 	row = &s->rows[s->next];
-	if (s->full)
+	if (s->full && row->hh.tbl != NULL)	/* NULL: memory was short */
 		HASH_DEL(s->table, row);
 	memcpy(row->hash, hash, sizeof(row->hash));
 	HASH_ADD(hh, s->table, hash, sizeof(row->hash), row);
