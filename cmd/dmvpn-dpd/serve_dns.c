@@ -16,6 +16,7 @@
 #define SOCKETS_MAX	16
 #define TRY_MS		2000
 #define TRIES		2
+#define EDNS_SIZE	1232	/* octets in one UDP datagram, RFC 9715 */
 #define TTL_UNKNOWN	30	/* seconds: from a hosts file */
 #define QUESTIONS_MAX	128
 #define SRV		33	/* RFC 2782 */
@@ -318,9 +319,11 @@ static int
 question_open(struct question *q, struct err *e)
 {
 	struct ares_options o = { .timeout = TRY_MS, .tries = TRIES,
+	    .flags = ARES_FLAG_EDNS, .ednspsz = EDNS_SIZE,
 	    .sock_state_cb = sock_state, .sock_state_cb_data = q };
 	int rc = ares_init_options(&q->channel, &o, ARES_OPT_TIMEOUTMS |
-	    ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB);
+	    ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB | ARES_OPT_FLAGS |
+	    ARES_OPT_EDNSPSZ);
 
 	if (rc != ARES_SUCCESS)
 		return err_set(e, EIO, "c-ares: %s", ares_strerror(rc));
