@@ -78,6 +78,8 @@ wait_end(struct ike_engine *g, void *arg)
 	reason_set(&why, "local", "no-answer",
 	    "another program of ours did not answer");
 	ike_step_answer(g, s, in, NULL, &why);
+	if (s->phase != IKE_DEAD && (s->in.ticket != 0 || s->out.ticket != 0))
+		ike_timer_set(g, &s->wait, g->now + g->tune.answer_wait);
 }
 
 /* A SPI that no other IKE SA of ours has (IKE-49). */
