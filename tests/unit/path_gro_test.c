@@ -52,6 +52,27 @@ sums(uint8_t *ip, bool v6, size_t l4, size_t len, bool tcp)
 		store16(at, 0xffff);
 }
 
+static void
+tcp_head(uint8_t *q, unsigned f, size_t n, size_t opt)
+{
+	static const uint8_t odd[] = { TCP_ACK | TCP_FIN, TCP_SYN,
+	    TCP_RST, TCP_ACK | TCP_URG, TCP_ACK | TCP_ECE,
+	    TCP_ACK | TCP_CWR, 0 };
+
+	if (dice(20) == 0)
+		next_seq[f] += dice(2000) - 1000;
+	store32(q + 4, next_seq[f]);
+	next_seq[f] += (uint32_t)n;
+	store32(q + 8, dice(25) == 0 ? 2 : 1);
+	q[12] = (uint8_t)((20 + opt) / 4 << 4);
+	q[13] = dice(20) == 0 ? odd[dice(7)] :
+	    dice(10) == 0 ? TCP_ACK | TCP_PSH : TCP_ACK;
+	store16(q + 14, dice(30) == 0 ? 501 : 500);
+	if (dice(40) == 0)
+		store16(q + 18, 7);
+	memset(q + 20, dice(30) == 0 ? 0 : 1, opt);
+}
+
 /* Flows 0..1 TCP/IPv4, 2..3 TCP/IPv6, 4 UDP/IPv4, 5 UDP/IPv6. */
 static size_t
 make(uint8_t *ip, unsigned f)
@@ -89,26 +110,10 @@ make(uint8_t *ip, unsigned f)
 	store16(q + 2, 80);
 	for (i = head; i < len; i++)
 		ip[i] = (uint8_t)dice(256);
-	if (tcp) {
-		static const uint8_t odd[] = { TCP_ACK | TCP_FIN, TCP_SYN,
-		    TCP_RST, TCP_ACK | TCP_URG, TCP_ACK | TCP_ECE,
-		    TCP_ACK | TCP_CWR, 0 };
-
-		if (dice(20) == 0)
-			next_seq[f] += dice(2000) - 1000;
-		store32(q + 4, next_seq[f]);
-		next_seq[f] += (uint32_t)n;
-		store32(q + 8, dice(25) == 0 ? 2 : 1);
-		q[12] = (uint8_t)((20 + opt) / 4 << 4);
-		q[13] = dice(20) == 0 ? odd[dice(7)] :
-		    dice(10) == 0 ? TCP_ACK | TCP_PSH : TCP_ACK;
-		store16(q + 14, dice(30) == 0 ? 501 : 500);
-		if (dice(40) == 0)
-			store16(q + 18, 7);
-		memset(q + 20, dice(30) == 0 ? 0 : 1, opt);
-	} else {
+	if (tcp)
+		tcp_head(q, f, n, opt);
+	else
 		store16(q + 4, (uint16_t)(8 + n));
-	}
 	sums(ip, v6, l4, len, tcp);
 	if (dice(40) == 0)
 		q[tcp ? 16 : 6] ^= 0x55;	/* a wrong checksum */
