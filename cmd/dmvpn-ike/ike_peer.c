@@ -255,7 +255,7 @@ ike_peer_take(struct ike_isa *s, struct err *e)
 	char identity[128];
 	uint16_t number;
 
-	ident_text(s->ident, identity, sizeof(identity));
+	ident_name(s->ident, identity, sizeof(identity));
 	p = find_old(g, s, identity);
 	if (p == NULL) {
 		number = lowest_free(g);

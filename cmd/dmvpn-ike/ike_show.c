@@ -21,7 +21,7 @@ ike_show_up(const struct ike_isa *s, struct ike_up *up)
 		    s->conn->set.owner);
 	}
 	if (s->ident != NULL)
-		ident_text(s->ident, up->identity, sizeof(up->identity));
+		ident_name(s->ident, up->identity, sizeof(up->identity));
 	up->role = s->initiator ? IKE_ROLE_INITIATOR : IKE_ROLE_RESPONDER;
 	up->remote = s->remote;
 	up->local = s->local;
@@ -68,7 +68,7 @@ show_isa(const struct ike_isa *s, uint64_t now, struct ike_sa *out)
 		snprintf(out->connection, sizeof(out->connection), "%s",
 		    s->conn->set.connection);
 	if (s->ident != NULL)
-		ident_text(s->ident, out->identity, sizeof(out->identity));
+		ident_name(s->ident, out->identity, sizeof(out->identity));
 	out->local = s->local;
 	out->remote = s->remote;
 	out->spi_i = s->spi_i;

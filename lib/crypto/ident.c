@@ -7,11 +7,14 @@
 #include <strings.h>
 
 #include <openssl/err.h>
+#include <openssl/sha.h>
 #include <openssl/x509.h>
 
 #include "base/addr.h"
 #include "base/text.h"
 #include "crypto/der.h"
+
+#define NAME_HASH	8	/* octets of it in a name */
 
 const struct name ident_type_names[] = { IDENT_TYPES(NAME_ROW) NAME_END };
 
@@ -265,6 +268,37 @@ ident_text(const struct ident *id, char *out, size_t out_len)
 			text_hex(id->data, id->len, out + 1, out_len - 1);
 		return out;
 	}
+}
+
+/* Is this what nobody else's text is?  A DN escapes what it must. */
+static bool
+is_plain(const struct ident *id, const char *text)
+{
+	struct ident back;
+
+	return strchr(text, '~') == NULL && (id->type == IDENT_DN ||
+	    id->type == 0 || (ident_parse(text, &back, NULL) == 0 &&
+	    ident_equal(&back, id)));
+}
+
+const char *
+ident_name(const struct ident *id, char *out, size_t out_len)
+{
+	char text[4 * IDENT_MAX + 1], hex[2 * NAME_HASH + 1];
+	uint8_t data[1 + IDENT_MAX], hash[SHA256_DIGEST_LENGTH];
+
+	ident_text(id, text, sizeof(text));
+	if (strlen(text) < out_len && is_plain(id, text)) {
+		snprintf(out, out_len, "%s", text);
+		return out;
+	}
+	data[0] = id->type;
+	memcpy(&data[1], id->data, id->len);
+	SHA256(data, 1 + id->len, hash);
+	text_hex(hash, NAME_HASH, hex, sizeof(hex));
+	snprintf(out, out_len, "%.*s~%s", (int)(out_len - sizeof(hex) - 1),
+	    text, hex);
+	return out;
 }
 
 /* ------------------------------------------------------------- to compare */

@@ -52,6 +52,14 @@ int ident_of(uint8_t type, struct rbuf data, struct ident *id,
 /* For people and events; foreign octets are escaped, cut to fit. */
 const char *ident_text(const struct ident *id, char *out, size_t out_len);
 
+/*
+ * A text that no other identity has, for tables and other programs: as above,
+ * but where that is ambiguous (too long for out, a name that reads as an
+ * address or a DN) it ends in "~" and 16 digits of a hash.  out_len is 64 at
+ * least.
+ */
+const char *ident_name(const struct ident *id, char *out, size_t out_len);
+
 /* Host names and domains without regard to case, DNs as RFC 5280 compares
  * them, all else octet by octet. */
 bool ident_equal(const struct ident *a, const struct ident *b);

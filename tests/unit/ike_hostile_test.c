@@ -1,6 +1,7 @@
 #include "ike_sim.h"
 
 #include "base/text.h"
+#include "crypto/ident.h"
 #include "crypto/sk.h"
 #include "wire/ike_proposal.h"
 
@@ -160,6 +161,59 @@ a_cookie_made_without_a_secret_gets_a_new_one_IKE_02(void **state)
 	inject(s, 1, b, w.len, &from);
 	assert_int_equal(ike_engine_counter(s->n[1].g, IKE_C_COOKIES), 2);
 	sim_free(s);
+}
+
+/* Two identities whose texts differ only behind what a message carries: the
+ * second one's INITIAL_CONTACT is not about the first one. */
+static void
+initial_contact_ends_no_sa_of_another_identity_B18(void **state)
+{
+	struct sim *s = sim_new(3, 21, NULL);
+	char a[160], b[160];
+
+	(void)state;
+	memset(a, 'a', sizeof(a));
+	memcpy(&a[140], ".example.org", 13);
+	memcpy(b, a, sizeof(b));
+	b[139] = 'b';
+	s->n[0].id = a;
+	s->n[1].id = b;
+	sim_profiles(s);
+	sim_connect(s, 0, 2);
+	sim_run(s, 3000);
+	sim_connect(s, 1, 2);
+	sim_run(s, 10000);
+	assert_int_equal(sim_isas(&s->n[2]), 2);
+	assert_int_equal(sim_live(&s->n[2]), 2);
+	assert_int_equal(s->n[2].downs, 0);
+	assert_int_equal(s->n[2].last_peer, 2);
+	sim_free(s);
+}
+
+static void
+names_of_identities_are_unique(void **state)
+{
+	static const struct { uint8_t type; const char *data; } rows[] = {
+		{ IDENT_FQDN, "192.0.2.1" }, { IDENT_FQDN, "a@b.c" },
+		{ IDENT_EMAIL, "a@b.c" }, { IDENT_KEY_ID, "a" },
+		{ IDENT_FQDN, "#61" }, { IDENT_GN, "a" },
+		{ IDENT_FQDN, "CN=a" }, { IDENT_FQDN, "a" },
+	};
+	char name[sizeof(rows) / sizeof(rows[0])][128];
+	struct ident id;
+	size_t i, k;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(ident_of(rows[i].type, rbuf_of(rows[i].data,
+		    strlen(rows[i].data)), &id, NULL), 0);
+		ident_name(&id, name[i], sizeof(name[i]));
+		for (k = 0; k < i; k++)
+			assert_string_not_equal(name[i], name[k]);
+	}
+	assert_string_equal(name[2], "a@b.c");
+	assert_string_equal(name[3], "#61");
+	assert_string_equal(name[7], "a");
 }
 
 static void
@@ -697,6 +751,9 @@ main(void)
 		    a_cookie_that_is_off_by_a_bit_gets_a_new_one_IKE_02),
 		cmocka_unit_test(
 		    a_cookie_made_without_a_secret_gets_a_new_one_IKE_02),
+		cmocka_unit_test(
+		    initial_contact_ends_no_sa_of_another_identity_B18),
+		cmocka_unit_test(names_of_identities_are_unique),
 		cmocka_unit_test(other_versions_are_dropped_or_told_IKE_08),
 		cmocka_unit_test(an_unknown_critical_payload_is_named_IKE_09),
 		cmocka_unit_test(our_own_request_reflected_is_dropped_IKE_16),
