@@ -32,7 +32,7 @@ ike_trace(struct ike_engine *g, enum direction d, struct ike_isa *s,
 	p.peer = s != NULL && s->peer != NULL ? s->peer->number : 0;
 	p.data = rbuf_sub(&data, rbuf_left(&data) < TRACE_DATA ?
 	    rbuf_left(&data) : TRACE_DATA);
-	if (rbuf_left(&clear) > 0) {
+	if (clear.p != NULL) {	/* else not protected, or not opened */
 		wbuf_u8(&w, first);
 		wbuf_put_rbuf(&w, &clear);
 		p.clear = wbuf_rbuf(&w);
