@@ -26,6 +26,9 @@ teardown() {
 	fi
 	charon_stop "$D"
 	net_teardown
+	# what a sanitizer found fails the test
+	! grep -E 'Sanitizer|runtime error:' "${T:-/nonexistent}"/*.log \
+	    2>/dev/null || return 1
 }
 
 ike() {
