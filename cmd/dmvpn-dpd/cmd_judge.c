@@ -181,6 +181,17 @@ take_child(struct judge *j, const struct msg *m)
 	return 0;
 }
 
+static int
+take_heard(struct judge *j, const struct msg *m)
+{
+	struct ike_heard h;
+
+	if (msg_get(m->body, &ike_heard_type, &h, j->e) < 0)
+		return -1;
+	dpd_watch_seen(j->watch, h.peer, j->at, j->at);
+	return 0;
+}
+
 /* Every event that tells of life or of its end. */
 static const struct {
 	const struct msg_type	*type;
@@ -190,6 +201,7 @@ static const struct {
 	{ &ike_down_type, take_down },
 	{ &ike_packet_type, take_packet },
 	{ &ike_child_up_type, take_child },
+	{ &ike_heard_type, take_heard },
 	{ &gre_sa_first_type, take_first },
 	{ &gre_peer_moved_type, take_moved },
 	{ &gre_nhrp_type, take_nhrp },

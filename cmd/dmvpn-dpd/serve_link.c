@@ -169,6 +169,16 @@ event_down(struct daemon *d, const void *m)
 }
 
 static void
+event_heard(struct daemon *d, const void *m)
+{
+	const struct ike_heard *h = (const struct ike_heard *)m;
+	uint64_t now = loop_now(d->loop);
+
+	dpd_watch_seen(d->watch, h->peer, now, now);
+	serve_kick(d);
+}
+
+static void
 event_failed(struct daemon *d, const void *m)
 {
 	dpd_choice_failed(d->choice, (const struct ike_failed *)m,
@@ -183,6 +193,7 @@ static const struct {
 	{ &ike_up_type, event_up },
 	{ &ike_down_type, event_down },
 	{ &ike_failed_type, event_failed },
+	{ &ike_heard_type, event_heard },
 };
 
 static void
@@ -192,6 +203,7 @@ ike_event(void *arg, const struct msg *m)
 		struct ike_up		up;
 		struct ike_down		down;
 		struct ike_failed	failed;
+		struct ike_heard	heard;
 	} u;
 	struct err e;
 
@@ -368,7 +380,7 @@ int
 serve_links_open(struct daemon *d, struct err *e)
 {
 	static const char *const wanted[] = { "ike-up", "ike-down",
-	    "ike-failed", NULL };
+	    "ike-failed", "ike-heard", NULL };
 	char path[108];
 	struct link_conf gre = { .path = path, .fd = -1, .arg = d,
 	    .up = gre_up, .down = gre_down };

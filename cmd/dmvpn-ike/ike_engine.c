@@ -5,6 +5,7 @@
 
 #define ERRORS_A_SECOND	5	/* unprotected error notifies we send */
 #define PLAIN_PROBE	10000	/* ms between probes that strangers cause */
+#define HEARD_EVERY	500	/* ms between two ike-heard of one peer */
 
 const struct name ike_counter_names[] = { IKE_COUNTERS(NAME_ROW) NAME_END };
 
@@ -270,6 +271,20 @@ note_endpoint(struct ike_isa *s, const struct ike_in *in)
 		ike_peer_moved(s);
 }
 
+/* It lives, and who watches it need not ask. */
+static void
+tell_heard(struct ike_engine *g, struct ike_isa *s)
+{
+	struct ike_heard m;
+
+	if (s->peer == NULL || g->now < s->told + HEARD_EVERY ||
+	    !g->ops.wanted(g->ops.arg, &ike_heard_type))
+		return;
+	s->told = g->now;
+	m.peer = s->peer->number;
+	g->ops.event(g->ops.arg, &ike_heard_type, &m);
+}
+
 static void
 protected_packet(struct ike_engine *g, struct ike_isa *s, struct ike_in *in,
     struct rbuf payloads)
@@ -294,6 +309,7 @@ protected_packet(struct ike_engine *g, struct ike_isa *s, struct ike_in *in,
 	if (rc < 0 || repeated(s, in))
 		return;
 	note_endpoint(s, in);
+	tell_heard(g, s);
 	if (rc == 0)
 		return;
 	if (ike_in_parse(in, in->first, in->clear, &e) < 0)

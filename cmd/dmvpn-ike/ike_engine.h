@@ -49,7 +49,8 @@ struct ike_ops {
 	 * ike-packet, ike-keys. */
 	void (*event)(void *arg, const struct msg_type *t, const void *m);
 
-	/* Is anybody subscribed to it?  Asked for ike-packet, ike-keys. */
+	/* Is anybody subscribed to it?  Asked for ike-packet, ike-keys,
+	 * ike-heard. */
 	bool (*wanted)(void *arg, const struct msg_type *t);
 
 	/* The end of ike_engine_probe with this ticket. */

@@ -264,7 +264,7 @@ struct ike_isa {
 	bool			 half_open;	/* counted as such */
 	bool			 dead_peer;	/* does not answer */
 	bool			 losing;	/* the other one survives */
-	uint64_t		 born, last_in;
+	uint64_t		 born, last_in, told;	/* told: ike-heard */
 	uint64_t		 rekey_at;
 	uint32_t		 next_out, next_in;
 	struct ike_flight	*request;	/* waits for its answer */

@@ -363,11 +363,15 @@ liveness_is_answered_and_a_dead_peer_found_IKE_43(void **state)
 	sim_profiles(s);
 	sim_connect(s, 0, 1);
 	sim_run(s, 3000);
+	s->n[0].heard = s->n[1].heard = 0;
 	assert_int_equal(ike_engine_probe(s->n[0].g, s->now, SIM_WALL, 1, 1,
 	    &why), 0);
 	sim_run(s, 1000);
 	assert_int_equal(s->n[0].probes, 1);
 	assert_int_equal(s->n[0].alive, 1);
+	/* who was asked has heard of the other as well */
+	assert_int_equal(s->n[0].heard, 1);
+	assert_int_equal(s->n[1].heard, 1);
 	s->loss = 100;
 	assert_int_equal(ike_engine_probe(s->n[0].g, s->now, SIM_WALL, 1, 2,
 	    &why), 0);

@@ -80,7 +80,7 @@ struct sim_node {
 	struct sim_answer	 answer[64];
 	size_t			 n_answer;
 	unsigned		 ups, downs, fails, children, calls;
-	unsigned		 probes, alive, peers_set, peers_gone;
+	unsigned		 probes, alive, heard, peers_set, peers_gone;
 	unsigned		 sent, notes, rekeyed;
 	size_t			 sent_bytes, got_bytes;
 	struct ike_up		 up;
@@ -395,6 +395,8 @@ sim_event(void *arg, const struct msg_type *t, const void *m)
 		n->failed = *(const struct ike_failed *)m;
 	} else if (t == &ike_child_up_type)
 		n->children++;
+	else if (t == &ike_heard_type)
+		n->heard++;
 	if (getenv("SIM_TRACE") != NULL && t == &ike_packet_type)
 		sim_trace(n, m);
 	else if (getenv("SIM_TRACE") != NULL) {
@@ -413,7 +415,8 @@ static inline bool
 sim_wanted(void *arg, const struct msg_type *t)
 {
 	(void)arg;
-	return t == &ike_packet_type || t == &ike_keys_type;
+	return t == &ike_packet_type || t == &ike_keys_type ||
+	    t == &ike_heard_type;
 }
 
 static inline void
