@@ -24,9 +24,6 @@ int cmd_decode(int argc, char **argv);
 #define CMD_SOCK	"nhrp.sock"
 #define CMD_OWNER	"static"	/* of what is set by hand */
 
-/* -j and --cbor as one of the three. */
-enum out_format cmd_format(bool json, bool cbor);
-
 /* The interface that is meant: the one named, or the only one there is.
  * Exit status. */
 int cmd_which(const char *named, char to[16]);

@@ -9,12 +9,6 @@
 #include "sys/command.h"
 #include "sys/loop.h"
 
-enum out_format
-cmd_format(bool json, bool cbor)
-{
-	return json ? OUT_JSON : cbor ? OUT_CBOR : OUT_TEXT;
-}
-
 static const char *
 or_dash(const char *text)
 {
@@ -129,7 +123,7 @@ cmd_cache(int argc, char **argv)
 	if (interface != NULL && text_copy(p.from.interface,
 	    sizeof(p.from.interface), interface, &e) < 0)
 		return command_fail(EXIT_USAGE, &e);
-	s.format = cmd_format(json, cbor);
+	s.format = out_format(json, cbor);
 	status = command_pages(CMD_SOCK, &p);
 	if (status != EXIT_OK || s.table == NULL) {
 		table_free(s.table);
@@ -211,7 +205,7 @@ cmd_status(int argc, char **argv)
 		return status;
 	if (!json && !cbor)
 		print_status(&r);
-	else if (out_record(stdout, cmd_format(json, cbor),
+	else if (out_record(stdout, out_format(json, cbor),
 	    &nhrp_status_reply_type, &r, &e) < 0)
 		return command_fail(EXIT_SYSTEM, &e);
 	return EXIT_OK;

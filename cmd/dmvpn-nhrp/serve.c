@@ -1,11 +1,10 @@
 #include "serve.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "sys/daemon.h"
 #include "sys/log.h"
-#include "sys/priv.h"
 
 #define STOP_DELAY	150	/* ms, for what waits to be sent */
 
@@ -136,13 +135,9 @@ void
 serve_turn(struct daemon *d)
 {
 	uint64_t at = nhrp_engine_next(d->engine);
-	struct err e;
 
-	if (at == 0)
-		timer_stop(&d->wake);
-	else if (at != d->wake.at && timer_at(d->loop, &d->wake, at,
-	    wake_now, d, &e) < 0)
-		log_event(LEVEL_ERROR, "no-timer", T("why", e.msg));
+	if (at != d->wake.at)
+		timer_set(d->loop, &d->wake, at, wake_now, d);
 }
 
 /* ---- beginning and end ---- */
@@ -215,26 +210,6 @@ server_open(struct daemon *d, struct err *e)
 	return d->server == NULL ? -1 : 0;
 }
 
-static int
-drop(struct daemon *d, struct err *e)
-{
-	const struct priv priv = { .user = d->conf.user };
-	char dir[108];
-	/* the socket is taken away again at the end */
-	const struct sandbox_path paths[] = { { dir, true },
-	    { NULL, false } };
-	const struct sandbox_conf box = { .flags = SANDBOX_UNIX,
-	    .paths = paths };
-
-	if (run_path(dir, sizeof(dir), "", e) < 0)
-		return -1;
-	if (priv_drop(&priv, e) < 0)
-		return err_in(e, "giving up privilege");
-	if (sandbox_enter(&box, e) < 0)
-		return err_in(e, "sandbox");
-	return 0;
-}
-
 int
 serve_open(struct daemon *d, const struct serve_conf *conf, struct err *e)
 {
@@ -242,12 +217,12 @@ serve_open(struct daemon *d, const struct serve_conf *conf, struct err *e)
 	d->conf = *conf;
 	d->loop = loop_new(e);
 	if (d->loop == NULL || engine_open(d, e) < 0 ||
-	    server_open(d, e) < 0 || drop(d, e) < 0 ||
-	    serve_links_open(d, e) < 0 ||
-	    loop_signal(d->loop, SIGTERM, on_signal, d, e) < 0 ||
-	    loop_signal(d->loop, SIGINT, on_signal, d, e) < 0)
+	    server_open(d, e) < 0 ||
+	    daemon_confine(d->conf.user, SANDBOX_UNIX, true, NULL, e) < 0)
 		return -1;
-	return 0;
+	if (serve_links_open(d, e) < 0)
+		return -1;
+	return daemon_signals(d->loop, on_signal, d, e);
 }
 
 int

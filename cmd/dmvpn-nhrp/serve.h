@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "nhrp_engine.h"
+#include "sys/below.h"
 #include "sys/link.h"
 #include "sys/loop.h"
 #include "sys/serve.h"
@@ -27,8 +28,6 @@ struct serve_conf {
 	gid_t		 group;		/* of the socket; -1: ours */
 };
 
-struct serve_refused;
-
 /* A reply that is owed for nhrp-resolve. */
 struct serve_resolve {
 	bool		used;
@@ -41,14 +40,13 @@ struct daemon {
 	struct loop		*loop;
 	struct server		*server;
 	struct link		*gre, *ike;
+	struct below		 below;
 	struct nhrp_engine	*engine;
 	bool			 adopted;	/* once in a life */
 	bool			 paging;	/* peers, maps, routes come */
 	bool			 counting;	/* this paging is for counters */
 	unsigned		 settle;	/* steps after dmvpn-gre's return */
-	uint64_t		 after, ike_after;
-	struct timer		 wake, refuse, quit, count, settled, late;
-	struct serve_refused	*refused;
+	struct timer		 wake, quit, count, settled, late;
 	struct serve_resolve	 resolves[SERVE_RESOLVES_MAX];
 	uint64_t		 rounds;	/* of tickets */
 	bool			 stopping;

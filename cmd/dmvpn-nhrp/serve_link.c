@@ -1,68 +1,20 @@
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utlist.h>
 
 #include "serve.h"
 #include "sys/log.h"
 
 #define OWNER "nhrp"
 
-struct serve_refused {
-	struct serve_refused	*prev, *next;
-	uint64_t		 ticket;
-	struct reason		 why;
-};
-
-/* An answer to come: which ticket of which daemon. */
-struct waiting {
-	struct daemon	*d;
-	uint64_t	 ticket;
-};
-
 /* ---- calls of the engine ---- */
 
 static void
-answered(void *arg, const void *m, const struct reason *why)
-{
-	struct waiting *w = arg;
-	struct daemon *d = w->d;
-
-	nhrp_engine_answer(d->engine, loop_now(d->loop), w->ticket, m, why);
-	free(w);
-	serve_turn(d);
-}
-
-/* The engine must not be called back from a call: this comes from the loop. */
-static void
-refuse_turn(void *arg)
+answered(void *arg, uint64_t ticket, const void *m, const struct reason *why)
 {
 	struct daemon *d = arg;
-	struct serve_refused *all = d->refused, *r, *next;
 
-	d->refused = NULL;
-	DL_FOREACH_SAFE(all, r, next) {
-		nhrp_engine_answer(d->engine, loop_now(d->loop), r->ticket,
-		    NULL, &r->why);
-		free(r);
-	}
+	nhrp_engine_answer(d->engine, loop_now(d->loop), ticket, m, why);
 	serve_turn(d);
-}
-
-static void
-refuse(struct daemon *d, uint64_t ticket, const char *text)
-{
-	struct serve_refused *r;
-	struct err e;
-
-	if (ticket == 0 || (r = calloc(1, sizeof(*r))) == NULL)
-		return;
-	r->ticket = ticket;
-	reason_set(&r->why, "", "unreachable", "%s", text);
-	DL_APPEND(d->refused, r);
-	if (timer_at(d->loop, &d->refuse, loop_now(d->loop), refuse_turn, d,
-	    &e) < 0)
-		log_event(LEVEL_ERROR, "no-timer", T("why", e.msg));
 }
 
 void
@@ -70,125 +22,87 @@ serve_call(void *arg, uint64_t ticket, const struct msg_type *t,
     const void *m)
 {
 	struct daemon *d = arg;
-	struct link *k = strncmp(t->name, "ike-", 4) == 0 ? d->ike : d->gre;
-	struct waiting *w = NULL;
-	struct err e = { 0 };
+	bool ike = strncmp(t->name, "ike-", 4) == 0;
 
-	if (k == NULL || !link_is_up(k)) {
-		refuse(d, ticket, k == d->ike ?
-		    "dmvpn-ike is not reachable" :
-		    "dmvpn-gre is not reachable");
-		return;
-	}
-	if (ticket != 0) {
-		if ((w = calloc(1, sizeof(*w))) == NULL)
-			return;
-		*w = (struct waiting){ d, ticket };
-	}
-	if (link_call(k, t, m, ticket == 0 ? NULL :
-	    nhrp_engine_reply_type(t), w == NULL ? NULL : answered, w,
-	    &e) == 0)
-		return;
-	log_event(LEVEL_WARN, "call-failed", T("call", t->name),
-	    T("why", e.msg));
-	refuse(d, ticket, e.msg);
-	free(w);
+	below_call(&d->below, ike ? d->ike : d->gre, ike ? "dmvpn-ike" :
+	    "dmvpn-gre", ticket, t, m, nhrp_engine_reply_type(t));
 }
 
-/* Any event of a program below, decoded for the engine. */
 static void
 lower_event(void *arg, const struct msg *m)
 {
 	struct daemon *d = arg;
-	const struct msg_type *t = msg_type_find(m->name);
-	struct err e = { 0 };
-	void *body;
+	const struct msg_type *t;
+	void *body = below_event(m, &t);
 
-	if (t == NULL || (body = calloc(1, t->size)) == NULL)
+	if (body == NULL)
 		return;
-	if (msg_get(m->body, t, body, &e) == 0)
-		nhrp_engine_event(d->engine, loop_now(d->loop), t, body);
-	else
-		log_event(LEVEL_WARN, "bad-event", T("event", m->name),
-		    T("why", e.msg));
+	nhrp_engine_event(d->engine, loop_now(d->loop), t, body);
 	free(body);
 	serve_turn(d);
 }
 
-/* ---- dmvpn-gre: adopt once, state again when it comes back ---- */
-
-static void ask_peers(struct daemon *d);
-static void ask_maps(struct daemon *d);
-static void ask_routes(struct daemon *d);
-
 static void
-gre_page(struct daemon *d, const char *of, const char *owner,
-    const struct msg_type *reply, link_done *done)
+adoption_failed(const char *of, const struct reason *why)
 {
-	struct page p = { .after = d->after };
-	struct err e;
-
-	snprintf(p.of, sizeof(p.of), "%s", of);
-	snprintf(p.owner, sizeof(p.owner), "%s", owner);
-	if (link_call(d->gre, &page_type, &p, reply, done, d, &e) < 0) {
-		d->paging = false;
-		log_event(LEVEL_WARN, "call-failed", T("call", of),
-		    T("why", e.msg));
-	}
-}
-
-static void
-page_failed(struct daemon *d, const char *of, const struct reason *why)
-{
-	d->paging = false;
 	log_event(LEVEL_WARN, "adoption-failed", T("call", of),
 	    T("why", why->text));
 }
 
+/* ---- dmvpn-gre: adopt once, state again when it comes back ---- */
+
 static void
-got_routes(void *arg, const void *m, const struct reason *why)
+take_routes(void *arg, const void *page)
 {
+	const struct gre_routes *r = page;
 	struct daemon *d = arg;
-	const struct gre_routes *r = m;
 	size_t i;
 
-	if (r == NULL) {
-		page_failed(d, "gre-routes", why);
-		return;
-	}
 	for (i = 0; i < r->n_items; i++)
 		nhrp_engine_adopt_route(d->engine, loop_now(d->loop),
 		    &r->items[i]);
-	d->after = r->next;
-	if (r->next != 0) {
-		ask_routes(d);
+}
+
+static void
+got_routes(void *arg, const struct reason *why)
+{
+	struct daemon *d = arg;
+
+	d->paging = false;
+	if (why != NULL) {
+		adoption_failed("gre-routes", why);
 		return;
 	}
-	d->paging = false;
 	d->adopted = true;
 	nhrp_engine_adopt_end(d->engine, loop_now(d->loop));
 	serve_turn(d);
 }
 
 static void
-got_maps(void *arg, const void *m, const struct reason *why)
+take_maps(void *arg, const void *page)
 {
+	const struct gre_maps *r = page;
 	struct daemon *d = arg;
-	const struct gre_maps *r = m;
 	size_t i;
 
-	if (r == NULL) {
-		page_failed(d, "gre-maps", why);
-		return;
-	}
 	for (i = 0; i < r->n_items; i++)
 		nhrp_engine_adopt_map(d->engine, loop_now(d->loop),
 		    &r->items[i]);
-	d->after = r->next;
-	if (r->next != 0)
-		ask_maps(d);
-	else
-		ask_routes(d);
+}
+
+static void
+got_maps(void *arg, const struct reason *why)
+{
+	struct daemon *d = arg;
+	const struct below_pages routes = { &gre_routes_type, OWNER, d,
+	    take_routes, got_routes };
+
+	if (why == NULL) {
+		below_pages(&d->below, d->gre, &routes);
+		return;
+	}
+	d->paging = false;
+	adoption_failed("gre-maps", why);
 }
 
 static void
@@ -203,62 +117,51 @@ count_peers(struct daemon *d, const struct gre_peers *r)
 }
 
 static void
-got_peers(void *arg, const void *m, const struct reason *why)
+take_peers(void *arg, const void *page)
 {
+	const struct gre_peers *r = page;
 	struct daemon *d = arg;
-	const struct gre_peers *r = m;
 	size_t i;
 
-	if (r == NULL) {
-		page_failed(d, "gre-peers", why);
-		return;
-	}
-	if (d->counting)
+	if (d->counting) {
 		count_peers(d, r);
-	else
-		for (i = 0; i < r->n_items; i++)
-			nhrp_engine_adopt_peer(d->engine, loop_now(d->loop),
-			    &r->items[i]);
-	d->after = r->next;
-	if (r->next != 0) {
-		ask_peers(d);
 		return;
 	}
-	if (!d->counting && !d->adopted) {
-		ask_maps(d);
+	for (i = 0; i < r->n_items; i++)
+		nhrp_engine_adopt_peer(d->engine, loop_now(d->loop),
+		    &r->items[i]);
+}
+
+static void
+got_peers(void *arg, const struct reason *why)
+{
+	struct daemon *d = arg;
+	const struct below_pages maps = { &gre_maps_type, OWNER, d,
+	    take_maps, got_maps };
+
+	if (why == NULL && !d->counting && !d->adopted) {
+		below_pages(&d->below, d->gre, &maps);
 		return;
 	}
 	d->paging = false;
+	if (why != NULL) {
+		adoption_failed("gre-peers", why);
+		return;
+	}
 	if (!d->counting)
 		nhrp_engine_peers_end(d->engine, loop_now(d->loop));
 	serve_turn(d);
 }
 
 static void
-ask_peers(struct daemon *d)
-{
-	gre_page(d, "gre-peers", "", &gre_peers_type, got_peers);
-}
-
-static void
-ask_maps(struct daemon *d)
-{
-	gre_page(d, "gre-maps", OWNER, &gre_maps_type, got_maps);
-}
-
-static void
-ask_routes(struct daemon *d)
-{
-	gre_page(d, "gre-routes", OWNER, &gre_routes_type, got_routes);
-}
-
-static void
 begin_paging(struct daemon *d, bool counting)
 {
+	const struct below_pages peers = { &gre_peers_type, NULL, d,
+	    take_peers, got_peers };
+
 	d->paging = true;
 	d->counting = counting;
-	d->after = 0;
-	ask_peers(d);
+	below_pages(&d->below, d->gre, &peers);
 }
 
 /* After its return dmvpn-gre learns its peers again from several programs:
@@ -269,7 +172,6 @@ settle(void *arg)
 {
 	static const unsigned at[] = { 0, 1000, 3000, SERVE_SETTLE };
 	struct daemon *d = arg;
-	struct err e;
 
 	if (!link_is_up(d->gre))
 		return;
@@ -280,9 +182,8 @@ settle(void *arg)
 	}
 	nhrp_engine_restate(d->engine, loop_now(d->loop));
 	d->settle++;
-	if (timer_at(d->loop, &d->settled, loop_now(d->loop) +
-	    at[d->settle] - at[d->settle - 1], settle, d, &e) < 0)
-		log_event(LEVEL_ERROR, "no-timer", T("why", e.msg));
+	timer_set(d->loop, &d->settled, loop_now(d->loop) + at[d->settle] -
+	    at[d->settle - 1], settle, d);
 	serve_turn(d);
 }
 
@@ -315,64 +216,50 @@ static void
 count_turn(void *arg)
 {
 	struct daemon *d = arg;
-	struct err e;
 
 	if (nhrp_engine_counts(d->engine) && !d->paging &&
 	    link_is_up(d->gre) && d->adopted)
 		begin_paging(d, true);
-	if (timer_at(d->loop, &d->count, loop_now(d->loop) +
-	    SERVE_COUNT_EVERY, count_turn, d, &e) < 0)
-		log_event(LEVEL_ERROR, "no-timer", T("why", e.msg));
+	timer_set(d->loop, &d->count, loop_now(d->loop) + SERVE_COUNT_EVERY,
+	    count_turn, d);
 }
 
 /* ---- dmvpn-ike ---- */
 
-static void ask_ike(struct daemon *d);
-
 static void
-got_ike(void *arg, const void *m, const struct reason *why)
+take_ike(void *arg, const void *page)
 {
+	const struct ike_peers *r = page;
 	struct daemon *d = arg;
-	const struct ike_peers *r = m;
 	size_t i;
 
-	if (r == NULL) {
-		log_event(LEVEL_WARN, "adoption-failed",
-		    T("call", "ike-peers"), T("why", why->text));
-		return;
-	}
 	for (i = 0; i < r->n_items; i++)
 		nhrp_engine_event(d->engine, loop_now(d->loop), &ike_up_type,
 		    &r->items[i]);
-	d->ike_after = r->next;
-	if (r->next != 0)
-		ask_ike(d);
+	serve_turn(d);
+}
+
+static void
+got_ike(void *arg, const struct reason *why)
+{
+	struct daemon *d = arg;
+
+	if (why != NULL)
+		adoption_failed("ike-peers", why);
 	else
 		nhrp_engine_restate_ike(d->engine, loop_now(d->loop));
 	serve_turn(d);
 }
 
 static void
-ask_ike(struct daemon *d)
-{
-	struct page p = { .after = d->ike_after };
-	struct err e;
-
-	snprintf(p.of, sizeof(p.of), "ike-peers");
-	if (link_call(d->ike, &page_type, &p, &ike_peers_type, got_ike, d,
-	    &e) < 0)
-		log_event(LEVEL_WARN, "call-failed", T("call", "ike-peers"),
-		    T("why", e.msg));
-}
-
-static void
 ike_link_up(void *arg)
 {
 	struct daemon *d = arg;
+	const struct below_pages peers = { &ike_peers_type, NULL, d,
+	    take_ike, got_ike };
 
 	log_event(LEVEL_INFO, "ike-up", T("socket", d->conf.ike_path));
-	d->ike_after = 0;
-	ask_ike(d);
+	below_pages(&d->below, d->ike, &peers);
 }
 
 /* Peers live on in dmvpn-gre: nothing is taken back. */
@@ -398,6 +285,8 @@ serve_links_open(struct daemon *d, struct err *e)
 		.event = lower_event,
 	};
 
+	d->below = (struct below){ .loop = d->loop, .answer = answered,
+	    .arg = d };
 	d->gre = link_new(d->loop, &gre, e);
 	d->ike = link_new(d->loop, &ike, e);
 	if (d->gre == NULL || d->ike == NULL)
@@ -409,15 +298,10 @@ serve_links_open(struct daemon *d, struct err *e)
 void
 serve_links_close(struct daemon *d)
 {
-	struct serve_refused *r, *next;
-
 	link_free(d->gre);
 	link_free(d->ike);
 	d->gre = d->ike = NULL;
-	timer_stop(&d->refuse);
+	below_fini(&d->below);
 	timer_stop(&d->count);
 	timer_stop(&d->settled);
-	DL_FOREACH_SAFE(d->refused, r, next)
-		free(r);
-	d->refused = NULL;
 }

@@ -208,7 +208,7 @@ command_events_main(int argc, char **argv, const char *sock_name,
 	for (i = 0; i < argc; i++)
 		wanted[i] = argv[i];
 	return command_events(sock_name, argc > 0 ? wanted : prefixes,
-	    json ? OUT_JSON : cbor ? OUT_CBOR : OUT_TEXT, n);
+	    out_format(json, cbor), n);
 }
 
 /* Read until the other side closes; events may come, if subscribed. */

@@ -7,6 +7,8 @@
 #include <time.h>
 #include <utlist.h>
 
+#include "sys/log.h"
+
 #define SIGNALS_MAX	8
 #define LONGEST_WAIT	(1000u * 86400)	/* ms */
 #define LEAP_LOOK	5		/* s, between looks at the clocks */
@@ -309,6 +311,18 @@ timer_stop(struct timer *t)
 	event_free(a->ev);
 	DL_DELETE(a->loop->armed, a);
 	free(a);
+}
+
+void
+timer_set(struct loop *l, struct timer *t, uint64_t at, loop_fn *fn,
+    void *arg)
+{
+	struct err e;
+
+	if (at == 0)
+		timer_stop(t);
+	else if (timer_at(l, t, at, fn, arg, &e) < 0)
+		log_event(LEVEL_ERROR, "no-timer", T("why", e.msg));
 }
 
 static void

@@ -51,6 +51,10 @@ void watch_stop(struct watch *w);
 int timer_at(struct loop *l, struct timer *t, uint64_t at, loop_fn *fn,
     void *arg, struct err *e);
 void timer_stop(struct timer *t);
+/* The same where nobody can do without: at 0 stops it, and failing is
+ * logged. */
+void timer_set(struct loop *l, struct timer *t, uint64_t at, loop_fn *fn,
+    void *arg);
 
 /* Call fn in the loop when the signal arrives. */
 int loop_signal(struct loop *l, int signo, loop_fn *fn, void *arg,

@@ -337,6 +337,12 @@ out_line(FILE *f, const struct msg_type *t, const void *m, struct err *e)
 	return written(f, e);
 }
 
+enum out_format
+out_format(bool json, bool cbor)
+{
+	return json ? OUT_JSON : cbor ? OUT_CBOR : OUT_TEXT;
+}
+
 int
 out_record(FILE *f, enum out_format format, const struct msg_type *t,
     const void *m, struct err *e)

@@ -14,6 +14,8 @@
  * "192.0.2.1:500", bytes in hexadecimal; one object a line.
  */
 enum out_format { OUT_TEXT, OUT_JSON, OUT_CBOR };
+/* Of the flags -j and --cbor. */
+enum out_format out_format(bool json, bool cbor);
 
 int out_json(FILE *f, const struct msg_type *t, const void *m,
     struct err *e);
