@@ -137,6 +137,8 @@ tell_child_failed(struct ike_ctx *c)
 	ike_tell(c->g, &ike_failed_type, &f);
 }
 
+#define CHILDLESS_LIFE	5000	/* ms for the peer to close it */
+
 /* <-- HDR, SK {IDr, [CERT,] AUTH, N(why there is no child)}: the IKE SA
  * stands, without a child (RFC 7296, 1.2). */
 static enum ike_result
@@ -152,6 +154,7 @@ childless(struct ike_ctx *c, struct ike_out *o)
 	if (ike_send_answer(s, IKE_AUTH, o) < 0)
 		return IKE_FAIL;
 	s->announced = true;
+	ike_timer_set(s->g, &s->life, s->g->now + CHILDLESS_LIFE);
 	ike_isa_answered(s);
 	return IKE_OK;
 }

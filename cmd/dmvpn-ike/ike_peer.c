@@ -12,6 +12,7 @@
 #define REMEMBER	3600000	/* ms that the number of one who left is kept */
 #define CROSSING	5000	/* ms until the loser of two SAs is closed */
 #define KEEPALIVE	20	/* seconds, RFC 3948, 4 */
+#define SAS_OF_ONE	64	/* IKE SAs of one identity: uplinks, tunnels */
 
 struct ike_peer *
 ike_peer_find(struct ike_engine *g, uint16_t number)
@@ -247,6 +248,27 @@ find_old(struct ike_engine *g, const struct ike_isa *s, const char *identity)
 	return best;
 }
 
+/* One member does not fill the tables.  One that begins anew is no more than
+ * it was. */
+static bool
+has_enough(struct ike_engine *g, const struct ike_isa *s,
+    const char *identity)
+{
+	const struct ike_peer *p;
+	const struct ike_isa *t;
+	size_t n = 0;
+
+	if (s->auth != NULL && s->auth->initial_contact)
+		return false;
+	LL_FOREACH2(*bucket(g, identity), p, same) {
+		if (!is_of(p, identity, s->profile->set.profile))
+			continue;
+		LL_FOREACH2(p->isas, t, peer_next)
+			n += t->phase == IKE_UP;
+	}
+	return n >= SAS_OF_ONE;
+}
+
 int
 ike_peer_take(struct ike_isa *s, struct err *e)
 {
@@ -256,6 +278,9 @@ ike_peer_take(struct ike_isa *s, struct err *e)
 	uint16_t number;
 
 	ident_name(s->ident, identity, sizeof(identity));
+	if (has_enough(g, s, identity))
+		return err_set(e, ENOSPC, "%s has %d IKE SAs already",
+		    identity, SAS_OF_ONE);
 	p = find_old(g, s, identity);
 	if (p == NULL) {
 		number = lowest_free(g);
@@ -292,6 +317,18 @@ tell_down(struct ike_isa *s, const struct ike_peer *p)
 	ike_tell(s->g, &ike_down_type, &m);
 }
 
+/* Another IKE SA speaks for the peer again, maybe from elsewhere. */
+static void
+fall_back(struct ike_peer *p, struct ike_isa *t)
+{
+	struct endpoint remote = p->remote, local = p->local;
+
+	set_path(p, t);
+	if (!endpoint_equal(&remote, &p->remote) ||
+	    !endpoint_equal(&local, &p->local))
+		ike_peer_state(p);
+}
+
 void
 ike_peer_leave(struct ike_isa *s)
 {
@@ -307,7 +344,7 @@ ike_peer_leave(struct ike_isa *s)
 	p->isa = NULL;
 	LL_FOREACH2(p->isas, t, peer_next)
 		if (t->phase != IKE_DEAD) {
-			set_path(p, t);
+			fall_back(p, t);
 			return;
 		}
 	if (s->announced)

@@ -87,6 +87,7 @@ struct sim_node {
 	struct ike_down		 down;
 	struct ike_failed	 failed;
 	uint16_t		 last_peer;
+	struct endpoint		 last_remote;
 	uint32_t		 duplicates;	/* SPIs installed twice */
 };
 
@@ -334,6 +335,7 @@ sim_call(void *arg, uint64_t ticket, const struct msg_type *t, const void *m)
 	if (t == &gre_peer_set_type) {
 		n->peers_set++;
 		n->last_peer = ((const struct gre_peer_set *)m)->peer;
+		n->last_remote = ((const struct gre_peer_set *)m)->remote;
 	}
 	if (t == &gre_peer_delete_type)
 		n->peers_gone++;
