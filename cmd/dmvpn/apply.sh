@@ -105,6 +105,7 @@ apply_pki() {
 	else
 		args load --trust "$(conf trust)" "$T=$(conf identity)"
 		arg_if id --id
+		arg_each crl --crl
 	fi
 	run_args pki
 }
@@ -142,14 +143,25 @@ best_hub() {
 	conf hub | sed -n '1s/.* //p'
 }
 
-# A spoke's routes lead to a hub; shortcuts are more specific.
+# A spoke's routes lead to a hub; shortcuts are more specific.  Without GRE
+# the routes come and go with the SA; what stays is one that leads into the
+# tunnel and to nobody, so that nothing takes the default route in the clear.
 apply_routes() {
-	{ [ "$ROLE" = spoke ] && [ -n "$(conf route)" ]; } || return 0
-	via=$(best_hub)
-	conf route | while IFS= read -r one; do
-		call gre route set --owner "dmvpn.$T" --via "$via" \
-			"$T" "$one" || exit 1
-	done
+	[ -n "$(conf route)" ] || return 0
+	case $ROLE in
+	spoke) args --via "$(best_hub)" ;;
+	hub) return 0 ;;
+	*) args --metric "$GUARD_METRIC" ;;
+	esac
+	how=$ARGS
+	while IFS= read -r network; do
+		args route set --owner "dmvpn.$T"
+		ARGS=$ARGS$how
+		arg "$T" "$network"
+		run_args gre || return 1
+	done <<-END
+	$(conf route)
+	END
 }
 
 apply_ike() {
@@ -175,7 +187,9 @@ profile_args() {	# PROFILE
 	if is_direct; then
 		arg_each lan --local-ts
 	fi
-	[ "$ROLE" != headend ] || arg_each route --remote-ts
+	if [ "$ROLE" = headend ] && [ -n "$(conf psk)" ]; then
+		arg_each route --remote-ts	# no certificate names them
+	fi
 	arg_words proposals --proposal
 	arg_words esp --esp-proposal
 	arg_each peer-id --peer-id
@@ -274,7 +288,7 @@ apply_one() {	# LAYER TUNNEL
 		rm -f "$RUN/refused/$2.$1"
 		return 0
 	fi
-	why=${why##*"$NL"}
+	why=${why%%"$NL"*}
 	why=${why#dmvpn-"$1": }
 	[ "$(cat "$RUN/refused/$2.$1" 2>/dev/null)" = "$why" ] ||
 		warn "tunnel $2: $1: $why"

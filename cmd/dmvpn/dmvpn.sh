@@ -28,6 +28,7 @@ BACKOFF_MAX=30		# seconds between two starts of what keeps dying
 STEADY=10		# seconds up, and the next start waits for nothing
 TICK=2			# seconds between two looks at the daemons
 LOG_MAX=1048576		# octets; one older file is kept
+GUARD_METRIC=1000000	# of routes that lead to nobody
 FILE_MAX=65536		# octets of a tunnel file
 
 NL='

@@ -6,7 +6,7 @@
 # "file:line: what is wrong, what was expected"; then it returns 1 and
 # nothing else has happened.
 
-TUNNEL_KEYS='tunnel role address key identity psk id trust hub headend lan
+TUNNEL_KEYS='tunnel role address key identity psk id trust crl hub headend lan
 route authentication network-id hold protect local mtu qos proposals esp
 peer-id failback probe-after shortcut redirect need-blocks raw-esp idle
 on-up on-down on-failover'
@@ -172,7 +172,7 @@ absolute() {
 # How often a key may stand, and for which roles.
 key_rule() {
 	case $1 in
-	address) say '8 any' ;;
+	address | crl) say '8 any' ;;
 	hub) say '8 spoke' ;;
 	headend) say '8 remote' ;;
 	lan | route) say '32 any' ;;
@@ -241,7 +241,7 @@ check_value() {
 	hub) check_hub "$@" ;;
 	headend) check_headend "$@" ;;
 	proposals | esp) check_words "$@" ;;
-	identity | psk | trust | authentication) check_file "$value" ;;
+	identity | psk | trust | crl | authentication) check_file "$value" ;;
 	on-up | on-down | on-failover) check_hook "$value" ;;
 	esac
 }
@@ -362,7 +362,7 @@ parse_line() {
 	fi
 	before=$BAD
 	case $line_key in
-	identity | psk | trust | authentication | on-*)
+	identity | psk | trust | crl | authentication | on-*)
 		# a file name may hold blanks: the rest of the line
 		rest=${text#*"$line_key"}
 		rest=${rest#"${rest%%[! "$TAB"]*}"}
@@ -450,6 +450,10 @@ check_secrets() {
 			bad 'psk beside identity' 'one of them'
 		fi
 	elif given psk; then
+		if given crl; then
+			LINE=$(line_of crl)
+			bad 'crl beside psk' 'it beside identity and trust'
+		fi
 		need id 'our IKE identity beside psk'
 	else
 		bad 'there is no credential' '"identity" with "trust", or "psk" with "id"'

@@ -24,7 +24,7 @@ teardown() {
 up() {	# NAME...
 	local n
 	for n in "$@"; do
-		site "$n" dmvpn up "$n.tunnel" 3>&-
+		site "$n" dmvpn up "$n.tunnel"
 	done
 }
 
@@ -121,7 +121,7 @@ psk_sites() {	# HUB-PSK SPOKE-PSK
 	echo $! >"$NET_PIDS/nc"
 	wait_for 5 eval "ip netns exec $NET-spoke ss -uln | grep -q :500"
 	up hub
-	run site spoke dmvpn up spoke.tunnel 3>&-
+	run site spoke dmvpn up spoke.tunnel
 	[ "$status" -ne 0 ]
 	says spoke '500.*(in use|Address already)'
 	kill "$(pid_of nc)"
@@ -161,10 +161,10 @@ psk_sites() {	# HUB-PSK SPOKE-PSK
 	sites_up hub spoke
 	stream lan2 192.168.1.10
 	echo 'route 10.99.0.0/16' >>"$T/spoke.tunnel"
-	site spoke dmvpn up spoke.tunnel 3>&-
+	site spoke dmvpn up spoke.tunnel
 	ip -n "$NET-spoke" route show 10.99.0.0/16 | grep -q dmvpn0
 	sed -i '/10.99/d' "$T/spoke.tunnel"
-	site spoke dmvpn up spoke.tunnel 3>&-
+	site spoke dmvpn up spoke.tunnel
 	! ip -n "$NET-spoke" route show 10.99.0.0/16 | grep -q dmvpn0 || return 1
 	read -r lost _ < <(stream_end)
 	[ "$lost" -eq 0 ]
@@ -220,8 +220,8 @@ no_zombies() {
 		/^lan/d; /^route/d' "$T/hub.tunnel" >"$T/hub2.tunnel"
 	sed 's/dmvpn0/dmvpn1/; s/^key 1/key 2/; s/10\.0\.0\./10.0.1./g
 		/^lan/d; /^route/d' "$T/spoke.tunnel" >"$T/spoke2.tunnel"
-	site hub dmvpn up hub2.tunnel 3>&-
-	site spoke dmvpn up spoke2.tunnel 3>&-
+	site hub dmvpn up hub2.tunnel
+	site spoke dmvpn up spoke2.tunnel
 	status_has spoke 'tunnel dmvpn1'
 	site spoke dmvpn down spoke2.tunnel
 	on lan2 ping -c 2 -i 0.2 -W 1 192.168.1.10
@@ -238,7 +238,7 @@ no_zombies() {
 	chmod +x "$T/my hook"
 	printf 'on-up my hook\non-down my hook\n' >>"$T/spoke.tunnel"
 	up hub
-	site spoke dmvpn up --wait spoke.tunnel 3>&-
+	site spoke dmvpn up --wait spoke.tunnel
 	wait_for 5 grep -q '^dmvpn0 up nhrp-nhs-up dmvpn0' "$T/hooked"
 	site hub dmvpn down dmvpn0
 	wait_for 15 grep -q '^dmvpn0 down nhrp-nhs-down dmvpn0' "$T/hooked"
@@ -248,7 +248,7 @@ no_zombies() {
 	sites_prepare hub spoke
 	echo qos 5M >>"$T/hub.tunnel"
 	up hub
-	site spoke dmvpn up --wait spoke.tunnel 3>&-
+	site spoke dmvpn up --wait spoke.tunnel
 	run -0 ip netns exec "$NET-hub" tc class show dev dmvpn0
 	[[ $output == *'rate 5Mbit'* ]] || skip "this kernel has no HTB"
 }

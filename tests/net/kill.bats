@@ -101,7 +101,7 @@ packet_half() {	# SITE
 	done
 	run -0 site spoke dmvpn status
 	[[ $output == *'supervised by nobody'* ]]
-	site spoke dmvpn up --wait spoke.tunnel 3>&-
+	site spoke dmvpn up --wait spoke.tunnel
 	[ "$before" = "$(for layer in pki gre ike nhrp dpd; do daemon spoke $layer; done)" ]
 	measure
 	[ "$lost" -eq 0 ]
@@ -115,7 +115,7 @@ packet_half() {	# SITE
 	for p in $(ip netns pids "$NET-spoke"); do
 		kill -KILL "$p" 2>/dev/null || true
 	done
-	site spoke dmvpn up --wait-for 10 spoke.tunnel 3>&-
+	site spoke dmvpn up --wait-for 10 spoke.tunnel
 	wait_for 10 on lan2 ping -c 1 -W 1 192.168.1.10
 }
 

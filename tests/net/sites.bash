@@ -61,7 +61,7 @@ sites_files() {
 site() {
 	local n=$1
 	shift
-	(cd "$BATS_TEST_TMPDIR" && on "$n" env PATH="$B:$PATH" "$@")
+	(cd "$BATS_TEST_TMPDIR" && on "$n" env PATH="$B:$PATH" "$@") 3>&-
 }
 
 # All but bringing them up: files may be changed then.
@@ -75,7 +75,7 @@ sites_up() {
 	local n
 	sites_prepare "$@"
 	for n in "$@"; do
-		site "$n" dmvpn up --wait "$n.tunnel" 3>&-
+		site "$n" dmvpn up --wait "$n.tunnel"
 	done
 }
 
@@ -83,7 +83,7 @@ sites_down() {
 	local n
 	for n in "$@"; do
 		[ ! -d "$BATS_TEST_TMPDIR/run/$n/supervisor" ] ||
-			site "$n" dmvpn down dmvpn0 >/dev/null 2>&1 3>&- || true
+			site "$n" dmvpn down dmvpn0 >/dev/null 2>&1 || true
 	done
 }
 

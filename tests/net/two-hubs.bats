@@ -33,7 +33,7 @@ via() {	# HUB'S TUNNEL ADDRESS
 	sed -i 's/^role spoke/role hub/; /^hub /d; /^route/d' "$T/hub2.tunnel"
 	echo 'hub 198.51.100.34 10.0.0.2' >>"$T/spoke.tunnel"
 	for n in hub1 hub2 spoke; do
-		site "$n" dmvpn up --wait "$n.tunnel" 3>&-
+		site "$n" dmvpn up --wait "$n.tunnel"
 	done
 	wait_for 10 both
 	via 10.0.0.1
