@@ -55,13 +55,4 @@ int cmd_find_peer(const char *what, struct err *e);
 int cmd_text(char *to, size_t len, const char *option, const char *from,
     struct err *e);
 
-/* -j and --cbor as one of the three. */
-enum out_format cmd_format(bool json, bool cbor);
-
-/* Replace this process by a program found beside us or in LIBEXECDIR; returns
- * only when there is none. */
-void cmd_exec(const char *name, char *const argv[], struct err *e);
-/* The same for dmvpn-decode; the status is that of its absence. */
-int cmd_exec_decode(char *const argv[]);
-
 #endif

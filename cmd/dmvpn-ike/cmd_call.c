@@ -1,7 +1,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/num.h"
 #include "base/text.h"
@@ -116,38 +115,4 @@ cmd_text(char *to, size_t len, const char *option, const char *from,
 	if (from == NULL || text_copy(to, len, from, e) == 0)
 		return 0;
 	return err_in(e, "--%s", option);
-}
-
-enum out_format
-cmd_format(bool json, bool cbor)
-{
-	return json ? OUT_JSON : cbor ? OUT_CBOR : OUT_TEXT;
-}
-
-void
-cmd_exec(const char *name, char *const argv[], struct err *e)
-{
-	char path[4096];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 32);
-	char *slash;
-
-	if (n > 0) {
-		path[n] = '\0';
-		slash = strrchr(path, '/');
-		snprintf(slash + 1, 32, "%s", name);
-		execv(path, argv);
-	}
-	snprintf(path, sizeof(path), "%s/%s", LIBEXECDIR, name);
-	execv(path, argv);
-	err_sys(e, "%s is neither beside this program nor in " LIBEXECDIR,
-	    name);
-}
-
-int
-cmd_exec_decode(char *const argv[])
-{
-	struct err e;
-
-	cmd_exec("dmvpn-decode", argv, &e);
-	return command_fail(EXIT_SYSTEM, &e);
 }

@@ -10,6 +10,7 @@
 #include "cmd.h"
 #include "serve.h"
 #include "sys/command.h"
+#include "sys/decoder.h"
 #include "sys/log.h"
 
 /*
@@ -64,7 +65,7 @@ agent_exec(const struct connect_options *o, int fd)
 		argv[n++] = o->trust;
 	}
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
-	cmd_exec(argv[0], (char *const *)(uintptr_t)argv, &e);
+	(void)exec_beside((char *const *)(uintptr_t)argv, &e);
 	_exit(command_fail(EXIT_SYSTEM, &e));
 }
 

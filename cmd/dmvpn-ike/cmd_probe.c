@@ -267,7 +267,7 @@ cmd_probe(int argc, char **argv)
 	}
 	if (!json && !cbor)
 		print_text(&a);
-	else if (out_record(stdout, cmd_format(json, cbor), &ike_answer_type,
+	else if (out_record(stdout, out_format(json, cbor), &ike_answer_type,
 	    &a, &e) < 0)
 		return command_fail(EXIT_SYSTEM, &e);
 	return strcmp(a.answer, "accepted") == 0 ? EXIT_OK : EXIT_NO;

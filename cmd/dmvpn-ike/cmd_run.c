@@ -1,28 +1,12 @@
-#include <grp.h>
 #include <stdlib.h>
 
 #include "cmd.h"
 #include "serve.h"
-#include "sys/command.h"
+#include "sys/daemon.h"
 #include "sys/log.h"
 
 static int
-group_of(const char *name, gid_t *group, struct err *e)
-{
-	const struct group *g;
-
-	*group = (gid_t)-1;
-	if (name == NULL)
-		return 0;
-	g = getgrnam(name);
-	if (g == NULL)
-		return err_set(e, 0, "there is no group \"%s\"", name);
-	*group = g->gr_gid;
-	return 0;
-}
-
-static int
-run(struct serve_conf *conf, int ready_fd)
+run(struct serve_conf *conf, const struct daemon_opts *o)
 {
 	char socket[108], gre[108], pki[108];
 	struct daemon *d = calloc(1, sizeof(*d));
@@ -41,7 +25,7 @@ run(struct serve_conf *conf, int ready_fd)
 	if (rc == 0) {
 		log_event(LEVEL_INFO, "serving", U("port", conf->port),
 		    T("socket", socket));
-		ready_say(ready_fd);
+		daemon_ready(o);
 		rc = serve_run(d, &e);
 	}
 	serve_close(d);
@@ -53,34 +37,25 @@ int
 cmd_run(int argc, char **argv)
 {
 	struct serve_conf conf = { .gre_fd = -1, .pki_fd = -1 };
-	const char *level = NULL, *group = NULL;
-	uint64_t ready = 0, port = 500;
+	struct daemon_opts o = { 0 };
+	uint64_t port = 500;
 	const struct opt opts[] = {
-		{ 'r', "ready-fd", "FD", "write a newline there when serving",
-		  OPT_NUM, &ready, 3, 1023 },
-		{ 0, "user", "NAME", "run as this user", OPT_TEXT,
-		  &conf.user, 0, 0 },
-		{ 0, "group", "NAME", "who may use the socket", OPT_TEXT,
-		  &group, 0, 0 },
+		DAEMON_OPTS(o),
 		{ 0, "port", "PORT", "UDP port, 500", OPT_NUM, &port, 1,
 		  65535 },
 		{ 0, "export-keys", "FILE", "append the keys of IKE SAs, as "
 		  "Wireshark's ikev2_decryption_table", OPT_TEXT,
 		  &conf.key_file, 0, 0 },
-		{ 0, "log-level", "LEVEL", "error, warn, info or debug",
-		  OPT_TEXT, &level, 0, 0 },
 		OPT_END
 	};
-	struct err e;
 	int status;
 
 	if (opt_parse(&argc, &argv, opts, "[-r FD] [--user NAME] "
-	    "[--port PORT] [--export-keys FILE]", 0, 0, &status) < 0)
+	    "[--port PORT] [--export-keys FILE]", 0, 0, &status) < 0 ||
+	    daemon_opts(&o, &status) < 0)
 		return status;
-	if (level != NULL && log_level_parse(level, &e) < 0)
-		return command_usage("%s", e.msg);
-	if (group_of(group, &conf.group, &e) < 0)
-		return command_fail(EXIT_USAGE, &e);
+	conf.user = o.user;
+	conf.group = o.gid;
 	conf.port = (uint16_t)port;
-	return run(&conf, ready > 0 ? (int)ready : -1);
+	return run(&conf, &o);
 }

@@ -62,7 +62,7 @@ show_options(int *argc, char ***argv, struct show *s, const char *args,
 
 	if (opt_parse(argc, argv, opts, args, n_args, n_args, status) < 0)
 		return -1;
-	s->format = cmd_format(json, cbor);
+	s->format = out_format(json, cbor);
 	return 0;
 }
 

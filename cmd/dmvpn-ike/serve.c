@@ -2,12 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "crypto/dh.h"
 #include "crypto/prf.h"
+#include "sys/daemon.h"
 #include "sys/log.h"
 #include "sys/priv.h"
 #include "wire/ike_names.h"
@@ -134,13 +134,9 @@ void
 serve_turn(struct daemon *d)
 {
 	uint64_t at = ike_engine_next(d->engine);
-	struct err e;
 
-	if (at == 0)
-		timer_stop(&d->wake);
-	else if (at != d->wake.at && timer_at(d->loop, &d->wake, at,
-	    wake_now, d, &e) < 0)
-		log_event(LEVEL_ERROR, "no-timer", T("why", e.msg));
+	if (at != d->wake.at)
+		timer_set(d->loop, &d->wake, at, wake_now, d);
 }
 
 /* ---- beginning and end ---- */
@@ -242,26 +238,6 @@ warm_up(struct err *e)
 	return prf_make(IKE_PRF_HMAC_SHA256, part, &part, 1, out, e);
 }
 
-static int
-drop(struct daemon *d, struct err *e)
-{
-	const struct priv priv = { .user = d->conf.user };
-	char dir[108];
-	/* The socket is taken away again at the end. */
-	const struct sandbox_path paths[] = { { dir, true },
-	    { NULL, false } };
-	const struct sandbox_conf box = { .flags = SANDBOX_UNIX |
-	    SANDBOX_INET, .paths = d->conf.socket != NULL ? paths : NULL };
-
-	if (run_path(dir, sizeof(dir), "", e) < 0)
-		return -1;
-	if (priv_drop(&priv, e) < 0)
-		return err_in(e, "giving up privilege");
-	if (sandbox_enter(&box, e) < 0)
-		return err_in(e, "sandbox");
-	return 0;
-}
-
 int
 serve_open(struct daemon *d, const struct serve_conf *conf, struct err *e)
 {
@@ -271,13 +247,13 @@ serve_open(struct daemon *d, const struct serve_conf *conf, struct err *e)
 	d->loop = loop_new(e);
 	if (d->loop == NULL || serve_udp_open(d, e) < 0 ||
 	    keys_open(d, e) < 0 || server_open(d, e) < 0 ||
-	    engine_open(d, e) < 0 || warm_up(e) < 0 || drop(d, e) < 0)
+	    engine_open(d, e) < 0 || warm_up(e) < 0 ||
+	    daemon_confine(d->conf.user, SANDBOX_UNIX | SANDBOX_INET,
+	    d->conf.socket != NULL, NULL, e) < 0)
 		return -1;
-	if (serve_links_open(d, e) < 0 || serve_udp_watch(d, e) < 0 ||
-	    loop_signal(d->loop, SIGTERM, on_signal, d, e) < 0 ||
-	    loop_signal(d->loop, SIGINT, on_signal, d, e) < 0)
+	if (serve_links_open(d, e) < 0 || serve_udp_watch(d, e) < 0)
 		return -1;
-	return 0;
+	return daemon_signals(d->loop, on_signal, d, e);
 }
 
 int

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "ike_engine.h"
 #include "msg/types.h"
+#include "sys/below.h"
 #include "sys/link.h"
 #include "sys/loop.h"
 #include "sys/serve.h"
@@ -45,23 +46,19 @@ struct serve_probe {
 	struct call	call;
 };
 
-/* A call of the engine that could not be sent: answered from the loop. */
-struct serve_refused;
-
 struct daemon {
 	struct serve_conf	 conf;
 	struct loop		*loop;
 	struct server		*server;
 	struct link		*gre, *pki;
+	struct below		 below;
 	struct ike_engine	*engine;
 	bool			 gre_known;	/* its state was read */
 	bool			 agent_up;
 	int			 udp4, udp6;	/* port 500 */
 	int			 ask4, ask6;	/* for local_for */
 	struct watch		 watch4, watch6;
-	struct timer		 wake, refuse, quit, give_up;
-	struct serve_refused	*refused;
-	uint64_t		 after;		/* paging through dmvpn-gre */
+	struct timer		 wake, quit, give_up;
 	uint64_t		 last_probe;
 	struct serve_probe	 probes[SERVE_PROBES_MAX];
 	struct ike_failed	 failures[SERVE_FAILURES_MAX];
