@@ -15,7 +15,9 @@ about_registration(struct nhrp_engine *g, struct nhrp_rx *rx,
 	for (i = 0; i < f->n_servers; i++) {
 		struct nhrp_server *s = &f->servers[i];
 
-		if (s->node != rx->node || !s->asking || s->id != our->id)
+		/* the server itself, not one of its clients */
+		if (s->node != rx->node || !s->asking || s->id != our->id ||
+		    !addr_equal(&s->conf.address, &rx->n.src_proto))
 			continue;
 		reason_set(&r, "registration", name, "server %s answered our "
 		    "registration with error %u, %s",

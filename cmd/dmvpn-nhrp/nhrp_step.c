@@ -150,8 +150,7 @@ check_source(struct nhrp_engine *g, struct nhrp_rx *rx)
 		return false;
 	}
 	if (rx->iface->conf.role != NHRP_ROLE_HUB ||
-	    rx->n.type == NHRP_REGISTRATION_REQUEST ||
-	    rx->n.type == NHRP_ERROR_INDICATION)
+	    rx->n.type == NHRP_REGISTRATION_REQUEST)
 		return true;
 	b = nhrp_binding_find(rx->iface, &rx->n.src_proto);
 	if (b != NULL && b->node == rx->node)

@@ -10,7 +10,7 @@ test_spoof(void **state)
 	    *b = &s->sites[2];
 	struct addr dst = sim_lan(&s->sites[3], 1);
 	unsigned replies;
-	struct craft c;
+	struct craft c, e;
 
 	(void)state;
 	sim_start(s);
@@ -26,6 +26,12 @@ test_spoof(void **state)
 	into(hub, a, &c);
 	assert_int_equal(sim_counter(hub, "source-of-another"), 2);
 	assert_int_equal(hub->n_unregistered, 0);
+	/* and errors for a third one in b's name */
+	e = (struct craft){ .type = NHRP_ERROR_INDICATION, .hops = 255,
+	    .nbma = a->nbma, .src = b->tunnel, .dst = s->sites[3].tunnel,
+	    .payload = c.b, .payload_len = c.len };
+	into(hub, a, &e);
+	assert_int_equal(sim_counter(hub, "source-of-another"), 3);
 	/* its own, with and without the N bit */
 	replies = hub->n_sent[NHRP_PURGE_REPLY];
 	c.cie_proto = a->tunnel;

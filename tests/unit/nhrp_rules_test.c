@@ -348,6 +348,11 @@ test_error_reasons(void **state)
 	    .code = NHRP_ERR_AUTH, .nbma = hub->nbma, .src = hub->tunnel,
 	    .dst = a->tunnel, .payload = a->last_bytes,
 	    .payload_len = a->last_len };
+	/* another client of the server, by way of it */
+	c.src.b[3] += 7;
+	into(a, hub, &c);
+	assert_string_not_equal(a->last.code, "authentication-failure");
+	c.src = hub->tunnel;
 	into(a, hub, &c);
 	assert_string_equal(a->last.code, "authentication-failure");
 	c.code = NHRP_ERR_LOOP_OLD;	/* FRR's number */
