@@ -24,6 +24,14 @@ endif
 endif
 endif
 
+# Intel's ipsec-mb is used when it is there (it has no pkg-config file).
+IPSEC_MB := $(shell printf '\043include <intel-ipsec-mb.h>\n' | \
+	$(CC) $(CPPFLAGS) $(CFLAGS) -E - >/dev/null 2>&1 && echo yes)
+ifeq ($(IPSEC_MB),yes)
+MB_CFLAGS := -DHAVE_IPSEC_MB
+MB_LIBS := -lIPSec_MB
+endif
+
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -51,12 +59,14 @@ HARDEN += -DDMVPN_SANITIZED
 endif
 
 ALL_CFLAGS := -std=c11 -D_GNU_SOURCE $(WARN) $(HARDEN) $(SAN) -iquote lib -iquote $(B)/gen \
-	-DLIBEXECDIR='"$(LIBEXECDIR)"' $(PKG_CFLAGS) -pthread $(CFLAGS)
+	-DLIBEXECDIR='"$(LIBEXECDIR)"' $(PKG_CFLAGS) $(MB_CFLAGS) \
+	-pthread $(CFLAGS)
 ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(SAN) \
 	-pthread $(LDFLAGS)
 
 # What a program links; --as-needed drops what it does not use.
-LIBS_COMMON := -lcbor -levent_core -levent_extra -lmnl -lseccomp -lcrypto
+LIBS_COMMON := -lcbor -levent_core -levent_extra -lmnl -lseccomp -lcrypto \
+	$(MB_LIBS)
 LIBS_dmvpn-pki := -lsqlite3 -lssl
 LIBS_dmvpn-dpd := -lcares
 LIBS_dmvpn-decode := -lpcap
@@ -122,7 +132,7 @@ $(B)/%.o: %.c | $(B)/gen/msg/types.h
 	@$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # LIBEXECDIR is compiled into these; another PREFIX makes them anew.
-$(patsubst %.c,$(B)/%.o,$(shell grep -l LIBEXECDIR cmd/*/*.c)): $(B)/.libexecdir
+$(patsubst %.c,$(B)/%.o,$(shell grep -l LIBEXECDIR lib/*/*.c cmd/*/*.c)): $(B)/.libexecdir
 $(B)/.libexecdir: FORCE
 	@mkdir -p $(@D)
 	@[ "$$(cat $@ 2>/dev/null)" = "$(LIBEXECDIR)" ] || \
@@ -134,6 +144,12 @@ $(B)/tests/%: tests/unit/%.c $(B)/libengines.a $(B)/libdmvpn.a
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	@$(CC) $(ALL_CFLAGS) -iquote cmd -iquote tests/unit -MMD -MP -MF $(B)/tests/$*.d $(ALL_LDFLAGS) $(TEST_LDFLAGS) -o $@ $< \
+		$(B)/libengines.a $(B)/libdmvpn.a -lcmocka -lpcap -lsqlite3 \
+		-lssl -lcares $(LIBS_COMMON) -ldl
+$(B)/bench/%: tests/bench/%.c $(B)/libengines.a $(B)/libdmvpn.a
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	@$(CC) $(ALL_CFLAGS) -iquote cmd -iquote tests/unit -MMD -MP -MF $(B)/bench/$*.d $(ALL_LDFLAGS) -o $@ $< \
 		$(B)/libengines.a $(B)/libdmvpn.a -lcmocka -lpcap -lsqlite3 \
 		-lssl -lcares $(LIBS_COMMON) -ldl
 $(B)/fuzz/%: tests/fuzz/%.c $(B)/libengines.a $(B)/libdmvpn.a
@@ -185,6 +201,11 @@ check-run:
 demo: deps
 	@$(MAKE) --no-print-directory -j$(NPROC) all
 	@B=$(BIN) KEEP=$(KEEP) tests/demo/demo.sh
+
+# Speed beside that of others: QUICK=1 takes under two minutes.
+.PHONY: bench
+bench: $(BIN)/dmvpn-gre $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
+	@B=$(BIN) D=$(B)/bench OUT=$(O)/bench QUICK=$(QUICK) tests/bench/bench
 
 # Both compilers, all warnings, nothing kept.
 CHECKED := $(wildcard lib/*/*.c cmd/*/*.c tests/unit/*.c tests/fuzz/*.c)

@@ -80,6 +80,8 @@ cmd_run(int argc, char **argv)
 		    OPT_NUM, &r.ready_fd, 3, INT32_MAX },
 		{ 0, "threads", "N", "packet threads; 1: one for both ways "
 		    "(default 2)", OPT_NUM, &threads, 1, PATH_THREADS },
+		{ 0, "openssl", NULL, "encrypt by OpenSSL alone, without "
+		    "ipsec-mb", OPT_FLAG, &conf.openssl, 0, 0 },
 		{ 0, "user", "NAME", "the packet half becomes this user",
 		    OPT_TEXT, &conf.user, 0, 0 },
 		{ 0, "group", "NAME", "whose members may use gre.sock",

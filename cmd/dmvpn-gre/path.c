@@ -150,6 +150,7 @@ path_new(const struct path_conf *conf, struct err *e)
 	p->now = conf->now != NULL ? conf->now : boottime;
 	p->n_threads = conf->threads == 0 ? 2 : conf->threads;
 	p->n_out = p->n_threads == 1 ? 1 : p->n_threads - 1;
+	feature_crypto(p, conf->openssl);
 	path_epoch_init(&p->epoch);
 	p->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	p->thread = calloc(p->n_threads, sizeof(*p->thread));

@@ -34,6 +34,7 @@ struct path_conf {
 	 * direction; more: further ones for the way out, one TAP queue
 	 * each. */
 	unsigned	 threads;
+	bool		 openssl;	/* no other AEAD, whatever there is */
 	uint64_t	(*now)(void);	/* ms; NULL: CLOCK_BOOTTIME */
 	uint8_t		 seed[16];	/* random, for the hashes */
 };
@@ -300,9 +301,10 @@ void path_drops(const struct path *p, uint64_t counts[PATH_DROP_N]);
 	X(PATH_COALESCE, 5, "coalescing")	\
 	X(PATH_RAW_ESP, 6, "raw-esp")		\
 	X(PATH_RAW_GRE, 7, "raw-gre")		\
-	X(PATH_IPV6, 8, "ipv6")
+	X(PATH_IPV6, 8, "ipv6")			\
+	X(PATH_IPSEC_MB, 9, "ipsec-mb")
 enum path_feature_id { PATH_FEATURES(NAME_ENUM) };
-#define PATH_FEATURE_N 9
+#define PATH_FEATURE_N 10
 extern const struct name path_feature_names[];
 
 struct path_feature {

@@ -249,6 +249,7 @@ struct path {
 
 	_Atomic(uint32_t)		 features;	/* bits, on */
 	_Atomic(int)			 why[PATH_FEATURE_N];	/* errno */
+	const char			*why_openssl;	/* no ipsec-mb */
 
 	/* control's own */
 	struct install_set		*installs;
@@ -495,5 +496,6 @@ void say_own(struct path *p, const struct event_head *h);
 /* path_status.c */
 void feature_set(struct path *p, enum path_feature_id f, bool on, int why);
 void feature_tap(struct path *p, uint32_t offload);
+void feature_crypto(struct path *p, bool openssl);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "crypto/esp_mb.h"
 #include "path_int.h"
 
 const struct name path_drop_names[] = { PATH_DROPS(NAME_ROW) NAME_END };
@@ -44,19 +45,39 @@ feature_tap(struct path *p, uint32_t offload)
 	feature_set(p, PATH_COALESCE, true, 0);
 }
 
+/* Which library does the AEADs of SAs to come. */
+void
+feature_crypto(struct path *p, bool openssl)
+{
+	const struct esp_engine *x = NULL;
+
+	p->why_openssl = "told to use OpenSSL";
+	if (!openssl)
+		x = esp_mb(&p->why_openssl);
+	esp_engine_set(x);
+	feature_set(p, PATH_IPSEC_MB, x != NULL, ENOTSUP);
+}
+
+static const char *
+why_off(const struct path *p, unsigned i)
+{
+	int why = atomic_load_explicit(&p->why[i], memory_order_relaxed);
+
+	if (i == PATH_IPSEC_MB)
+		return p->why_openssl;
+	return why == 0 ? "no such descriptor was given" : strerror(why);
+}
+
 void
 path_features(const struct path *p, struct path_feature f[PATH_FEATURE_N])
 {
 	unsigned i;
-	int why;
 
 	memset(f, 0, PATH_FEATURE_N * sizeof(f[0]));
 	for (i = 0; i < PATH_FEATURE_N; i++) {
 		f[i].on = feature_on(p, (enum path_feature_id)i);
-		if (f[i].on)
-			continue;
-		why = atomic_load_explicit(&p->why[i], memory_order_relaxed);
-		snprintf(f[i].why, sizeof(f[i].why), "%s", why == 0 ?
-		    "no such descriptor was given" : strerror(why));
+		if (!f[i].on)
+			snprintf(f[i].why, sizeof(f[i].why), "%s",
+			    why_off(p, i));
 	}
 }

@@ -415,6 +415,7 @@ child_start(void *arg)
 	struct spawn s = { .exe = h->exe, .argv0 = h->conf.argv0,
 	    .user = h->conf.user, .group = h->conf.group,
 	    .threads = h->conf.threads, .serve = h->conf.serve,
+	    .openssl = h->conf.openssl,
 	    .client = { h->conf.client[0], h->conf.client[1] } };
 	struct err e;
 	int fd, i;

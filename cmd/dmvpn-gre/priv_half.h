@@ -113,6 +113,7 @@ struct half_conf {
 	const char	*user;		/* of the packet half; NULL: ours */
 	const char	*group;		/* of gre.sock; NULL: ours */
 	unsigned	 threads;	/* of the packet half, 0: its choice */
+	bool		 openssl;	/* path.h */
 	bool		 serve;		/* gre.sock */
 	int		 client[2];	/* clients of the packet half; -1 */
 	const char	*argv0;

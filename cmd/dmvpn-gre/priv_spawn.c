@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define ARGS_MAX 16
+#define ARGS_MAX 20
 
 int
 spawn_exe(const char *argv0, struct err *e)
@@ -49,6 +49,8 @@ arguments(const struct spawn *s, int fd, struct words *w,
 	argv[n++] = w->threads;
 	if (s->serve)
 		argv[n++] = "--serve";
+	if (s->openssl)
+		argv[n++] = "--openssl";
 	if (s->user != NULL) {
 		argv[n++] = "--user";
 		argv[n++] = s->user;

@@ -13,7 +13,7 @@ struct spawn {
 	const char	*argv0;
 	const char	*user, *group;	/* NULL: as we */
 	unsigned	 threads;
-	bool		 serve;
+	bool		 serve, openssl;
 	int		 client[2];	/* -1: none */
 };
 

@@ -493,7 +493,7 @@ on_pulse(void *arg)
 
 struct settings {
 	uint64_t	fd, threads;
-	bool		serve;
+	bool		serve, openssl;
 	const char	*user, *group;
 	struct opt_list	clients;
 };
@@ -533,7 +533,8 @@ open_server(struct packet *p, const struct settings *s, struct err *e)
 static int
 open_path(struct packet *p, const struct settings *s, struct err *e)
 {
-	struct path_conf conf = { .threads = (unsigned)s->threads };
+	struct path_conf conf = { .threads = (unsigned)s->threads,
+	    .openssl = s->openssl };
 	const struct gre_ops ops = { .arg = p, .kernel = ask_kernel,
 	    .note = keep_note, .event = send_event };
 
@@ -618,6 +619,8 @@ serve_packet_half(int argc, char **argv)
 		{ 0, "threads", "N", "packet threads", OPT_NUM, &s.threads,
 		    0, PATH_THREADS },
 		{ 0, "serve", NULL, "gre.sock", OPT_FLAG, &s.serve, 0, 0 },
+		{ 0, "openssl", NULL, "no ipsec-mb", OPT_FLAG, &s.openssl, 0,
+		    0 },
 		{ 0, "user", "NAME", "become", OPT_TEXT, &s.user, 0, 0 },
 		{ 0, "group", "NAME", "of gre.sock", OPT_TEXT, &s.group, 0,
 		    0 },

@@ -47,10 +47,20 @@ struct esp_slot {
 struct esp_key {
 	const struct esp_suite	*suite;
 	bool			 aead, seal;
+	const struct esp_engine	*engine;	/* NULL: OpenSSL */
+	void			*other;		/* its key */
 	uint8_t			 salt[SALT_LEN];
 	unsigned		 slots;
 	struct esp_slot		 slot[];
 };
+
+static const struct esp_engine *engine;
+
+void
+esp_engine_set(const struct esp_engine *x)
+{
+	engine = x;
+}
 
 const struct esp_suite *
 esp_suite(enum esp_alg alg)
@@ -103,43 +113,55 @@ slot_init(struct esp_key *k, struct esp_slot *s, const EVP_CIPHER *cipher,
 	return (s->mac = mac_new(key + keylen)) != NULL ? 0 : -1;
 }
 
+static int
+slots_init(struct esp_key *k, enum esp_alg alg, const uint8_t *key,
+    struct err *e)
+{
+	EVP_CIPHER *cipher = EVP_CIPHER_fetch(NULL, cipher_names[alg], NULL);
+	unsigned i;
+	int rc = 0;
+
+	if (cipher == NULL) {
+		ERR_clear_error();
+		return err_set(e, ENOMEM, "no %s in this OpenSSL, or out of "
+		    "memory", cipher_names[alg]);
+	}
+	for (i = 0; i < k->slots && rc == 0; i++)
+		rc = slot_init(k, &k->slot[i], cipher, key);
+	EVP_CIPHER_free(cipher);
+	if (rc == 0)
+		return 0;
+	ERR_clear_error();
+	return err_set(e, ENOMEM, "OpenSSL refused a key for %s",
+	    cipher_names[alg]);
+}
+
 struct esp_key *
 esp_key_new(enum esp_alg alg, bool seal, const uint8_t *key, size_t len,
     unsigned slots, struct err *e)
 {
 	const struct esp_suite *suite = esp_suite(alg);
-	EVP_CIPHER *cipher;
 	struct esp_key *k;
-	unsigned i;
-	int rc = 0;
 
 	if (suite == NULL || len != suite->key_len)
 		return err_null(err_set(e, EINVAL, "key of %zu octets for %s, "
 		    "%u are needed", len, suite == NULL ? "no cipher" :
 		    cipher_names[alg], suite == NULL ? 0 : suite->key_len));
-	k = calloc(1, sizeof(*k) + slots * sizeof(k->slot[0]));
-	cipher = EVP_CIPHER_fetch(NULL, cipher_names[alg], NULL);
-	if (k == NULL || cipher == NULL) {
-		free(k);
-		EVP_CIPHER_free(cipher);
-		ERR_clear_error();
-		return err_null(err_set(e, ENOMEM, "no %s in this OpenSSL, or "
-		    "out of memory", cipher_names[alg]));
-	}
+	if ((k = calloc(1, sizeof(*k) + slots * sizeof(k->slot[0]))) == NULL)
+		return err_null(err_set(e, ENOMEM, "out of memory"));
 	k->suite = suite;
 	k->aead = suite->block == 4;
 	k->seal = seal;
 	k->slots = slots;
 	if (k->aead)
 		memcpy(k->salt, key + len - SALT_LEN, SALT_LEN);
-	for (i = 0; i < slots && rc == 0; i++)
-		rc = slot_init(k, &k->slot[i], cipher, key);
-	EVP_CIPHER_free(cipher);
-	if (rc < 0) {
+	if (k->aead && engine != NULL)
+		k->other = engine->key_new(alg, key, slots);
+	if (k->other != NULL) {
+		k->engine = engine;
+	} else if (slots_init(k, alg, key, e) < 0) {
 		esp_key_free(k);
-		ERR_clear_error();
-		return err_null(err_set(e, ENOMEM, "OpenSSL refused a key for "
-		    "%s", cipher_names[alg]));
+		return NULL;
 	}
 	return k;
 }
@@ -155,6 +177,8 @@ esp_key_free(struct esp_key *k)
 		EVP_CIPHER_CTX_free(k->slot[i].cipher);
 		EVP_MAC_CTX_free(k->slot[i].mac);
 	}
+	if (k->engine != NULL)
+		k->engine->key_free(k->other);
 	secret_wipe(k, sizeof(*k));
 	free(k);
 }
@@ -229,6 +253,37 @@ aead_open(struct esp_key *k, struct esp_slot *s, bool esn,
 	    n == len && EVP_DecryptFinal_ex(s->cipher, none, &n) == 1;
 }
 
+static void
+nonce_of(struct esp_nonce *n, const struct esp_key *k, bool esn,
+    const struct esp_job *j)
+{
+	memcpy(n->iv, k->salt, SALT_LEN);
+	memcpy(n->iv + SALT_LEN, j->p + ESP_HEAD, 8);
+	n->aad_len = (size_t)aad(n->aad, j, esn);
+}
+
+static void
+other_seal(struct esp_key *k, unsigned slot, bool esn, struct esp_job *j)
+{
+	uint8_t *text = j->p + ESP_HEAD + 8;
+	struct esp_nonce n;
+
+	put64(j->p + ESP_HEAD, j->sequence);	/* unique under the key */
+	nonce_of(&n, k, esn, j);
+	k->engine->seal(k->other, slot, &n, text, j->text, text + j->text);
+}
+
+static bool
+other_open(struct esp_key *k, unsigned slot, bool esn, struct esp_job *j)
+{
+	uint8_t *text = j->p + ESP_HEAD + 8, tag[16];
+	struct esp_nonce n;
+
+	nonce_of(&n, k, esn, j);
+	k->engine->open(k->other, slot, &n, text, j->text, tag);
+	return secret_equal(tag, text + j->text, sizeof(tag));
+}
+
 /* RFC 4303, 2.8 and 2.2.1: over header, IV, ciphertext and, with ESN, the
  * upper half of the number. */
 static int
@@ -288,7 +343,9 @@ esp_seal(struct esp_key *k, unsigned slot, bool esn, struct esp_job *jobs,
 
 	if (slot >= k->slots)
 		return -1;
-	for (i = 0; i < n; i++)
+	for (i = 0; k->engine != NULL && i < n; i++)
+		other_seal(k, slot, esn, &jobs[i]);
+	for (; i < n; i++)
 		if ((k->aead ? aead_seal(k, s, esn, &jobs[i]) :
 		    cbc_seal(s, esn, &jobs[i])) < 0) {
 			ERR_clear_error();
@@ -307,7 +364,9 @@ esp_open(struct esp_key *k, unsigned slot, bool esn, struct esp_job *jobs,
 	if (slot >= k->slots)
 		return 0;
 	for (i = 0; i < n; i++) {
-		jobs[i].ok = k->aead ? aead_open(k, s, esn, &jobs[i]) :
+		jobs[i].ok = k->engine != NULL ?
+		    other_open(k, slot, esn, &jobs[i]) :
+		    k->aead ? aead_open(k, s, esn, &jobs[i]) :
 		    cbc_open(s, esn, &jobs[i]);
 		good += jobs[i].ok;
 	}

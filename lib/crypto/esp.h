@@ -37,6 +37,31 @@ struct esp_suite {
 };
 const struct esp_suite *esp_suite(enum esp_alg alg);
 
+/*
+ * Another implementation of the AEADs (OpenSSL's is always there).  key_new
+ * gets the key without its salt, NULL means: not this algorithm; slots are
+ * those of esp_key_new.  seal encrypts text in place and writes 16 octets of
+ * tag; open decrypts and writes the tag that should have come, which the
+ * caller compares.
+ */
+struct esp_nonce {
+	uint8_t	iv[12];			/* salt, IV */
+	uint8_t	aad[12];
+	size_t	aad_len;		/* 8, with ESN 12 */
+};
+struct esp_engine {
+	void	*(*key_new)(enum esp_alg alg, const uint8_t *key,
+		    unsigned slots);
+	void	 (*key_free)(void *key);	/* wipes */
+	void	 (*seal)(void *key, unsigned slot, const struct esp_nonce *n,
+		    uint8_t *text, size_t len, uint8_t *tag);
+	void	 (*open)(void *key, unsigned slot, const struct esp_nonce *n,
+		    uint8_t *text, size_t len, uint8_t *tag);
+};
+/* Keys made from now on use x; NULL: OpenSSL.  Not while other threads make
+ * keys. */
+void esp_engine_set(const struct esp_engine *x);
+
 /* A key for use by `slots` threads at once, each with its own slot.  key is
  * KEYMAT in the order of RFC 7296, 2.17: encryption key, salt, integrity
  * key; EINVAL when its length is not the suite's. */

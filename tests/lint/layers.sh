@@ -63,7 +63,7 @@ lib_output() {
 	    grep -Ev '^lib/sys/(out|table|command|opt|ask|decoder)\.c:'
 }
 
-plan 16
+plan 17
 rule "lib/base includes only itself" base_rule
 rule "lib/wire includes base; no heap, socket or clock" wire_rule
 rule "lib/crypto includes base, wire and messages" crypto_rule
@@ -72,6 +72,8 @@ rule "lib/sys includes the lower layers" sys_rule
 rule "a program includes the libraries and its own headers" program_rule
 rule "OpenSSL is only in lib/crypto and dmvpn-pki" \
     only openssl/ 'lib/crypto/[^:]*|cmd/dmvpn-pki/[^:]*'
+rule "ipsec-mb is only in lib/crypto/esp_mb.c" \
+    only intel-ipsec-mb 'lib/crypto/esp_mb\.c'
 rule "libcbor is only in lib/msg" only 'cbor' 'lib/msg/[^:]*'
 rule "libevent is only in lib/sys and the files that serve" \
     only event2/ 'lib/sys/[^:]*|cmd/[^:]*/(main|serve[^:]*|cmd_[^:]*|path[^:]*|priv)\.c'

@@ -290,3 +290,18 @@ direct() {
 	run -0 on a "$G" sa list -j
 	[[ $output != *"$(cat "$K/k-x")"* && $output != *key* ]]
 }
+
+@test "ipsec-mb at one end and OpenSSL alone at the other understand each other" {
+	mgre
+	stop gre-b
+	start b gre-b "$G" run --openssl
+	run -0 on b "$G" status
+	[[ $output == *"without ipsec-mb: told to use OpenSSL"* ]]
+	on b "$G" interface set dmvpn0 -a 10.0.0.2/24
+	ends udp 192.0.2.1 192.0.2.2
+	on b "$G" map set dmvpn0 10.0.0.1 "$(cat "$BATS_TEST_TMPDIR/peer-b")"
+	on a "$G" map set dmvpn0 10.0.0.2 "$(cat "$BATS_TEST_TMPDIR/peer-a")"
+	keys k 20
+	pair k 0x1001 0x2001
+	on a ping -q -c 3 -i 0.1 -W 1 -s 1200 10.0.0.2
+}
