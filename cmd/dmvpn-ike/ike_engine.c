@@ -131,6 +131,8 @@ ike_engine_reply_type(const struct msg_type *t)
 		return &pki_identity_reply_type;
 	if (t == &pki_certificate_type)
 		return &pki_certificate_reply_type;
+	if (t == &pki_crl_type)
+		return &pki_crl_reply_type;
 	if (t == &pki_sign_type || t == &pki_psk_type)
 		return &pki_sign_reply_type;
 	return NULL;
@@ -173,7 +175,7 @@ ike_engine_answer(struct ike_engine *g, uint64_t now, int64_t wall,
 		return;
 	HASH_DEL(g->waits, w);
 	if (w->cred[0] != '\0')
-		ike_cred_answer(g, w->cred, m, why);
+		ike_cred_answer(g, w->cred, ticket, m, why);
 	else if ((s = ike_isa_find(g, w->spi)) != NULL &&
 	    (w->in ? &s->in : &s->out)->ticket == ticket)
 		ike_step_answer(g, s, w->in, m, why);
@@ -252,18 +254,21 @@ repeated(struct ike_isa *s, const struct ike_in *in)
 	return true;
 }
 
-/* An authentic message shows where the peer is (RFC 7296, 2.23). */
+/* An authentic request shows where the peer is (RFC 7296, 2.23): a whole and
+ * a new one, what is being answered may be replayed from anywhere.  While the
+ * SA comes up ports change, addresses only behind a NAT. */
 static void
 note_endpoint(struct ike_isa *s, const struct ike_in *in)
 {
 	bool moved = !endpoint_equal(&s->remote, &in->remote);
 	bool port = s->local.port != in->local.port;
 
-	s->last_in = s->g->now;
-	s->dead_peer = false;
-	if ((!moved && !port) || in->h.flags & IKE_FLAG_RESPONSE)
+	if ((!moved && !port) || in->h.flags & IKE_FLAG_RESPONSE ||
+	    s->in.phase != IKE_IDLE)
 		return;
-	if (s->phase != IKE_HALF_OPEN && (s->nat_local || !s->nat_remote))
+	if (s->phase == IKE_HALF_OPEN ? !s->nat_remote &&
+	    !addr_equal(&s->remote.addr, &in->remote.addr) :
+	    s->nat_local || !s->nat_remote)
 		return;
 	s->remote = in->remote;
 	s->local = in->local;
@@ -308,10 +313,12 @@ protected_packet(struct ike_engine *g, struct ike_isa *s, struct ike_in *in,
 	/* fragments of an answered request: the first asks again */
 	if (rc < 0 || repeated(s, in))
 		return;
-	note_endpoint(s, in);
+	s->last_in = g->now;
+	s->dead_peer = false;
 	tell_heard(g, s);
 	if (rc == 0)
 		return;
+	note_endpoint(s, in);
 	if (ike_in_parse(in, in->first, in->clear, &e) < 0)
 		in->broken = true;	/* no row takes it: INVALID_SYNTAX */
 	if (in->h.flags & IKE_FLAG_RESPONSE)

@@ -98,6 +98,7 @@ struct ike_cred {			/* an identity of the agent */
 	bool			 ready;
 	bool			 asking;
 	bool			 paging;	/* by pki-certificate */
+	uint64_t		 ticket;	/* of what was asked last */
 	enum pki_method		 method;
 	struct ident		 id;
 	struct cert_set		 chain;
@@ -105,6 +106,12 @@ struct ike_cred {			/* an identity of the agent */
 	struct reason		 why;	/* not ready: the agent's reason */
 	bool			 more_anchors;	/* which list is being read */
 	uint8_t			 more_index;
+	struct crl_set		 crls;		/* ike_crl.c */
+	struct ike_crl_read	*crl_read;	/* while they come */
+	uint8_t			 n_crls;	/* as the agent says */
+	uint64_t		 judged;	/* counts changes */
+	uint64_t		 listed;	/* the one that lists were looked up for */
+	struct ike_timer	 judge;		/* SAs are judged again */
 	struct ike_cred		*next;
 };
 
@@ -250,6 +257,8 @@ struct ike_isa {
 	struct ike_peer		*peer;
 	struct ident		*ident;		/* of the peer */
 	struct blocks		*blocks;
+	struct ike_kept		*kept;		/* certificates of the peer */
+	uint64_t		 judged;	/* by which state of cred */
 	bool			 psk;
 	struct ike_proposal	 chosen;
 	struct sk_suite		 suite;
@@ -280,6 +289,8 @@ struct ike_isa {
 	uint64_t		 origin;	/* own SPI of what it rekeyed */
 	struct ike_isa		*heir;		/* who has our children */
 	struct ike_isa		*rival;		/* peer's rekey of this SA */
+	uint64_t		 rekeys_since;	/* the peer's, also of before */
+	unsigned		 rekeys;
 	struct secret		*lowest;	/* nonce of the rekey exchange */
 	struct reason		 why;
 	struct ike_isa		*peer_next;	/* of the same peer */
@@ -517,6 +528,10 @@ bool ike_auth_psk_equal(struct ike_isa *s, const struct pki_sign_reply *r);
 int ike_auth_keep_peer(struct ike_isa *s, const struct ike_in *in,
     uint8_t id_payload, struct ike_ctx *c);
 enum ike_result ike_auth_verify(struct ike_ctx *c, uint8_t id_payload);
+/* 0: the chain is good for this peer; its blocks are kept.  -1: *why, of
+ * code "" when memory was short. */
+int ike_auth_judge(struct ike_isa *s, const struct cert_set *chain,
+    struct reason *why);
 void ike_auth_put_own(struct ike_isa *s, struct ike_out *o,
     const struct pki_sign_reply *r);
 void ike_auth_put_certreq(const struct ike_cred *k, struct ike_out *o);
@@ -607,6 +622,18 @@ void ike_task_add(struct ike_isa *s, enum ike_what what, uint32_t spi,
 void ike_task_run(struct ike_isa *s);
 void ike_task_drop(struct ike_isa *s);
 
+/* ike_crl.c: the agent's revocation lists are read, then the credential is
+ * ready, and the peers that are up are judged again. */
+int ike_crl_init(struct ike_engine *g, struct ike_cred *k);
+void ike_crl_fini(struct ike_engine *g, struct ike_cred *k);
+void ike_crl_begin(struct ike_engine *g, struct ike_cred *k);
+void ike_crl_stop(struct ike_cred *k);		/* what has come is dropped */
+bool ike_crl_reading(const struct ike_cred *k);
+void ike_crl_answer(struct ike_engine *g, struct ike_cred *k,
+    const struct pki_crl_reply *r);
+/* What the peer sent, to be judged again later. */
+int ike_crl_keep(struct ike_isa *s, const struct cert_set *chain);
+
 /* ike_profile.c */
 struct ike_profile *ike_profile_find(struct ike_engine *g, const char *name);
 /* The n-th profile that answers initiators at this address, or NULL. */
@@ -615,8 +642,13 @@ struct ike_profile *ike_profile_accepting(struct ike_engine *g,
 void ike_profile_release(struct ike_engine *g, struct ike_profile *p);
 void ike_profile_free_all(struct ike_engine *g);
 void ike_cred_ask(struct ike_engine *g, struct ike_cred *k);
-void ike_cred_answer(struct ike_engine *g, const char *name, const void *m,
-    const struct reason *why);
+void ike_cred_call(struct ike_engine *g, struct ike_cred *k,
+    const struct msg_type *t, const void *m);
+void ike_cred_ready(struct ike_engine *g, struct ike_cred *k);
+void ike_cred_fail(struct ike_engine *g, struct ike_cred *k,
+    const char *why);
+void ike_cred_answer(struct ike_engine *g, const char *name,
+    uint64_t ticket, const void *m, const struct reason *why);
 bool ike_profile_admits(const struct ike_profile *p, const struct ident *id);
 
 /* ike_conn.c */

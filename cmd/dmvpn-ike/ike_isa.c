@@ -246,6 +246,7 @@ ike_isa_free(struct ike_isa *s)
 	ike_parts_free(s->parts);
 	free(s->ident);
 	free(s->blocks);
+	free(s->kept);
 	secret_free(s->ni);
 	secret_free(s->nr);
 	secret_free(s->lowest);
@@ -460,6 +461,9 @@ ike_isa_adopt(struct ike_isa *from, struct ike_isa *to)
 		from->ident = NULL;
 		to->blocks = from->blocks;
 		from->blocks = NULL;
+		to->kept = from->kept;
+		to->judged = from->judged;
+		from->kept = NULL;
 	}
 	from->heir = to;
 	if (from->rival == to)

@@ -80,15 +80,16 @@ ike_profile_free_all(struct ike_engine *g)
 		LL_DELETE(g->creds, k);
 		cert_set_fini(&k->chain);
 		cert_set_fini(&k->anchors);
+		ike_crl_fini(g, k);
 		free(k);
 	}
 }
 
 /* ---- the agent's identities ---- */
 
-static void
-ask_agent(struct ike_engine *g, struct ike_cred *k, const struct msg_type *t,
-    const void *m)
+void
+ike_cred_call(struct ike_engine *g, struct ike_cred *k,
+    const struct msg_type *t, const void *m)
 {
 	struct ike_wait *w = calloc(1, sizeof(*w));
 
@@ -96,7 +97,7 @@ ask_agent(struct ike_engine *g, struct ike_cred *k, const struct msg_type *t,
 		g->counters[IKE_C_NO_MEMORY]++;
 		return;
 	}
-	w->ticket = ++g->last_ticket;
+	w->ticket = k->ticket = ++g->last_ticket;
 	snprintf(w->cred, sizeof(w->cred), "%s", k->name);
 	HASH_ADD(hh, g->waits, ticket, sizeof(w->ticket), w);
 	k->asking = true;
@@ -110,7 +111,8 @@ ike_cred_ask(struct ike_engine *g, struct ike_cred *k)
 
 	snprintf(m.identity, sizeof(m.identity), "%s", k->name);
 	k->paging = false;
-	ask_agent(g, k, &pki_identity_type, &m);
+	ike_crl_stop(k);
+	ike_cred_call(g, k, &pki_identity_type, &m);
 }
 
 static void
@@ -121,7 +123,7 @@ ask_certificate(struct ike_engine *g, struct ike_cred *k)
 
 	snprintf(m.identity, sizeof(m.identity), "%s", k->name);
 	k->paging = true;
-	ask_agent(g, k, &pki_certificate_type, &m);
+	ike_cred_call(g, k, &pki_certificate_type, &m);
 }
 
 static struct ike_cred *
@@ -133,8 +135,10 @@ cred_get(struct ike_engine *g, const char *name)
 		if (strcmp(k->name, name) == 0)
 			return k;
 	k = calloc(1, sizeof(*k));
-	if (k == NULL)
+	if (k == NULL || ike_crl_init(g, k) < 0) {
+		free(k);
 		return NULL;
+	}
 	snprintf(k->name, sizeof(k->name), "%s", name);
 	reason_set(&k->why, "agent", "no-identity",
 	    "the agent has not told identity %s yet", name);
@@ -142,8 +146,8 @@ cred_get(struct ike_engine *g, const char *name)
 	return k;
 }
 
-static void
-cred_ready(struct ike_engine *g, struct ike_cred *k)
+void
+ike_cred_ready(struct ike_engine *g, struct ike_cred *k)
 {
 	struct ike_conn *c;
 
@@ -154,8 +158,8 @@ cred_ready(struct ike_engine *g, struct ike_cred *k)
 			ike_timer_set(g, &c->retry, g->now);
 }
 
-static void
-cred_fail(struct ike_engine *g, struct ike_cred *k, const char *why)
+void
+ike_cred_fail(struct ike_engine *g, struct ike_cred *k, const char *why)
 {
 	reason_set(&k->why, "agent", "no-identity", "%s", why);
 	ike_note(g, true, "identity-failed", NULL, why);
@@ -187,23 +191,24 @@ take_identity(struct ike_engine *g, struct ike_cred *k,
 	struct err e = { 0 };
 
 	k->method = r->method;
+	k->n_crls = r->crls;
 	memset(&k->id, 0, sizeof(k->id));
 	if (take_lists(k, r, &e) < 0) {
-		cred_fail(g, k, e.msg);
+		ike_cred_fail(g, k, e.msg);
 		return;
 	}
 	if (rbuf_left(&r->id_data) > 0) {
 		if (ident_of(r->id_type, r->id_data, &k->id, &e) < 0) {
-			cred_fail(g, k, e.msg);
+			ike_cred_fail(g, k, e.msg);
 			return;
 		}
 	} else if (k->chain.n > 0 && cert_ident(k->chain.v[0], &k->id, &e) <
 	    0) {
-		cred_fail(g, k, e.msg);
+		ike_cred_fail(g, k, e.msg);
 		return;
 	}
 	if (k->id.type == 0) {
-		cred_fail(g, k, "the agent's identity has no IKE ID");
+		ike_cred_fail(g, k, "the agent's identity has no IKE ID");
 		return;
 	}
 	if (r->more) {
@@ -212,7 +217,7 @@ take_identity(struct ike_engine *g, struct ike_cred *k,
 		ask_certificate(g, k);
 		return;
 	}
-	cred_ready(g, k);
+	ike_crl_begin(g, k);
 }
 
 static void
@@ -224,7 +229,7 @@ take_certificate(struct ike_engine *g, struct ike_cred *k,
 
 	if (rbuf_left(&r->certificate) > 0) {
 		if (cert_set_add_der(set, r->certificate, &e) < 0) {
-			cred_fail(g, k, e.msg);
+			ike_cred_fail(g, k, e.msg);
 			return;
 		}
 		k->more_index++;
@@ -232,29 +237,34 @@ take_certificate(struct ike_engine *g, struct ike_cred *k,
 		k->more_anchors = true;
 		k->more_index = (uint8_t)k->anchors.n;
 	} else {
-		cred_ready(g, k);
+		ike_crl_begin(g, k);
 		return;
 	}
 	ask_certificate(g, k);
 }
 
+/* What was asked before the last question is out of date, and may be of
+ * another type. */
 void
-ike_cred_answer(struct ike_engine *g, const char *name, const void *m,
-    const struct reason *why)
+ike_cred_answer(struct ike_engine *g, const char *name, uint64_t ticket,
+    const void *m, const struct reason *why)
 {
 	struct ike_cred *k = cred_get(g, name);
 
-	if (k == NULL)
+	if (k == NULL || k->ticket != ticket)
 		return;
 	k->asking = false;
 	if (m == NULL) {
+		ike_crl_stop(k);
 		if (!k->ready && why != NULL)
 			k->why = *why;
 		ike_note(g, true, "identity-failed", NULL, why != NULL ?
 		    why->text : "the agent does not answer");
 		return;
 	}
-	if (k->paging)
+	if (ike_crl_reading(k))
+		ike_crl_answer(g, k, m);
+	else if (k->paging)
 		take_certificate(g, k, m);
 	else
 		take_identity(g, k, m);
@@ -364,7 +374,7 @@ ike_engine_profile_set(struct ike_engine *g, uint64_t now, int64_t wall,
 	if (!p->cred->ready && !p->cred->asking)
 		ike_cred_ask(g, p->cred);
 	else if (p->cred->ready)
-		cred_ready(g, p->cred);
+		ike_cred_ready(g, p->cred);
 	return 0;
 }
 

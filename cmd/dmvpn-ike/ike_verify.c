@@ -189,15 +189,16 @@ keep_blocks(struct ike_isa *s, const struct blocks *b)
 	return 0;
 }
 
-static int
-judge(struct ike_ctx *c, const struct cert_set *chain)
+int
+ike_auth_judge(struct ike_isa *s, const struct cert_set *chain,
+    struct reason *why)
 {
-	struct ike_isa *s = c->isa;
 	const struct ike_profile *p = s->profile;
 	const char *patterns[17] = { NULL };
 	struct verdict_ask ask = { .leaf = chain->v[0], .others = chain,
-	    .anchors = &p->cred->anchors, .at = c->g->wall, .id = s->ident,
-	    .patterns = patterns, .allow_weak = p->set.allow_weak,
+	    .anchors = &p->cred->anchors, .crls = &p->cred->crls,
+	    .at = s->g->wall, .id = s->ident, .patterns = patterns,
+	    .allow_weak = p->set.allow_weak,
 	    .need_blocks = p->set.need_blocks };
 	struct verdict *v = calloc(1, sizeof(*v));
 	size_t i;
@@ -211,7 +212,7 @@ judge(struct ike_ctx *c, const struct cert_set *chain)
 	if (v->code == VERDICT_OK)
 		rc = keep_blocks(s, &v->blocks);
 	else
-		verdict_reason(v, "ike-auth", &c->why);
+		verdict_reason(v, "ike-auth", why);
 	verdict_fini(v);
 	free(v);
 	return rc;
@@ -238,7 +239,8 @@ verify_certificate(struct ike_ctx *c, uint8_t method)
 
 	if (read_chain(c->in, &chain, &c->e) < 0)
 		rc = auth_fail(c, "no-certificate", c->e.msg);
-	else if (judge(c, &chain) < 0)
+	else if (ike_auth_judge(c->isa, &chain, &c->why) < 0 ||
+	    ike_crl_keep(c->isa, &chain) < 0)
 		rc = auth_fail(c, "failed", "out of memory");
 	else if (verify_signature(c, chain.v[0], method) < 0)
 		rc = auth_fail(c, "bad-signature", c->e.msg);

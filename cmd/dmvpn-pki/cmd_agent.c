@@ -6,6 +6,7 @@
 #include <openssl/crypto.h>
 
 #include "cmd.h"
+#include "cmd_crl.h"
 #include "msg/msg.h"
 #include "pki_key.h"
 #include "serve.h"
@@ -17,7 +18,7 @@
 #define RATE_DEFAULT	5000
 
 struct agent_opts {
-	struct opt_list	 load, psk, trust, allow;
+	struct opt_list	 load, psk, trust, crls, allow;
 	const char	*id, *peer_id, *pass_file, *user, *group, *level;
 	uint64_t	 fd, ready, rate;
 	bool		 pss;
@@ -57,6 +58,8 @@ preload(struct agent *a, const struct agent_opts *o, struct err *e)
 	for (i = 0; i < o->psk.n; i++)
 		if (load_one(a, o, o->psk.v[i], true, e) < 0)
 			return -1;
+	if (cmd_crls_preload(&a->ring, &o->crls, e) < 0)
+		return -1;
 	for (i = 0; i < o->allow.n; i++)
 		if (pki_ring_allow(&a->ring, o->allow.v[i], e) < 0)
 			return err_in(e, "--allow");
@@ -145,6 +148,8 @@ cmd_agent(int argc, char **argv)
 		    &o.psk, 0, 0 },
 		{ 't', "trust", "FILE", "more CA certificates for --load",
 		    OPT_LIST, &o.trust, 0, 0 },
+		{ 0, "crl", "FILE", "revocation lists", OPT_LIST, &o.crls,
+		    0, 0 },
 		{ 0, "id", "ID", "our IKE identity; else from the certificate, "
 		    "or NAME", OPT_TEXT, &o.id, 0, 0 },
 		{ 0, "peer-id", "ID", "whom the PSK is for; else for all",

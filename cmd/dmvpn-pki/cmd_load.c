@@ -3,23 +3,53 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "cmd_crl.h"
 #include "pki_look.h"
+#include "pki_name.h"
 #include "sys/ask.h"
 #include "sys/link.h"
 
 #define SOCK "pki.sock"
 
+/* A key or PSK, then its revocation lists. */
+static int
+load_file(struct load_what *what, const char *text,
+    const struct opt_list *crls)
+{
+	struct pki_bundle b = { .key = NULL };
+	struct pki_load m;
+	struct err e = { 0 };
+	char name[64];
+	int status;
+
+	what->name = name;
+	if ((what->file = cmd_name_file(text, name, &e)) == NULL ||
+	    cmd_load_make(what, &b, &m, &e) < 0)
+		status = command_fail(EXIT_USAGE, &e);
+	else
+		status = command_call(SOCK, &pki_load_type, &m, NULL, NULL);
+	pki_bundle_fini(&b);
+	if (status == EXIT_OK && crls->n > 0)
+		status = cmd_crls_load(crls, name);
+	return status;
+}
+
 int
 cmd_load(int argc, char **argv)
 {
-	const char *args = "[--psk] [--id ID] [--peer-id ID] [NAME=]FILE";
-	struct opt_list trust = { .n = 0 };
+	const char *args = "[--psk] [--crl FILE]... [[NAME=]FILE]";
+	struct opt_list trust = { .n = 0 }, crls = { .n = 0 };
 	struct load_what what = { .trust = &trust };
+	const char *only = NULL;
 	const struct opt opts[] = {
 		{ 0, "psk", NULL, "FILE holds a PSK", OPT_FLAG, &what.psk,
 		    0, 0 },
 		{ 't', "trust", "FILE", "more CA certificates", OPT_LIST,
 		    &trust, 0, 0 },
+		{ 0, "crl", "FILE", "revocation lists; without an operand they "
+		    "alone are loaded", OPT_LIST, &crls, 0, 0 },
+		{ 0, "only", "NAME", "the lists are for this identity; else "
+		    "for all that know their issuer", OPT_TEXT, &only, 0, 0 },
 		{ 0, "id", "ID", "our IKE identity; else from the certificate, "
 		    "or NAME", OPT_TEXT, &what.id, 0, 0 },
 		{ 0, "peer-id", "ID", "whom the PSK is for; else for all",
@@ -30,22 +60,22 @@ cmd_load(int argc, char **argv)
 		    OPT_TEXT, &what.pass_file, 0, 0 },
 		OPT_END,
 	};
-	struct pki_bundle b = { .key = NULL };
-	struct pki_load m;
 	struct err e = { 0 };
-	char name[64];
 	int status;
 
-	if (opt_parse(&argc, &argv, opts, args, 1, 1, &status) < 0)
+	if (opt_parse(&argc, &argv, opts, args, 0, 1, &status) < 0)
 		return status;
-	what.name = name;
-	if ((what.file = cmd_name_file(argv[0], name, &e)) == NULL ||
-	    cmd_load_make(&what, &b, &m, &e) < 0)
-		status = command_fail(EXIT_USAGE, &e);
-	else
-		status = command_call(SOCK, &pki_load_type, &m, NULL, NULL);
-	pki_bundle_fini(&b);
-	return status;
+	if (only != NULL && pki_name_check(only, &e) < 0)
+		return command_fail(EXIT_USAGE, &e);
+	if (argc == 0 && crls.n == 0)
+		return command_usage("a FILE or --crl is wanted");
+	if (argc == 0)
+		return cmd_crls_load(&crls, only != NULL ? only : "");
+	if (only != NULL)
+		return command_usage("--only goes with --crl alone");
+	if (what.psk && crls.n > 0)
+		return command_usage("a PSK has no CRL");
+	return load_file(&what, argv[0], &crls);
 }
 
 int
@@ -75,6 +105,7 @@ describe(const struct pki_identity_reply *in, struct pki_loaded *out)
 	snprintf(out->identity, sizeof(out->identity), "%s", in->identity);
 	out->method = in->method;
 	out->anchors = (uint8_t)in->n_anchors;
+	out->crls = in->crls;
 	if (ident_of(in->id_type, in->id_data, &id, NULL) == 0)
 		ident_text(&id, out->id, sizeof(out->id));
 	if (in->n_chain == 0 || (c = cert_parse(in->chain[0], NULL)) == NULL)
@@ -108,6 +139,7 @@ show_one(struct conn *c, const char *name, bool json, struct table *t,
 	table_cell(t, "%s", row.id);
 	table_cell(t, "%s", row.key[0] != '\0' ? row.key : "-");
 	table_cell(t, "%s", row.not_after[0] != '\0' ? row.not_after : "-");
+	table_cell(t, "%u", row.crls);
 	return 0;
 }
 
@@ -115,7 +147,7 @@ int
 cmd_identities(int argc, char **argv)
 {
 	static const char *const headers[] = { "NAME", "METHOD", "IDENTITY",
-	    "KEY", "VALID UNTIL", NULL };
+	    "KEY", "VALID UNTIL", ">CRLS", NULL };
 	bool json = false;
 	const struct opt opts[] = {
 		{ 'j', "json", NULL, "one JSON object a line", OPT_FLAG, &json,

@@ -7,6 +7,7 @@
 #include <openssl/pem.h>
 
 #include "cmd_ca.h"
+#include "cmd_crl.h"
 #include "pki_file.h"
 #include "pki_name.h"
 #include "sys/loop.h"
@@ -124,19 +125,37 @@ publish(struct cmd_ca *c, X509_CRL *crl, const char *out, bool der,
 
 	if (!ok)
 		rc = err_set(e, ENOMEM, "CRL");
-	else if ((rc = pki_store_commit(c->store, e)) == 0)
+	else if ((rc = pki_store_commit(c->store, e)) == 0 && out != NULL)
 		rc = pki_file_write(out, 0644, true, p, (size_t)len, e);
 	BIO_free(b);
 	ERR_clear_error();
 	return rc;
 }
 
+/* To the agent of this machine: dmvpn-ike asks it. */
+static int
+install(X509_CRL *crl)
+{
+	struct crl_set s = { .n = 0 };
+	unsigned char *der = NULL;
+	int status, len = i2d_X509_CRL(crl, &der);
+	struct err e = { 0 };
+
+	if (len <= 0)
+		err_set(&e, ENOMEM, "CRL");
+	status = len > 0 && crl_set_add_der(&s, rbuf_of(der, (size_t)len),
+	    &e) == 0 ? cmd_crls_send(&s, "") : command_fail(EXIT_SYSTEM, &e);
+	OPENSSL_free(der);
+	crl_set_fini(&s);
+	return status;
+}
+
 int
 cmd_crl(int argc, char **argv)
 {
-	const char *store = NULL, *pass_file = NULL, *out = "-";
+	const char *store = NULL, *pass_file = NULL, *out = NULL;
 	uint64_t days = 7;
-	bool der = false;
+	bool der = false, hand_over = false;
 	const struct opt opts[] = {
 		CMD_STORE_OPT(&store), CMD_PASS_OPT(&pass_file),
 		{ 'd', "days", "DAYS", "until the next one", OPT_NUM, &days,
@@ -144,6 +163,8 @@ cmd_crl(int argc, char **argv)
 		{ 0, "der", NULL, "DER, not PEM", OPT_FLAG, &der, 0, 0 },
 		{ 'o', "out", "FILE", "where it goes; \"-\" is standard output",
 		    OPT_TEXT, &out, 0, 0 },
+		{ 'i', "install", NULL, "hand it to the running agent; no "
+		    "output without --out", OPT_FLAG, &hand_over, 0, 0 },
 		OPT_END,
 	};
 	struct cmd_ca c = { .store = NULL };
@@ -151,14 +172,17 @@ cmd_crl(int argc, char **argv)
 	struct err e = { 0 };
 	int status, rc = -1;
 
-	if (opt_parse(&argc, &argv, opts, "[-d DAYS] [-o FILE]", 0, 0,
-	    &status) < 0)
+	if (opt_parse(&argc, &argv, opts, "[-d DAYS] [-i] [-o FILE]", 0,
+	    0, &status) < 0)
 		return status;
 	if (cmd_ca_open(&c, store, &e) == 0 &&
 	    cmd_ca_unlock(&c, pass_file, &e) == 0 &&
 	    (crl = make(&c, days, &e)) != NULL)
-		rc = publish(&c, crl, out, der, &e);
-	X509_CRL_free(crl);
+		rc = publish(&c, crl, out != NULL || hand_over ? out : "-",
+		    der, &e);
 	cmd_ca_close(&c);
-	return rc < 0 ? command_fail(cmd_status_of(&e), &e) : EXIT_OK;
+	status = rc < 0 ? command_fail(cmd_status_of(&e), &e) : hand_over ?
+	    install(crl) : EXIT_OK;
+	X509_CRL_free(crl);
+	return status;
 }

@@ -2,14 +2,12 @@
 #include <stdio.h>
 #include <string.h>
 
-
 #include "cmd_ca.h"
+#include "cmd_crl.h"
 #include "crypto/verdict.h"
 #include "msg/msg.h"
 #include "pki_file.h"
 #include "sys/loop.h"
-
-#define CRL_PEM_MAX (2u * CRL_MAX)
 
 struct verify_opts {
 	const char	*store, *id, *at;
@@ -39,21 +37,6 @@ read_certs(struct cert_set *s, const char *path, struct err *e)
 	rc = text->len > 0 && text->b[0] == 0x30 ?
 	    cert_set_add_der(s, rbuf_of(text->b, text->len), e) :
 	    cert_set_add_pem(s, (char *)text->b, text->len, e);
-	secret_free(text);
-	return rc < 0 ? err_in(e, "%s", path) : 0;
-}
-
-static int
-read_crls(struct crl_set *s, const char *path, struct err *e)
-{
-	struct secret *text = pki_file_read(path, false, CRL_PEM_MAX, e);
-	int rc;
-
-	if (text == NULL)
-		return -1;
-	rc = text->len > 0 && text->b[0] == 0x30 ?
-	    crl_set_add_der(s, rbuf_of(text->b, text->len), e) :
-	    crl_set_add_pem(s, (char *)text->b, text->len, e);
 	secret_free(text);
 	return rc < 0 ? err_in(e, "%s", path) : 0;
 }
@@ -101,7 +84,7 @@ collect(struct verify_what *w, const struct verify_opts *o, const char *path,
 		if (read_certs(&w->anchors, o->trust.v[i], e) < 0)
 			return -1;
 	for (i = 0; i < o->crls.n; i++)
-		if (read_crls(&w->crls, o->crls.v[i], e) < 0)
+		if (cmd_crls_read(&w->crls, o->crls.v[i], e) < 0)
 			return -1;
 	if (o->id != NULL && ident_parse(o->id, &w->id, e) < 0)
 		return err_in(e, "--for");

@@ -8,6 +8,7 @@
 
 #include "crypto/prf.h"
 #include "msg/msg.h"
+#include "pki_ring_crl.h"
 #include "wire/ike.h"
 
 static int
@@ -58,6 +59,7 @@ pki_agent_identity(struct pki_ring *r, uid_t uid,
 	all = put_certs(&n->anchors, out->anchors, 16, &out->n_anchors,
 	    &budget) && all;
 	out->more = !all;
+	out->crls = (uint8_t)n->n_crls;
 	return 0;
 }
 
@@ -75,6 +77,18 @@ pki_agent_cert(struct pki_ring *r, uid_t uid,
 	s = in->anchor ? &n->anchors : &n->chain;
 	if (in->index < s->n)
 		out->certificate = cert_der(s->v[in->index]);
+	return 0;
+}
+
+int
+pki_agent_crl(struct pki_ring *r, uid_t uid, const struct pki_crl *in,
+    struct pki_crl_reply *out, struct reason *why)
+{
+	struct pki_entry *n = pki_ring_find(r, in->identity, uid, why);
+
+	if (n == NULL)
+		return -1;
+	pki_ring_crl_read(n, in->index, in->offset, out);
 	return 0;
 }
 

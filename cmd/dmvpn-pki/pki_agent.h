@@ -25,6 +25,8 @@ int pki_agent_identity(struct pki_ring *r, uid_t uid,
 int pki_agent_cert(struct pki_ring *r, uid_t uid,
     const struct pki_certificate *in, struct pki_certificate_reply *out,
     struct reason *why);
+int pki_agent_crl(struct pki_ring *r, uid_t uid, const struct pki_crl *in,
+    struct pki_crl_reply *out, struct reason *why);
 void pki_agent_list(const struct pki_ring *r, struct pki_identities *out);
 int pki_agent_sign(struct pki_ring *r, uid_t uid, uint64_t now,
     const struct pki_sign *in, struct wbuf *room,

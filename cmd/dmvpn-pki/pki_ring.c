@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "msg/msg.h"
 #include "pki_name.h"
+#include "pki_ring_crl.h"
 
 #define STAGE "load"
 
@@ -32,6 +33,7 @@ entry_free(struct pki_entry *n)
 	for (i = 0; i < n->n_psks; i++)
 		secret_free(n->psks[i].psk);
 	pki_seen_fini(&n->seen);
+	pki_ring_crl_drop(n);
 	free(n);
 }
 
@@ -45,6 +47,7 @@ pki_ring_fini(struct pki_ring *r)
 		entry_free(n);
 	}
 	r->n = 0;
+	pki_ring_crl_fini(r);
 }
 
 static struct pki_entry **
@@ -65,7 +68,8 @@ refuse(struct reason *why, const char *name, const char *code,
 	return -1;
 }
 
-/* Put n under its name; what was there goes, its nonces stay used. */
+/* Put n under its name; what was there goes, its nonces stay used, and what is
+ * revoked stays revoked. */
 static int
 put(struct pki_ring *r, struct pki_entry *n, struct reason *why)
 {
@@ -81,11 +85,14 @@ put(struct pki_ring *r, struct pki_entry *n, struct reason *why)
 		pki_seen_fini(&n->seen);
 		n->seen = old->seen;
 		memset(&old->seen, 0, sizeof(old->seen));
+		pki_ring_crl_inherit(n, old);
 		n->next = old->next;
 	} else
 		r->n++;
 	*at = n;
 	entry_free(old);
+	if (n->method == PKI_METHOD_CERTIFICATE)
+		pki_ring_crl_adopt(r, n);
 	return 0;
 }
 

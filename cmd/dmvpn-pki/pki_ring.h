@@ -20,6 +20,7 @@
 #define PKI_RING_MAX	64	/* identities, as in pki-identities */
 #define PKI_PSKS_MAX	256	/* PSKs of one identity */
 #define PKI_ALLOW_MAX	64
+#define PKI_UPLOADS_MAX	4	/* CRLs that come in pieces, at once */
 
 struct pki_psk_entry {
 	char		 peer[128];	/* pattern; "": any peer */
@@ -38,6 +39,9 @@ struct pki_entry {
 	size_t			 n_psks;
 	struct pki_psk_entry	 psks[PKI_PSKS_MAX];
 	struct pki_seen		 seen;
+	size_t			 n_crls;	/* pki_ring_crl.h */
+	struct pki_crl_item	*crls[CRL_SET_MAX];
+	uint64_t		 crl_tag;	/* changes with them */
 	uint64_t		 tokens;	/* of the rate cap, in 1/1000 */
 	uint64_t		 filled;	/* ms, when they were counted */
 };
@@ -47,12 +51,23 @@ struct pki_allow {
 	char	name[64];
 };
 
+/* A CRL that has not come whole. */
+struct pki_upload {
+	uint64_t	 transfer;
+	size_t		 size;		/* 0: free */
+	size_t		 have, room;
+	uint8_t		*octets;
+	uint64_t	 began;
+};
+
 struct pki_ring {
 	struct pki_entry	*entries;
 	size_t			 n;
 	size_t			 n_allow;
 	struct pki_allow	 allow[PKI_ALLOW_MAX];
 	uint64_t		 rate;		/* signatures a second, each */
+	uint64_t		 began;		/* uploads so far */
+	struct pki_upload	 uploads[PKI_UPLOADS_MAX];
 };
 
 void pki_ring_init(struct pki_ring *r, uint64_t rate);

@@ -9,6 +9,7 @@
 
 #include "msg/msg.h"
 #include "pki_agent.h"
+#include "pki_ring_crl.h"
 #include "sys/log.h"
 
 #define ROOM 4096		/* octets of a signature, and more */
@@ -37,6 +38,19 @@ on_certificate(void *arg, const struct call *c, const void *in)
 		call_fail(c, &why);
 	else
 		call_reply(c, &pki_certificate_reply_type, &out);
+}
+
+static void
+on_crl(void *arg, const struct call *c, const void *in)
+{
+	struct agent *a = arg;
+	struct pki_crl_reply out;
+	struct reason why;
+
+	if (pki_agent_crl(&a->ring, call_uid(c), in, &out, &why) < 0)
+		call_fail(c, &why);
+	else
+		call_reply(c, &pki_crl_reply_type, &out);
 }
 
 static void
@@ -122,6 +136,30 @@ on_load(void *arg, const struct call *c, const void *in)
 }
 
 static void
+on_crl_load(void *arg, const struct call *c, const void *in)
+{
+	struct agent *a = arg;
+	const struct pki_crl_load *m = in;
+	struct pki_changed ev = { .gone = false };
+	struct pki_crl_done done;
+	struct reason why;
+	size_t i;
+
+	if (pki_ring_crl_piece(&a->ring, m, &done, &why) < 0) {
+		refused("crl-refused", m->identity, &why);
+		call_fail(c, &why);
+		return;
+	}
+	call_ok(c);
+	for (i = 0; i < done.n; i++) {
+		memcpy(ev.identity, done.names[i], sizeof(ev.identity));
+		server_event(a->server, &pki_changed_type, &ev);
+		log_event(LEVEL_INFO, "crl-loaded", T("identity",
+		    done.names[i]));
+	}
+}
+
+static void
 on_unload(void *arg, const struct call *c, const void *in)
 {
 	struct agent *a = arg;
@@ -144,6 +182,8 @@ static const struct serve_row rows[] = {
 	{ &pki_psk_type, on_psk, false },
 	{ &pki_load_type, on_load, true },
 	{ &pki_unload_type, on_unload, true },
+	{ &pki_crl_type, on_crl, false },
+	{ &pki_crl_load_type, on_crl_load, true },
 };
 
 static void

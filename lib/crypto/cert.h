@@ -63,6 +63,19 @@ void cert_set_fini(struct cert_set *s);
 struct crl *crl_parse(struct rbuf der, struct err *e);
 void crl_free(struct crl *c);
 const struct X509_crl_st *crl_x509(const struct crl *c);
+
+/* What tells lists apart: whose it is (its issuer's name and key id), and
+ * which one (its number, 0 when it has none; as it is issued). */
+struct crl_info {
+	uint8_t		 issuer[32];	/* SHA-256 */
+	uint8_t		 number[20];	/* big-endian */
+	int64_t		 made, next;	/* seconds; next INT64_MAX: never */
+};
+int crl_info(const struct crl *c, struct crl_info *out, struct err *e);
+/* 1: this CA signed it; 0: it is another's; -1: it says so, but did not. */
+int crl_issued_by(const struct crl *c, const struct cert *ca);
+/* Is this certificate on it? */
+bool crl_has(const struct crl *c, const struct cert *x);
 int crl_set_add_der(struct crl_set *s, struct rbuf der, struct err *e);
 int crl_set_add_pem(struct crl_set *s, const char *pem, size_t len,
     struct err *e);

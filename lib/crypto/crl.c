@@ -2,10 +2,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 #include "crypto/cert.h"
 #include "crypto/der.h"
@@ -104,4 +106,93 @@ crl_set_fini(struct crl_set *s)
 {
 	while (s->n > 0)
 		crl_free(s->v[--s->n]);
+}
+
+/* ------------------------------------------------------------- to look at */
+
+static int64_t
+seconds(const ASN1_TIME *t, int64_t none)
+{
+	struct tm tm;
+
+	if (t == NULL || ASN1_TIME_to_tm(t, &tm) != 1)
+		return none;
+	return (int64_t)timegm(&tm);
+}
+
+/* Its name, then the key identifier if it has one. */
+static int
+hash_issuer(X509_CRL *x, uint8_t out[32])
+{
+	AUTHORITY_KEYID *akid = X509_CRL_get_ext_d2i(x,
+	    NID_authority_key_identifier, NULL, NULL);
+	unsigned char *der = NULL;
+	int ok, len = i2d_X509_NAME(X509_CRL_get_issuer(x), &der);
+	EVP_MD_CTX *md = EVP_MD_CTX_new();
+
+	ok = len > 0 && md != NULL &&
+	    EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1 &&
+	    EVP_DigestUpdate(md, der, (size_t)len) == 1 &&
+	    (akid == NULL || akid->keyid == NULL || EVP_DigestUpdate(md,
+	    ASN1_STRING_get0_data(akid->keyid),
+	    (size_t)ASN1_STRING_length(akid->keyid)) == 1) &&
+	    EVP_DigestFinal_ex(md, out, NULL) == 1;
+	EVP_MD_CTX_free(md);
+	OPENSSL_free(der);
+	AUTHORITY_KEYID_free(akid);
+	return ok ? 0 : -1;
+}
+
+int
+crl_info(const struct crl *c, struct crl_info *out, struct err *e)
+{
+	ASN1_INTEGER *n = X509_CRL_get_ext_d2i(c->x, NID_crl_number, NULL,
+	    NULL);
+	int len = n == NULL ? 0 : ASN1_STRING_length(n), rc = 0;
+
+	memset(out, 0, sizeof(*out));
+	if (n != NULL && (ASN1_STRING_type(n) != V_ASN1_INTEGER ||
+	    len > (int)sizeof(out->number)))
+		rc = err_set(e, EBADMSG, "CRL: its number is negative or "
+		    "over 20 octets");
+	else if (len > 0)
+		memcpy(out->number + sizeof(out->number) - len,
+		    ASN1_STRING_get0_data(n), (size_t)len);
+	if (rc == 0 && hash_issuer(c->x, out->issuer) < 0)
+		rc = err_set(e, ENOMEM, "CRL");
+	out->made = seconds(X509_CRL_get0_lastUpdate(c->x), 0);
+	out->next = seconds(X509_CRL_get0_nextUpdate(c->x), INT64_MAX);
+	ASN1_INTEGER_free(n);
+	ERR_clear_error();
+	return rc;
+}
+
+int
+crl_issued_by(const struct crl *c, const struct cert *ca)
+{
+	X509 *x = (X509 *)(uintptr_t)cert_x509(ca);
+	AUTHORITY_KEYID *akid;
+	int rc;
+
+	if (X509_NAME_cmp(X509_CRL_get_issuer(c->x),
+	    X509_get_subject_name(x)) != 0)
+		return 0;
+	akid = X509_CRL_get_ext_d2i(c->x, NID_authority_key_identifier, NULL,
+	    NULL);
+	rc = akid != NULL && X509_check_akid(x, akid) != X509_V_OK ? 0 :
+	    X509_CRL_verify(c->x, X509_get0_pubkey(x)) == 1 ? 1 : -1;
+	AUTHORITY_KEYID_free(akid);
+	ERR_clear_error();
+	return rc;
+}
+
+bool
+crl_has(const struct crl *c, const struct cert *x)
+{
+	X509 *one = (X509 *)(uintptr_t)cert_x509(x);
+	X509_REVOKED *row = NULL;
+
+	return X509_NAME_cmp(X509_CRL_get_issuer(c->x),
+	    X509_get_issuer_name(one)) == 0 &&
+	    X509_CRL_get0_by_cert(c->x, &row, one) == 1;
 }

@@ -169,6 +169,76 @@ start() {
 	done
 }
 
+@test "revocation lists come and stay; an older one is not taken" {
+	pki init
+	pki issue -o x.pem x
+	pki issue -o y.pem y
+	pki crl -o one.pem
+	pki revoke y
+	pki crl --der -o two.der
+	start a --load x.pem --psk psk --crl one.pem
+	crls() { pki identities -j | jq -r "select(.identity == \"$1\") | .crls"; }
+	[ "$(crls x)" = 1 ]
+	pki load --crl two.der --only x
+	run -0 --separate-stderr pki load --crl one.pem
+	[[ $stderr == *"newer CRL"* ]]
+	pki load --crl two.der y=y.pem
+	[ "$(crls x) $(crls y)" = "1 1" ]
+	# who is loaded later has what the others have, and a new key keeps it
+	pki load z=x.pem
+	pki load x.pem
+	[ "$(crls z) $(crls x)" = "1 1" ]
+	pki crl --install
+	run -1 --separate-stderr pki load --crl two.der --only nobody
+	[[ $stderr == *"no identity"* ]]
+	run -1 --separate-stderr pki load --crl two.der --only psk
+	run -100 --separate-stderr pki load --crl x.pem
+	run -100 --separate-stderr pki load
+	run -100 --separate-stderr pki load --psk --crl two.der p=psk
+}
+
+@test "a list of another CA, a forged one and a damaged one are refused (PKI-08)" {
+	pki init
+	pki issue -o x.pem x
+	pki crl -o good.pem
+	start a --load x.pem
+	DMVPN_STORE=other.db pki init --name Other
+	DMVPN_STORE=other.db pki crl -o other.pem
+	run -1 --separate-stderr pki load --crl other.pem
+	[[ $stderr == *"no identity knows"* ]]
+	openssl crl -in good.pem -outform DER -out bad.der
+	printf 'x' | dd of=bad.der bs=1 conv=notrunc \
+	    seek=$(($(stat -c %s bad.der) - 5)) 2>/dev/null
+	run -1 --separate-stderr pki load --crl bad.der
+	[[ $stderr == *"does not verify"* ]]
+	head -c 80 bad.der >cut.der
+	run -100 --separate-stderr pki load --crl cut.der
+	: >none.pem
+	run -100 --separate-stderr pki load --crl none.pem
+	[ "$(pki identities -j | jq -r '.crls // 0')" = 0 ]
+}
+
+@test "a list of 20,000 certificates is handed over in pieces" {
+	command -v python3 >/dev/null || skip "python3 is not installed"
+	pki init
+	pki issue -o x.pem x
+	python3 - <<-'EOF'
+	import sqlite3, time
+	c = sqlite3.connect("dmvpn-ca.db")
+	now = int(time.time())
+	c.executemany("INSERT INTO certificate(serial, name, profile, not_before,"
+	    " not_after, revoked, why, der) VALUES(?, 'gone', 'spoke', ?, ?, ?, '', ?)",
+	    (("4%031x" % i, now, now + 1000000, now, b"%d" % i)
+	    for i in range(20000)))
+	c.commit()
+	EOF
+	pki crl --der -o big.der
+	[ "$(stat -c %s big.der)" -gt 500000 ]
+	start a --load x.pem
+	pki load --crl big.der
+	[ "$(pki identities -j | jq -r .crls)" = 1 ]
+}
+
 @test "events tell what changed" {
 	start a
 	pki events -j -n 2 >out 3>&- &
