@@ -1,10 +1,9 @@
 #include "serve.h"
 
-#include <signal.h>
 #include <string.h>
 
 #include "msg/msg.h"
-#include "sys/log.h"
+#include "sys/daemon.h"
 
 #define STATUS_PAGE	6	/* headends in one reply: each has a reason */
 #define STOP_DELAY	100	/* ms, for what was sent to dmvpn-ike */
@@ -17,22 +16,17 @@ turn(void *arg)
 	uint64_t a = dpd_watch_turn(d->watch, now);
 	uint64_t b = dpd_choice_turn(d->choice, now);
 	uint64_t wake = a == 0 || (b != 0 && b < a) ? b : a;
-	struct err e;
 
 	/* An effect may have asked for another turn meanwhile. */
 	if (d->turn.at != 0 && (wake == 0 || d->turn.at <= wake))
 		return;
-	if (wake != 0 && timer_at(d->loop, &d->turn, wake, turn, d, &e) < 0)
-		log_event(LEVEL_ERROR, "no-timer", T("why", e.msg));
+	timer_set(d->loop, &d->turn, wake, turn, d);
 }
 
 void
 serve_kick(struct daemon *d)
 {
-	struct err e;
-
-	if (timer_at(d->loop, &d->turn, loop_now(d->loop), turn, d, &e) < 0)
-		log_event(LEVEL_ERROR, "no-timer", T("why", e.msg));
+	timer_set(d->loop, &d->turn, loop_now(d->loop), turn, d);
 }
 
 static void
@@ -180,8 +174,7 @@ serve_open(struct daemon *d, struct err *e)
 	    run_path(path, sizeof(path), "dpd.sock", e) < 0 ||
 	    (d->server = server_new(d->loop, &conf, e)) == NULL)
 		return -1;
-	if (loop_signal(d->loop, SIGTERM, stop_now, d, e) < 0 ||
-	    loop_signal(d->loop, SIGINT, stop_now, d, e) < 0)
+	if (daemon_signals(d->loop, stop_now, d, e) < 0)
 		return -1;
 	return serve_links_open(d, e);
 }
@@ -200,6 +193,7 @@ serve_close(struct daemon *d)
 	dns_free(d->dns);
 	link_free(d->gre);
 	link_free(d->ike);
+	below_fini(&d->below);
 	server_free(d->server);
 	dpd_choice_free(d->choice);
 	dpd_watch_free(d->watch);

@@ -9,6 +9,7 @@
 #include "dpd_watch.h"
 #include "msg/types.h"
 #include "serve_dns.h"
+#include "sys/below.h"
 #include "sys/link.h"
 #include "sys/loop.h"
 #include "sys/serve.h"
@@ -19,6 +20,7 @@ struct daemon {
 	struct loop		*loop;
 	struct server		*server;
 	struct link		*gre, *ike;
+	struct below		 below;
 	struct dpd_watch	*watch;
 	struct dpd_choice	*choice;
 	struct dns		*dns;

@@ -11,8 +11,7 @@
 
 /* What dmvpn-gre and dmvpn-ike tell, and what the engines want of them. */
 
-static void ask_peers(struct daemon *d, uint64_t after);
-static void ask_sas(struct daemon *d, uint64_t after);
+static void ask_ike(struct daemon *d);
 
 #define SYNC_AGAIN	1000	/* ms, after a refused snapshot */
 
@@ -22,7 +21,7 @@ sync_again(void *arg)
 	struct daemon *d = (struct daemon *)arg;
 
 	if (link_is_up(d->ike))
-		ask_sas(d, 0);
+		ask_ike(d);
 }
 
 static void
@@ -36,37 +35,28 @@ both_ready(struct daemon *d)
 /* ---- dmvpn-gre: the traffic counters of peers */
 
 static void
-got_peers(void *arg, const void *m, const struct reason *why)
+take_peers(void *arg, const void *page)
 {
 	struct daemon *d = (struct daemon *)arg;
-	const struct gre_peers *p = (const struct gre_peers *)m;
-	uint64_t now = loop_now(d->loop);
+	const struct gre_peers *p = (const struct gre_peers *)page;
 
-	if (p == NULL) {
-		log_event(LEVEL_WARN, "no-counters", T("why", why->text));
-		dpd_watch_poll_failed(d->watch, now);
-		serve_kick(d);
-		return;
-	}
 	for (size_t i = 0; i < p->n_items; i++)
 		dpd_watch_seen(d->watch, p->items[i].peer,
-		    p->items[i].last_in, now);
-	if (p->next != 0) {
-		ask_peers(d, p->next);
-		return;
-	}
-	dpd_watch_polled(d->watch, now);
-	serve_kick(d);
+		    p->items[i].last_in, loop_now(d->loop));
 }
 
 static void
-ask_peers(struct daemon *d, uint64_t after)
+got_peers(void *arg, const struct reason *why)
 {
-	struct page m = { .of = "gre-peers", .after = after };
+	struct daemon *d = (struct daemon *)arg;
+	uint64_t now = loop_now(d->loop);
 
-	if (link_call(d->gre, &page_type, &m, &gre_peers_type, got_peers, d,
-	    NULL) < 0)
-		dpd_watch_poll_failed(d->watch, loop_now(d->loop));
+	if (why != NULL) {
+		log_event(LEVEL_WARN, "no-counters", T("why", why->text));
+		dpd_watch_poll_failed(d->watch, now);
+	} else
+		dpd_watch_polled(d->watch, now);
+	serve_kick(d);
 }
 
 static void
@@ -101,21 +91,24 @@ came_up(struct daemon *d, const struct ike_up *up)
 }
 
 static void
-got_sas(void *arg, const void *m, const struct reason *why)
+take_ike(void *arg, const void *page)
 {
 	struct daemon *d = (struct daemon *)arg;
-	const struct ike_peers *p = (const struct ike_peers *)m;
+	const struct ike_peers *p = (const struct ike_peers *)page;
 
-	if (p == NULL) {
-		log_event(LEVEL_WARN, "no-peers", T("why", why->text));
-		(void)timer_at(d->loop, &d->sync,
-		    loop_now(d->loop) + SYNC_AGAIN, sync_again, d, NULL);
-		return;
-	}
 	for (size_t i = 0; i < p->n_items; i++)
 		came_up(d, &p->items[i]);
-	if (p->next != 0) {
-		ask_sas(d, p->next);
+}
+
+static void
+got_ike(void *arg, const struct reason *why)
+{
+	struct daemon *d = (struct daemon *)arg;
+
+	if (why != NULL) {
+		log_event(LEVEL_WARN, "no-peers", T("why", why->text));
+		timer_set(d->loop, &d->sync, loop_now(d->loop) + SYNC_AGAIN,
+		    sync_again, d);
 		return;
 	}
 	dpd_watch_sync_end(d->watch);
@@ -125,20 +118,19 @@ got_sas(void *arg, const void *m, const struct reason *why)
 }
 
 static void
-ask_sas(struct daemon *d, uint64_t after)
+ask_ike(struct daemon *d)
 {
-	struct page m = { .of = "ike-peers", .after = after };
+	const struct below_pages peers = { &ike_peers_type, NULL, d,
+	    take_ike, got_ike };
 
-	if (after == 0)
-		dpd_watch_sync_begin(d->watch);
-	(void)link_call(d->ike, &page_type, &m, &ike_peers_type, got_sas, d,
-	    NULL);
+	dpd_watch_sync_begin(d->watch);
+	below_pages(&d->below, d->ike, &peers);
 }
 
 static void
 ike_is_up(void *arg)
 {
-	ask_sas((struct daemon *)arg, 0);
+	ask_ike((struct daemon *)arg);
 }
 
 static void
@@ -199,24 +191,13 @@ static const struct {
 static void
 ike_event(void *arg, const struct msg *m)
 {
-	union {
-		struct ike_up		up;
-		struct ike_down		down;
-		struct ike_failed	failed;
-		struct ike_heard	heard;
-	} u;
-	struct err e;
+	const struct msg_type *t;
+	void *body = below_event(m, &t);
 
-	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
-		if (strcmp(m->name, events[i].type->name) != 0)
-			continue;
-		if (msg_get(m->body, events[i].type, &u, &e) < 0)
-			log_event(LEVEL_WARN, "bad-event",
-			    T("event", m->name), T("why", e.msg));
-		else
-			events[i].take((struct daemon *)arg, &u);
-		return;
-	}
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+		if (body != NULL && events[i].type == t)
+			events[i].take((struct daemon *)arg, body);
+	free(body);
 }
 
 /* ---- what the engines want */
@@ -224,7 +205,11 @@ ike_event(void *arg, const struct msg *m)
 static void
 want_poll(void *arg)
 {
-	ask_peers((struct daemon *)arg, 0);
+	struct daemon *d = (struct daemon *)arg;
+	const struct below_pages peers = { &gre_peers_type, NULL, d,
+	    take_peers, got_peers };
+
+	below_pages(&d->below, d->gre, &peers);
 }
 
 /* Who was asked: the reply does not say it. */
@@ -382,12 +367,13 @@ serve_links_open(struct daemon *d, struct err *e)
 	static const char *const wanted[] = { "ike-up", "ike-down",
 	    "ike-failed", "ike-heard", NULL };
 	char path[108];
-	struct link_conf gre = { .path = path, .fd = -1, .arg = d,
+	const struct link_conf gre = { .path = path, .fd = -1, .arg = d,
 	    .up = gre_up, .down = gre_down };
-	struct link_conf ike = { .path = path, .fd = -1, .arg = d,
+	const struct link_conf ike = { .path = path, .fd = -1, .arg = d,
 	    .events = wanted, .up = ike_is_up, .down = ike_is_down,
 	    .event = ike_event };
 
+	d->below.loop = d->loop;
 	if (run_path(path, sizeof(path), "gre.sock", e) < 0 ||
 	    (d->gre = link_new(d->loop, &gre, e)) == NULL)
 		return -1;

@@ -41,6 +41,7 @@ cmd_run(int argc, char **argv)
 	uint64_t port = 500;
 	const struct opt opts[] = {
 		DAEMON_OPTS(o),
+		DAEMON_GROUP(o),
 		{ 0, "port", "PORT", "UDP port, 500", OPT_NUM, &port, 1,
 		  65535 },
 		{ 0, "export-keys", "FILE", "append the keys of IKE SAs, as "

@@ -37,7 +37,8 @@ int
 cmd_run(int argc, char **argv)
 {
 	struct daemon_opts o = { 0 };
-	const struct opt opts[] = { DAEMON_OPTS(o), OPT_END };
+	const struct opt opts[] = { DAEMON_OPTS(o), DAEMON_GROUP(o),
+	    OPT_END };
 	struct serve_conf conf = { 0 };
 	int status;
 

@@ -26,10 +26,11 @@ struct daemon_opts {
 	  OPT_NUM, &(o).ready_fd, 3, 1023 },				\
 	{ 0, "user", "NAME", "run as this user", OPT_TEXT, &(o).user,	\
 	  0, 0 },							\
-	{ 0, "group", "NAME", "who may use the socket", OPT_TEXT,	\
-	  &(o).group, 0, 0 },						\
 	{ 0, "log-level", "LEVEL", "error, warn, info or debug",	\
 	  OPT_TEXT, &(o).level, 0, 0 }
+#define DAEMON_GROUP(o)							\
+	{ 0, "group", "NAME", "who may use the socket", OPT_TEXT,	\
+	  &(o).group, 0, 0 }
 
 /* After opt_parse: the level is set, gid filled.  -1: they are wrong, which
  * was said, and *status is for the caller to exit with. */
