@@ -218,7 +218,8 @@ ike_create_reply(struct ike_ctx *c)
 		return reply_failed(c);
 	if (ike_proposal_first(&x->child->chosen, IKE_T_KE) != NULL &&
 	    (x->dh == NULL || ike_ke_parse(ike_in_body(in, IKE_P_KE), &ke,
-	    &c->e) < 0 || ke.group != dh_group(x->dh) || (shared =
+	    &c->e) < 0 || ke.group != dh_group(x->dh) || !ike_proposal_has(
+	    &x->child->chosen, IKE_T_KE, ke.group) || (shared =
 	    dh_shared(x->dh, ke.data, &c->e)) == NULL))
 		return reply_failed(c);
 	x->child->lowest = ike_nonce_lowest(x->nonce, nonce);

@@ -8,6 +8,8 @@
  * sides begin at once there are two new IKE SAs; the one whose exchange has
  * the lowest nonce is closed by its beginner, the other one inherits.
  */
+#define REKEYS_IN	30000	/* ms, as long as a replaced SA may stay */
+#define REKEYS_MAX	16	/* by the peer in that time (IKE-46) */
 
 static struct ike_isa *
 make_heir(struct ike_isa *s, bool initiator)
@@ -26,6 +28,8 @@ make_heir(struct ike_isa *s, bool initiator)
 	h->nat_remote = s->nat_remote;
 	h->own_kind = s->own_kind;
 	h->fragments = s->fragments;
+	h->rekeys_since = s->rekeys_since;
+	h->rekeys = s->rekeys;
 	return h;
 }
 
@@ -197,7 +201,8 @@ ike_rekey_reply(struct ike_ctx *c)
 	    ike_proposal_answer(&choice, &chosen, &c->e) < 0 ||
 	    ike_ke_parse(ike_in_body(c->in, IKE_P_KE), &ke, &c->e) < 0 ||
 	    ike_nonce_parse(ike_in_body(c->in, IKE_P_NONCE), &nonce, &c->e) <
-	    0 || ke.group != dh_group(s->out.dh))
+	    0 || ke.group != dh_group(s->out.dh) ||
+	    !ike_proposal_has(&chosen, IKE_T_KE, ke.group))
 		return failed(c, c->e.msg);
 	shared = dh_shared(s->out.dh, ke.data, &c->e);
 	heir->ni = secret_copy(s->out.nonce->b, s->out.nonce->len);
@@ -304,6 +309,17 @@ answer(struct ike_ctx *c, struct ike_isa *heir, const struct ike_ke *ke,
 	return IKE_OK;
 }
 
+/* What was replaced is the peer's to close; it is not to heap it up. */
+static bool
+too_often(struct ike_isa *s)
+{
+	if (s->g->now - s->rekeys_since >= REKEYS_IN) {
+		s->rekeys_since = s->g->now;
+		s->rekeys = 0;
+	}
+	return s->rekeys++ >= REKEYS_MAX;
+}
+
 enum ike_result
 ike_rekey_request(struct ike_ctx *c)
 {
@@ -316,7 +332,7 @@ ike_rekey_request(struct ike_ctx *c)
 	struct ike_ke ke;
 	struct rbuf nonce;
 
-	if (busy(s))
+	if (busy(s) || too_often(s))
 		return refuse(c, IKE_N_TEMPORARY_FAILURE);
 	if (ike_ke_parse(ike_in_body(c->in, IKE_P_KE), &ke, &c->e) < 0 ||
 	    ike_nonce_parse(ike_in_body(c->in, IKE_P_NONCE), &nonce, &c->e) <

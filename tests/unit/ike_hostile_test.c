@@ -190,6 +190,180 @@ initial_contact_ends_no_sa_of_another_identity_B18(void **state)
 	sim_free(s);
 }
 
+/* The agent's identity changes while its certificates are read one by one. */
+static void
+an_identity_that_changes_while_it_is_read_is_read_anew(void **state)
+{
+	struct sim *s = sim_new(1, 22, NULL);
+	struct sim_node *n = &s->n[0];
+	struct ike_profile_set set = sim_profile("p");
+	struct pki_identity_reply id = { .method = PKI_METHOD_PSK,
+	    .id_type = IKE_ID_FQDN, .more = true,
+	    .id_data = rbuf_of(n->id, strlen(n->id)) };
+	struct pki_changed changed = { .identity = "me" };
+	struct pki_certificate_reply *late = calloc(1, sizeof(id));
+	struct reason why = { 0 };
+
+	(void)state;
+	assert_non_null(late);
+	assert_int_equal(ike_engine_profile_set(n->g, s->now, SIM_WALL, &set,
+	    &why), 0);
+	assert_ptr_equal(n->answer[0].type, &pki_identity_type);
+	ike_engine_answer(n->g, s->now, SIM_WALL, n->answer[0].ticket, &id,
+	    NULL);
+	assert_ptr_equal(n->answer[1].type, &pki_certificate_type);
+	ike_engine_event(n->g, s->now, SIM_WALL, &pki_changed_type,
+	    &changed);
+	assert_ptr_equal(n->answer[2].type, &pki_identity_type);
+	ike_engine_answer(n->g, s->now, SIM_WALL, n->answer[1].ticket, late,
+	    NULL);
+	assert_int_equal(n->notes, 0);
+	assert_int_equal(n->n_answer, 3);
+	id.more = false;
+	ike_engine_answer(n->g, s->now, SIM_WALL, n->answer[2].ticket, &id,
+	    NULL);
+	assert_int_equal(n->notes, 0);
+	free(late);
+	sim_free(s);
+}
+
+/* A member that does nothing else, and closes nothing. */
+static enum sim_fate
+no_deletes(struct sim *s, const struct sim_packet *p)
+{
+	(void)s;
+	return p->h.exchange == IKE_INFORMATIONAL ? SIM_DROP : SIM_PASS;
+}
+
+static void
+rekeys_without_pause_are_refused_in_the_end_IKE_46(void **state)
+{
+	struct sim *s = up(24, NULL);
+	struct ike_rekey m = { .peer = 1 };
+	struct reason why;
+	uint64_t sas, peers;
+	unsigned i;
+
+	(void)state;
+	s->filter = no_deletes;
+	for (i = 0; i < 100; i++) {
+		(void)ike_engine_rekey(s->n[0].g, s->now, SIM_WALL, &m, &why);
+		sim_run(s, 50);
+	}
+	ike_engine_sizes(s->n[1].g, &sas, &peers);
+	assert_in_range(sas, 10, 20);
+	s->filter = NULL;
+	sim_run(s, 120000);
+	ike_engine_sizes(s->n[1].g, &sas, &peers);
+	assert_in_range(sas, 1, 2);
+	assert_int_equal(sim_isas(&s->n[1]), 1);
+	sim_free(s);
+}
+
+/* A second IKE SA from elsewhere that does not come up. */
+static void
+a_failed_try_from_elsewhere_does_not_move_the_peer(void **state)
+{
+	struct sim *s = sim_new(3, 25, NULL);
+
+	(void)state;
+	s->n[2].id = s->n[0].id;
+	sim_profiles(s);
+	sim_connect(s, 0, 1);
+	sim_run(s, 3000);
+	s->n[1].refuse_sa = true;
+	sim_connect(s, 2, 1);
+	sim_run(s, 300);
+	assert_int_equal(s->n[1].ups, 1);
+	assert_true(s->n[2].fails > 0);
+	assert_int_equal(s->n[1].last_peer, 1);
+	assert_true(addr_equal(&s->n[1].last_remote.addr, &s->n[0].addr));
+	sim_free(s);
+}
+
+/* Of another profile each, so that none says INITIAL_CONTACT. */
+static void
+an_identity_has_so_many_ike_sas_and_no_more_P3(void **state)
+{
+	struct sim *s = sim_new(2, 26, NULL);
+	struct ike_connection_set c = sim_connection(s, 1);
+	struct ike_profile_set p;
+	struct reason why;
+	unsigned i;
+
+	(void)state;
+	sim_profiles(s);
+	for (i = 0; i < 70; i++) {
+		snprintf(c.connection, sizeof(c.connection), "c%u", i);
+		snprintf(c.profile, sizeof(c.profile), "p%u", i);
+		p = sim_profile(c.profile);
+		sim_set(&s->n[0], &p);
+		assert_int_equal(ike_engine_connection_set(s->n[0].g, s->now,
+		    SIM_WALL, &c, &why), 0);
+		sim_run(s, 100);
+	}
+	sim_run(s, 10000);
+	assert_int_equal(s->n[1].ups, 64);
+	assert_int_equal(sim_isas(&s->n[1]), 64);
+	assert_int_equal(s->n[1].downs, 0);
+	sim_free(s);
+}
+
+/* IKE_AUTH of node 0 is seen on the way. */
+static enum sim_fate
+see_auth(struct sim *s, const struct sim_packet *p)
+{
+	struct sim_packet *seen = s->filter_arg;
+
+	if (p->h.exchange != IKE_AUTH || p->from != 0)
+		return SIM_PASS;
+	free(seen->b);
+	*seen = sim_copy(p);
+	return SIM_PASS;
+}
+
+/* With a NAT: while its answer is made.  Without: before it comes itself. */
+static void
+a_replayed_request_does_not_move_the_peer_B19(void **state)
+{
+	static const uint8_t octets[] = { 203, 0, 113, 9 };
+	struct sim_packet seen;
+	struct endpoint from;
+	struct addr true_addr;
+	struct sim *s;
+	int nat;
+
+	(void)state;
+	for (nat = 0; nat < 2; nat++) {
+		s = sim_new(2, 23, NULL);
+		memset(&seen, 0, sizeof(seen));
+		s->filter = see_auth;
+		s->filter_arg = &seen;
+		if (nat) {
+			s->nat = 0;
+			s->nat_seen = (struct endpoint){ addr_of(octets, 4),
+			    30000 };
+		}
+		true_addr = nat ? s->nat_seen.addr : s->n[0].addr;
+		sim_profiles(s);
+		sim_connect(s, 0, 1);
+		s->n[1].silent = true;
+		while (seen.b == NULL || (nat && s->n[1].n_answer == 0))
+			assert_true(sim_step(s, s->now + 100));
+		from = stranger(1);
+		from.port = 4500;
+		ike_engine_packet(s->n[1].g, s->now, SIM_WALL, &seen.dst,
+		    &from, seen.b, seen.len);
+		s->n[1].silent = false;
+		sim_run(s, 3000);
+		assert_int_equal(s->n[0].ups, 1);
+		assert_int_equal(s->n[1].ups, 1);
+		assert_true(addr_equal(&s->n[1].up.remote.addr, &true_addr));
+		free(seen.b);
+		sim_free(s);
+	}
+}
+
 static void
 names_of_identities_are_unique(void **state)
 {
@@ -754,6 +928,16 @@ main(void)
 		cmocka_unit_test(
 		    initial_contact_ends_no_sa_of_another_identity_B18),
 		cmocka_unit_test(names_of_identities_are_unique),
+		cmocka_unit_test(
+		    a_replayed_request_does_not_move_the_peer_B19),
+		cmocka_unit_test(
+		    rekeys_without_pause_are_refused_in_the_end_IKE_46),
+		cmocka_unit_test(
+		    a_failed_try_from_elsewhere_does_not_move_the_peer),
+		cmocka_unit_test(
+		    an_identity_has_so_many_ike_sas_and_no_more_P3),
+		cmocka_unit_test(
+		    an_identity_that_changes_while_it_is_read_is_read_anew),
 		cmocka_unit_test(other_versions_are_dropped_or_told_IKE_08),
 		cmocka_unit_test(an_unknown_critical_payload_is_named_IKE_09),
 		cmocka_unit_test(our_own_request_reflected_is_dropped_IKE_16),
