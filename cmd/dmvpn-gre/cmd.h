@@ -38,6 +38,13 @@ struct addr;
 struct prefix;
 int cmd_addr(const char *text, const char *what, struct addr *a);
 int cmd_prefix(const char *text, const char *what, struct prefix *p);
+/* Who states something, of which interface. */
+int cmd_whose(char owner[64], const char *from, char interface[16],
+    const char *name);
+
+/* A row of a table of options. */
+#define CMD_OWNER_OPT(to) { 0, "owner", "NAME",			\
+	"whose it is (default " GRE_OWNER ")", OPT_TEXT, &(to), 0, 0 }
 
 /* Options of "interface set" and "with", which make the same. */
 struct gre_interface_set;

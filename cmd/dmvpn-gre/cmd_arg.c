@@ -68,3 +68,12 @@ cmd_prefix(const char *text, const char *what, struct prefix *p)
 	(void)command_usage("%s: %s", what, e.msg);
 	return -1;
 }
+
+int
+cmd_whose(char owner[64], const char *from, char interface[16],
+    const char *name)
+{
+	if (cmd_text(owner, 64, from, "owner") < 0)
+		return -1;
+	return cmd_text(interface, 16, name, "interface");
+}

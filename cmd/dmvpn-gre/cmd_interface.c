@@ -88,8 +88,7 @@ set(int argc, char **argv)
 		    0, 0 },
 		{ 0, "hub", NULL, "answer requests for unknown neighbours "
 		    "with \"no\"", OPT_FLAG, &o.hub, 0, 0 },
-		{ 0, "owner", "NAME", "whose it is (default static)",
-		    OPT_TEXT, &o.owner, 0, 0 },
+		CMD_OWNER_OPT(o.owner),
 		OPT_END
 	};
 	struct gre_interface_set m;

@@ -16,8 +16,7 @@ set(int argc, char **argv)
 		    OPT_FLAG, &multicast, 0, 0 },
 		{ 0, "hold", "TIME", "forget it after that, 0: never",
 		    OPT_TIME, &hold, 0, 4294967 },
-		{ 0, "owner", "NAME", "whose it is (default static)",
-		    OPT_TEXT, &owner, 0, 0 },
+		CMD_OWNER_OPT(owner),
 		OPT_END
 	};
 	struct gre_map_set m;
@@ -27,9 +26,7 @@ set(int argc, char **argv)
 	    &status) < 0)
 		return status;
 	memset(&m, 0, sizeof(m));
-	if (cmd_text(m.owner, sizeof(m.owner), owner, "owner") < 0 ||
-	    cmd_text(m.interface, sizeof(m.interface), argv[0],
-	    "interface") < 0 ||
+	if (cmd_whose(m.owner, owner, m.interface, argv[0]) < 0 ||
 	    cmd_addr(argv[1], "address", &m.items[0].address) < 0 ||
 	    cmd_number(argv[2], 1, 65533, "peer", &peer) < 0)
 		return EXIT_USAGE;
@@ -45,8 +42,7 @@ delete(int argc, char **argv)
 {
 	const char *owner = GRE_OWNER;
 	const struct opt opts[] = {
-		{ 0, "owner", "NAME", "whose it is (default static)",
-		    OPT_TEXT, &owner, 0, 0 },
+		CMD_OWNER_OPT(owner),
 		OPT_END
 	};
 	struct gre_map_delete m;
@@ -56,9 +52,7 @@ delete(int argc, char **argv)
 	    &status) < 0)
 		return status;
 	memset(&m, 0, sizeof(m));
-	if (cmd_text(m.owner, sizeof(m.owner), owner, "owner") < 0 ||
-	    cmd_text(m.interface, sizeof(m.interface), argv[0],
-	    "interface") < 0)
+	if (cmd_whose(m.owner, owner, m.interface, argv[0]) < 0)
 		return EXIT_USAGE;
 	for (i = 1; i < argc; i++)
 		if (cmd_addr(argv[i], "address",

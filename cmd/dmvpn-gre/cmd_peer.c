@@ -78,8 +78,7 @@ set(int argc, char **argv)
 		    OPT_NUM, &o.rate, 0, UINT64_C(1) << 40 },
 		{ 0, "fixed", NULL, "its endpoint never moves", OPT_FLAG,
 		    &o.fixed, 0, 0 },
-		{ 0, "owner", "NAME", "whose it is (default static)",
-		    OPT_TEXT, &o.owner, 0, 0 },
+		CMD_OWNER_OPT(o.owner),
 		OPT_END
 	};
 	struct gre_peer_set_reply reply;

@@ -18,8 +18,7 @@ set(int argc, char **argv)
 		    OPT_NUM, &peer, 1, 65533 },
 		{ 0, "metric", "NUMBER", "less is better", OPT_NUM, &metric,
 		    0, UINT32_MAX },
-		{ 0, "owner", "NAME", "whose it is (default static)",
-		    OPT_TEXT, &owner, 0, 0 },
+		CMD_OWNER_OPT(owner),
 		OPT_END
 	};
 	struct gre_route_set m;
@@ -29,9 +28,7 @@ set(int argc, char **argv)
 	    &status) < 0)
 		return status;
 	memset(&m, 0, sizeof(m));
-	if (cmd_text(m.owner, sizeof(m.owner), owner, "owner") < 0 ||
-	    cmd_text(m.interface, sizeof(m.interface), argv[0],
-	    "interface") < 0 ||
+	if (cmd_whose(m.owner, owner, m.interface, argv[0]) < 0 ||
 	    cmd_prefix(argv[1], "prefix", &m.items[0].prefix) < 0 ||
 	    (via != NULL && cmd_addr(via, "--via", &m.items[0].via) < 0))
 		return EXIT_USAGE;
@@ -46,8 +43,7 @@ delete(int argc, char **argv)
 {
 	const char *owner = GRE_OWNER;
 	const struct opt opts[] = {
-		{ 0, "owner", "NAME", "whose it is (default static)",
-		    OPT_TEXT, &owner, 0, 0 },
+		CMD_OWNER_OPT(owner),
 		OPT_END
 	};
 	struct gre_route_delete m;
@@ -57,9 +53,7 @@ delete(int argc, char **argv)
 	    &status) < 0)
 		return status;
 	memset(&m, 0, sizeof(m));
-	if (cmd_text(m.owner, sizeof(m.owner), owner, "owner") < 0 ||
-	    cmd_text(m.interface, sizeof(m.interface), argv[0],
-	    "interface") < 0)
+	if (cmd_whose(m.owner, owner, m.interface, argv[0]) < 0)
 		return EXIT_USAGE;
 	for (i = 1; i < argc; i++)
 		if (cmd_prefix(argv[i], "prefix",

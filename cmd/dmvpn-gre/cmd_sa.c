@@ -240,8 +240,7 @@ add(int argc, char **argv)
 		    "repeated", OPT_LIST, &o.local_ts, 0, 0 },
 		{ 0, "remote-ts", "PREFIX", "tunnel mode: their side",
 		    OPT_LIST, &o.remote_ts, 0, 0 },
-		{ 0, "owner", "NAME", "whose it is (default static)",
-		    OPT_TEXT, &o.owner, 0, 0 },
+		CMD_OWNER_OPT(o.owner),
 		OPT_END
 	};
 	struct gre_sa_add m;

@@ -126,13 +126,32 @@ peer_item(struct gre *g, const struct gre_peer_entry *e,
 	out->sas = (uint8_t)(s.sas > 255 ? 255 : s.sas);
 }
 
-/* Is there room for one more item with this much text and blob? */
+/* A page while it is filled. */
+struct fill {
+	struct gre		*g;
+	const struct page	*page;
+	uint64_t		 at;	/* serial of the last that is in */
+	size_t			 max, n;	/* items */
+	size_t			 used;		/* octets */
+	bool			 full;
+};
+
+/* Is the entry in this page?  text: octets of its text and blob; id 0: the
+ * page is not chosen by interface.  Once one finds no room, the page is full:
+ * the next one begins with it. */
 static bool
-has_room(size_t n_items, size_t max, size_t *used, size_t text)
+fill_takes(struct fill *f, uint64_t serial, const char *owner, unsigned id,
+    size_t text)
 {
-	if (n_items == max || *used + ITEM_FIXED + text > PAGE_ROOM)
+	if (serial <= f->page->after || !owner_wanted(f->page, owner) ||
+	    (id != 0 && !iface_wanted(f->g, f->page, id)))
 		return false;
-	*used += ITEM_FIXED + text;
+	f->full = f->n == f->max || f->used + ITEM_FIXED + text > PAGE_ROOM;
+	if (f->full)
+		return false;
+	f->used += ITEM_FIXED + text;
+	f->n++;
+	f->at = serial;
 	return true;
 }
 
@@ -141,23 +160,16 @@ has_room(size_t n_items, size_t max, size_t *used, size_t text)
 void
 gre_page_peers(struct gre *g, const struct page *p, struct gre_peers *out)
 {
+	struct fill f = { g, p, p->after, COUNT(out->items), 0, 0, false };
 	const struct gre_peer_entry *e;
-	uint64_t at = p->after;
-	size_t used = 0;
 
 	memset(out, 0, sizeof(*out));
 	out->generation = g->generation;
-	for (e = g->peers; e != NULL; e = e->hh.next) {
-		if (e->serial <= p->after || !owner_wanted(p, e->conf.owner))
-			continue;
-		if (!has_room(out->n_items, COUNT(out->items), &used,
-		    strlen(e->conf.name) + e->blob->len)) {
-			out->next = at;
-			return;
-		}
-		at = e->serial;
-		peer_item(g, e, &out->items[out->n_items++]);
-	}
+	for (e = g->peers; e != NULL && !f.full; e = e->hh.next)
+		if (fill_takes(&f, e->serial, e->conf.owner, 0,
+		    strlen(e->conf.name) + e->blob->len))
+			peer_item(g, e, &out->items[out->n_items++]);
+	out->next = f.full ? f.at : 0;
 }
 
 static void
@@ -198,23 +210,15 @@ void
 gre_page_sas(struct gre *g, const struct page *p, uint64_t now,
     struct gre_sas *out)
 {
+	struct fill f = { g, p, p->after, COUNT(out->items), 0, 0, false };
 	const struct gre_sa_entry *e;
-	uint64_t at = p->after;
-	size_t used = 0;
 
 	memset(out, 0, sizeof(*out));
 	out->generation = g->generation;
-	for (e = g->sas; e != NULL; e = e->hh.next) {
-		if (e->serial <= p->after || !owner_wanted(p, e->owner))
-			continue;
-		if (!has_room(out->n_items, COUNT(out->items), &used,
-		    e->blob->len)) {
-			out->next = at;
-			return;
-		}
-		at = e->serial;
-		sa_item(g, e, now, &out->items[out->n_items++]);
-	}
+	for (e = g->sas; e != NULL && !f.full; e = e->hh.next)
+		if (fill_takes(&f, e->serial, e->owner, 0, e->blob->len))
+			sa_item(g, e, now, &out->items[out->n_items++]);
+	out->next = f.full ? f.at : 0;
 }
 
 static void
@@ -237,52 +241,41 @@ void
 gre_page_maps(struct gre *g, const struct page *p, uint64_t now,
     struct gre_maps *out)
 {
+	struct fill f = { g, p, p->after, COUNT(out->items), 0, 0, false };
 	const struct gre_map_entry *e;
-	uint64_t at = p->after;
-	size_t used = 0;
 
 	memset(out, 0, sizeof(*out));
 	out->generation = g->generation;
-	for (e = g->maps; e != NULL; e = e->hh.next) {
-		if (e->serial <= p->after || !owner_wanted(p, e->owner) ||
-		    !iface_wanted(g, p, e->key.id))
-			continue;
-		if (!has_room(out->n_items, COUNT(out->items), &used,
-		    e->blob->len)) {
-			out->next = at;
-			return;
-		}
-		at = e->serial;
-		map_item(g, e, now, &out->items[out->n_items++]);
-	}
+	for (e = g->maps; e != NULL && !f.full; e = e->hh.next)
+		if (fill_takes(&f, e->serial, e->owner, e->key.id,
+		    e->blob->len))
+			map_item(g, e, now, &out->items[out->n_items++]);
+	out->next = f.full ? f.at : 0;
+}
+
+static void
+route_item(struct gre *g, const struct gre_route_entry *e,
+    struct gre_route_row *out)
+{
+	*out = (struct gre_route_row){ .prefix = e->key.prefix,
+	    .via = e->via, .metric = e->key.metric,
+	    .peer = e->peer == NULL ? 0 : e->peer->number,
+	    .blob = gre_blob_rbuf(e->blob) };
+	copy_name(g, e->key.id, out->interface);
+	memcpy(out->owner, e->owner, sizeof(out->owner));
 }
 
 void
 gre_page_routes(struct gre *g, const struct page *p, struct gre_routes *out)
 {
+	struct fill f = { g, p, p->after, COUNT(out->items), 0, 0, false };
 	const struct gre_route_entry *e;
-	struct gre_route_row *o;
-	uint64_t at = p->after;
-	size_t used = 0;
 
 	memset(out, 0, sizeof(*out));
 	out->generation = g->generation;
-	for (e = g->routes; e != NULL; e = e->hh.next) {
-		if (e->serial <= p->after || !owner_wanted(p, e->owner) ||
-		    !iface_wanted(g, p, e->key.id))
-			continue;
-		if (!has_room(out->n_items, COUNT(out->items), &used,
-		    e->blob->len)) {
-			out->next = at;
-			return;
-		}
-		at = e->serial;
-		o = &out->items[out->n_items++];
-		*o = (struct gre_route_row){ .prefix = e->key.prefix,
-		    .via = e->via, .metric = e->key.metric,
-		    .peer = e->peer == NULL ? 0 : e->peer->number,
-		    .blob = gre_blob_rbuf(e->blob) };
-		copy_name(g, e->key.id, o->interface);
-		memcpy(o->owner, e->owner, sizeof(o->owner));
-	}
+	for (e = g->routes; e != NULL && !f.full; e = e->hh.next)
+		if (fill_takes(&f, e->serial, e->owner, e->key.id,
+		    e->blob->len))
+			route_item(g, e, &out->items[out->n_items++]);
+	out->next = f.full ? f.at : 0;
 }

@@ -7,13 +7,8 @@
 #include "cmd.h"
 #include "sys/ask.h"
 #include "sys/command.h"
+#include "sys/list.h"
 #include "sys/loop.h"
-
-static const char *
-or_dash(const char *text)
-{
-	return text[0] != '\0' ? text : "-";
-}
 
 int
 cmd_which(const char *named, char to[16])
@@ -44,93 +39,39 @@ cmd_which(const char *named, char to[16])
 
 /* ---- cache ---- */
 
-struct show {
-	enum out_format	 format;
-	struct table	*table;
-};
-
 static const char *const cache_headers[] = { "PREFIX", "KIND", "STATE",
     "VIA", "NBMA", ">PEER", "IDENTITY", ">HOLD", "INTERFACE", "WHY", NULL };
 
 static void
-cache_row(struct table *t, const struct nhrp_entry *e)
+cache_row(struct table *t, const void *item)
 {
+	const struct nhrp_entry *e = item;
 	struct addr_buf a, b, c;
 	struct name_buf n;
 	char hold[16];
 
 	table_cell(t, "%s", prefix_text(&e->prefix, &a));
 	table_cell(t, "%s", name_text(nhrp_kind_names, e->kind, &n));
-	table_cell(t, "%s", or_dash(e->state));
+	table_cell(t, "%s", e->state);
 	table_cell(t, "%s", addr_text(&e->via, &b));
 	table_cell(t, "%s%s", e->nbma.addr.len > 0 ?
 	    endpoint_text(&e->nbma, &c) : "-",
 	    e->nbma_claimed.len > 0 ? " nat" : "");
 	table_cell(t, e->peer > 0 ? "%u" : "-", e->peer);
-	table_cell(t, "%s", or_dash(e->identity));
+	table_cell(t, "%s", e->identity);
 	table_cell(t, "%s", e->hold > 0 ? human_time(e->hold, hold) : "-");
 	table_cell(t, "%s", e->interface);
-	table_cell(t, "%s", or_dash(e->why));
-}
-
-static void
-cache_begin(void *arg)
-{
-	struct show *s = arg;
-
-	table_free(s->table);
-	s->table = s->format == OUT_TEXT ? table_new(cache_headers) : NULL;
-}
-
-static int
-cache_take(void *arg, const void *page, struct err *e)
-{
-	const struct nhrp_cache *c = page;
-	struct show *s = arg;
-	size_t i;
-
-	for (i = 0; i < c->n_items; i++)
-		if (s->table != NULL)
-			cache_row(s->table, &c->items[i]);
-		else if (out_record(stdout, s->format, &nhrp_entry_type,
-		    &c->items[i], e) < 0)
-			return -1;
-	return 0;
+	table_cell(t, "%s", e->why);
 }
 
 int
 cmd_cache(int argc, char **argv)
 {
-	const char *interface = NULL;
-	bool json = false, cbor = false;
-	const struct opt opts[] = {
-		{ 'j', "json", NULL, "one JSON object a line", OPT_FLAG,
-		  &json, 0, 0 },
-		{ 0, "cbor", NULL, "a CBOR sequence", OPT_FLAG, &cbor, 0, 0 },
-		{ 'i', "interface", "NAME", "only this tunnel", OPT_TEXT,
-		  &interface, 0, 0 },
-		OPT_END
-	};
-	struct show s = { 0 };
-	struct ask_pages p = { .reply = &nhrp_cache_type, .arg = &s,
-	    .begin = cache_begin, .take = cache_take };
-	struct err e;
-	int status;
+	static const struct list_kind cache = LIST_KIND(CMD_SOCK,
+	    "[-j] [--interface NAME]", false, nhrp_cache, nhrp_entry,
+	    cache_headers, cache_row);
 
-	if (opt_parse(&argc, &argv, opts, "[-j] [--interface NAME]", 0, 0,
-	    &status) < 0)
-		return status;
-	if (interface != NULL && text_copy(p.from.interface,
-	    sizeof(p.from.interface), interface, &e) < 0)
-		return command_fail(EXIT_USAGE, &e);
-	s.format = out_format(json, cbor);
-	status = command_pages(CMD_SOCK, &p);
-	if (status != EXIT_OK || s.table == NULL) {
-		table_free(s.table);
-		return status;
-	}
-	return table_print(s.table, stdout, &e) < 0 ?
-	    command_fail(EXIT_SYSTEM, &e) : EXIT_OK;
+	return list_main(&cache, argc, argv);
 }
 
 /* ---- status ---- */
