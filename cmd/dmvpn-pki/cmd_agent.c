@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <grp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,17 +9,18 @@
 #include "msg/msg.h"
 #include "pki_key.h"
 #include "serve.h"
+#include "sys/daemon.h"
 #include "sys/log.h"
-#include "sys/priv.h"
 
 /* Of OpenSSL's secure heap, where private keys live. */
 #define SECURE_HEAP	(512 * 1024)
 #define RATE_DEFAULT	5000
 
 struct agent_opts {
+	struct daemon_opts daemon;
 	struct opt_list	 load, psk, trust, crls, allow;
-	const char	*id, *peer_id, *pass_file, *user, *group, *level;
-	uint64_t	 fd, ready, rate;
+	const char	*id, *peer_id, *pass_file;
+	uint64_t	 fd, rate;
 	bool		 pss;
 };
 
@@ -87,52 +87,23 @@ warm_up(struct err *e)
 }
 
 static int
-confine(const struct agent_opts *o, const char *dir, struct err *e)
-{
-	struct priv none = { .user = o->user };
-	struct sandbox_path paths[] = { { dir, true }, { NULL, false } };
-	/* Nothing but the socket's own directory, to take it away again. */
-	struct sandbox_conf conf = { .flags = SANDBOX_UNIX, .paths = paths };
-
-	if (dir == NULL)
-		conf.paths = NULL;
-	if (priv_drop(&none, e) < 0)
-		return err_in(e, "giving up privilege");
-	if (sandbox_enter(&conf, e) < 0)
-		return err_in(e, "sandbox");
-	return 0;
-}
-
-static int
-group_of(const char *name, gid_t *gid, struct err *e)
-{
-	const struct group *g = name == NULL ? NULL : getgrnam(name);
-
-	if (name != NULL && g == NULL)
-		return err_set(e, EINVAL, "there is no group \"%s\"", name);
-	*gid = g == NULL ? (gid_t)-1 : g->gr_gid;
-	return 0;
-}
-
-static int
 run(struct agent *a, const struct agent_opts *o, struct err *e)
 {
-	char path[108], dir[108];
+	char path[108];
 	bool own = o->fd == 0;
-	gid_t gid = (gid_t)-1;
 
-	if (group_of(o->group, &gid, e) < 0 || warm_up(e) < 0 || preload(a, o, e) < 0)
+	if (warm_up(e) < 0 || preload(a, o, e) < 0)
 		return EXIT_USAGE;
 	if (own && (run_dir_make(e) < 0 ||
-	    run_path(dir, sizeof(dir), "", e) < 0 ||
 	    run_path(path, sizeof(path), "pki.sock", e) < 0))
 		return EXIT_SYSTEM;
-	if (serve_open(a, own ? path : NULL, own ? -1 : (int)o->fd, gid,
-	    e) < 0)
+	if (serve_open(a, own ? path : NULL, own ? -1 : (int)o->fd,
+	    o->daemon.gid, e) < 0)
 		return EXIT_SYSTEM;
-	if (confine(o, own ? dir : NULL, e) < 0)
+	/* Nothing but the socket's own directory, to take it away again. */
+	if (daemon_confine(o->daemon.user, SANDBOX_UNIX, own, NULL, e) < 0)
 		return EXIT_SYSTEM;
-	ready_say(o->ready > 0 ? (int)o->ready : -1);
+	daemon_ready(&o->daemon);
 	log_event(LEVEL_INFO, "serving", U("identities", a->ring.n));
 	return serve_run(a, e) < 0 ? EXIT_SYSTEM : EXIT_OK;
 }
@@ -164,24 +135,17 @@ cmd_agent(int argc, char **argv)
 		    OPT_NUM, &o.rate, 1, 1000000 },
 		{ 0, "fd", "N", "serve one client on this socket, and no other",
 		    OPT_NUM, &o.fd, 3, 1023 },
-		{ 'r', "ready-fd", "FD", "write a newline there when serving",
-		    OPT_NUM, &o.ready, 3, 1023 },
-		{ 0, "user", "NAME", "run as this user", OPT_TEXT, &o.user,
-		    0, 0 },
-		{ 0, "group", "NAME", "who may use the socket", OPT_TEXT,
-		    &o.group, 0, 0 },
-		{ 0, "log-level", "LEVEL", "error, warn, info or debug",
-		    OPT_TEXT, &o.level, 0, 0 },
+		DAEMON_OPTS(o.daemon),
+		DAEMON_GROUP(o.daemon),
 		OPT_END,
 	};
 	struct agent a = { .peek = -1 };
 	struct err e = { 0 };
 	int status;
 
-	if (opt_parse(&argc, &argv, opts, "[OPTIONS]", 0, 0, &status) < 0)
+	if (opt_parse(&argc, &argv, opts, "[OPTIONS]", 0, 0, &status) < 0 ||
+	    daemon_opts(&o.daemon, &status) < 0)
 		return status;
-	if (o.level != NULL && log_level_parse(o.level, &e) < 0)
-		return command_usage("%s", e.msg);
 	if (CRYPTO_secure_malloc_init(SECURE_HEAP, 16) == 0)
 		log_event(LEVEL_WARN, "no-secure-heap");
 	pki_ring_init(&a.ring, o.rate);

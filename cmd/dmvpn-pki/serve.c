@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -10,6 +9,7 @@
 #include "msg/msg.h"
 #include "pki_agent.h"
 #include "pki_ring_crl.h"
+#include "sys/daemon.h"
 #include "sys/log.h"
 
 #define ROOM 4096		/* octets of a signature, and more */
@@ -230,8 +230,7 @@ serve_open(struct agent *a, const char *path, int fd, gid_t group,
 	if ((a->loop = loop_new(e)) == NULL ||
 	    (a->server = server_new(a->loop, &conf, e)) == NULL)
 		return -1;
-	if (loop_signal(a->loop, SIGTERM, on_signal, a, e) < 0 ||
-	    loop_signal(a->loop, SIGINT, on_signal, a, e) < 0)
+	if (daemon_signals(a->loop, on_signal, a, e) < 0)
 		return -1;
 	return fd >= 0 ? serve_fd(a, fd, e) : 0;
 }
