@@ -9,28 +9,6 @@
 
 #define N_RANDOM_SOURCES 200
 
-static struct sim *
-up(uint64_t seed, const struct ike_tune *tune)
-{
-	struct sim *s = sim_new(2, seed, tune);
-
-	sim_profiles(s);
-	sim_connect(s, 0, 1);
-	sim_run(s, 3000);
-	sim_one_sa(s);
-	return s;
-}
-
-static void
-inject(struct sim *s, int to, const uint8_t *b, size_t len,
-    const struct endpoint *from)
-{
-	struct endpoint local = { s->n[to].addr, from->port };
-
-	ike_engine_packet(s->n[to].g, s->now, SIM_WALL, &local, from, b, len);
-	sim_run(s, 10);
-}
-
 static struct endpoint
 stranger(unsigned n)
 {
@@ -66,7 +44,7 @@ static void
 a_flood_gets_cookies_and_no_state_IKE_01(void **state)
 {
 	struct ike_tune tune = { .cookie_from = 10 };
-	struct sim *s = up(1, &tune);
+	struct sim *s = sim_up(1, &tune);
 	struct sim_node *n = &s->n[1];
 	uint8_t b[1024];
 	struct endpoint from;
@@ -78,7 +56,7 @@ a_flood_gets_cookies_and_no_state_IKE_01(void **state)
 		from = stranger(i);
 		len = init_request(b, sizeof(b), 1000 + i, (uint8_t)(i + 1));
 		in += len;
-		inject(s, 1, b, len, &from);
+		sim_inject(s, 1, b, len, &from);
 	}
 	assert_true(ike_engine_counter(n->g, IKE_C_COOKIES) >=
 	    N_RANDOM_SOURCES - 10);
@@ -107,7 +85,7 @@ a_cookie_that_is_off_by_a_bit_gets_a_new_one_IKE_02(void **state)
 	(void)state;
 	sim_profiles(s);
 	len = init_request(b, sizeof(b), 5, 9);
-	inject(s, 1, b, len, &from);		/* one half-open */
+	sim_inject(s, 1, b, len, &from);		/* one half-open */
 	ike_proposal_parse("aes256gcm16-prfsha256-x25519", IKE_PROTO_IKE, &p,
 	    NULL);
 	ike_header_put(&w, &h);
@@ -116,7 +94,7 @@ a_cookie_that_is_off_by_a_bit_gets_a_new_one_IKE_02(void **state)
 	ike_put_ke(&c, IKE_GROUP_X25519, octets, 32);
 	ike_put_nonce(&c, octets, 32);
 	ike_header_fill(&w, c.first, w.len);
-	inject(s, 1, b, w.len, &from);
+	sim_inject(s, 1, b, w.len, &from);
 	assert_int_equal(ike_engine_counter(s->n[1].g, IKE_C_COOKIES), 1);
 	sim_free(s);
 }
@@ -140,9 +118,9 @@ a_cookie_made_without_a_secret_gets_a_new_one_IKE_02(void **state)
 	(void)state;
 	sim_profiles(s);
 	len = init_request(b, sizeof(b), 5, 9);
-	inject(s, 1, b, len, &from);		/* one half-open */
+	sim_inject(s, 1, b, len, &from);		/* one half-open */
 	len = init_request(b, sizeof(b), 6, 9);
-	inject(s, 1, b, len, &from);		/* cookies begin */
+	sim_inject(s, 1, b, len, &from);		/* cookies begin */
 	wbuf_zero(&k, 32);
 	wbuf_be64(&k, h.spi_i);
 	wbuf_be16(&k, from.port);
@@ -158,154 +136,8 @@ a_cookie_made_without_a_secret_gets_a_new_one_IKE_02(void **state)
 	ike_put_ke(&c, IKE_GROUP_X25519, octets, 32);
 	ike_put_nonce(&c, octets, 32);
 	ike_header_fill(&w, c.first, w.len);
-	inject(s, 1, b, w.len, &from);
+	sim_inject(s, 1, b, w.len, &from);
 	assert_int_equal(ike_engine_counter(s->n[1].g, IKE_C_COOKIES), 2);
-	sim_free(s);
-}
-
-/* Two identities whose texts differ only behind what a message carries: the
- * second one's INITIAL_CONTACT is not about the first one. */
-static void
-initial_contact_ends_no_sa_of_another_identity_B18(void **state)
-{
-	struct sim *s = sim_new(3, 21, NULL);
-	char a[160], b[160];
-
-	(void)state;
-	memset(a, 'a', sizeof(a));
-	memcpy(&a[140], ".example.org", 13);
-	memcpy(b, a, sizeof(b));
-	b[139] = 'b';
-	s->n[0].id = a;
-	s->n[1].id = b;
-	sim_profiles(s);
-	sim_connect(s, 0, 2);
-	sim_run(s, 3000);
-	sim_connect(s, 1, 2);
-	sim_run(s, 10000);
-	assert_int_equal(sim_isas(&s->n[2]), 2);
-	assert_int_equal(sim_live(&s->n[2]), 2);
-	assert_int_equal(s->n[2].downs, 0);
-	assert_int_equal(s->n[2].last_peer, 2);
-	sim_free(s);
-}
-
-/* The agent's identity changes while its certificates are read one by one. */
-static void
-an_identity_that_changes_while_it_is_read_is_read_anew(void **state)
-{
-	struct sim *s = sim_new(1, 22, NULL);
-	struct sim_node *n = &s->n[0];
-	struct ike_profile_set set = sim_profile("p");
-	struct pki_identity_reply id = { .method = PKI_METHOD_PSK,
-	    .id_type = IKE_ID_FQDN, .more = true,
-	    .id_data = rbuf_of(n->id, strlen(n->id)) };
-	struct pki_changed changed = { .identity = "me" };
-	struct pki_certificate_reply *late = calloc(1, sizeof(id));
-	struct reason why = { 0 };
-
-	(void)state;
-	assert_non_null(late);
-	assert_int_equal(ike_engine_profile_set(n->g, s->now, SIM_WALL, &set,
-	    &why), 0);
-	assert_ptr_equal(n->answer[0].type, &pki_identity_type);
-	ike_engine_answer(n->g, s->now, SIM_WALL, n->answer[0].ticket, &id,
-	    NULL);
-	assert_ptr_equal(n->answer[1].type, &pki_certificate_type);
-	ike_engine_event(n->g, s->now, SIM_WALL, &pki_changed_type,
-	    &changed);
-	assert_ptr_equal(n->answer[2].type, &pki_identity_type);
-	ike_engine_answer(n->g, s->now, SIM_WALL, n->answer[1].ticket, late,
-	    NULL);
-	assert_int_equal(n->notes, 0);
-	assert_int_equal(n->n_answer, 3);
-	id.more = false;
-	ike_engine_answer(n->g, s->now, SIM_WALL, n->answer[2].ticket, &id,
-	    NULL);
-	assert_int_equal(n->notes, 0);
-	free(late);
-	sim_free(s);
-}
-
-/* A member that does nothing else, and closes nothing. */
-static enum sim_fate
-no_deletes(struct sim *s, const struct sim_packet *p)
-{
-	(void)s;
-	return p->h.exchange == IKE_INFORMATIONAL ? SIM_DROP : SIM_PASS;
-}
-
-static void
-rekeys_without_pause_are_refused_in_the_end_IKE_46(void **state)
-{
-	struct sim *s = up(24, NULL);
-	struct ike_rekey m = { .peer = 1 };
-	struct reason why;
-	uint64_t sas, peers;
-	unsigned i;
-
-	(void)state;
-	s->filter = no_deletes;
-	for (i = 0; i < 100; i++) {
-		(void)ike_engine_rekey(s->n[0].g, s->now, SIM_WALL, &m, &why);
-		sim_run(s, 50);
-	}
-	ike_engine_sizes(s->n[1].g, &sas, &peers);
-	assert_in_range(sas, 10, 20);
-	s->filter = NULL;
-	sim_run(s, 120000);
-	ike_engine_sizes(s->n[1].g, &sas, &peers);
-	assert_in_range(sas, 1, 2);
-	assert_int_equal(sim_isas(&s->n[1]), 1);
-	sim_free(s);
-}
-
-/* A second IKE SA from elsewhere that does not come up. */
-static void
-a_failed_try_from_elsewhere_does_not_move_the_peer(void **state)
-{
-	struct sim *s = sim_new(3, 25, NULL);
-
-	(void)state;
-	s->n[2].id = s->n[0].id;
-	sim_profiles(s);
-	sim_connect(s, 0, 1);
-	sim_run(s, 3000);
-	s->n[1].refuse_sa = true;
-	sim_connect(s, 2, 1);
-	sim_run(s, 300);
-	assert_int_equal(s->n[1].ups, 1);
-	assert_true(s->n[2].fails > 0);
-	assert_int_equal(s->n[1].last_peer, 1);
-	assert_true(addr_equal(&s->n[1].last_remote.addr, &s->n[0].addr));
-	sim_free(s);
-}
-
-/* Of another profile each, so that none says INITIAL_CONTACT. */
-static void
-an_identity_has_so_many_ike_sas_and_no_more_P3(void **state)
-{
-	struct sim *s = sim_new(2, 26, NULL);
-	struct ike_connection_set c = sim_connection(s, 1);
-	struct ike_profile_set p;
-	struct reason why;
-	unsigned i;
-
-	(void)state;
-	sim_profiles(s);
-	for (i = 0; i < 70; i++) {
-		snprintf(c.connection, sizeof(c.connection), "c%u", i);
-		snprintf(c.profile, sizeof(c.profile), "p%u", i);
-		p = sim_profile(c.profile);
-		sim_set(&s->n[0], &p);
-		assert_int_equal(ike_engine_connection_set(s->n[0].g, s->now,
-		    SIM_WALL, &c, &why), 0);
-		sim_run(s, 100);
-	}
-	sim_run(s, 10000);
-	assert_int_equal(s->n[1].ups, 64);
-	assert_int_equal(sim_isas(&s->n[1]), 64);
-	assert_int_equal(s->n[1].downs, 0);
 	sim_free(s);
 }
 
@@ -365,32 +197,6 @@ a_replayed_request_does_not_move_the_peer_B19(void **state)
 }
 
 static void
-names_of_identities_are_unique(void **state)
-{
-	static const struct { uint8_t type; const char *data; } rows[] = {
-		{ IDENT_FQDN, "192.0.2.1" }, { IDENT_FQDN, "a@b.c" },
-		{ IDENT_EMAIL, "a@b.c" }, { IDENT_KEY_ID, "a" },
-		{ IDENT_FQDN, "#61" }, { IDENT_GN, "a" },
-		{ IDENT_FQDN, "CN=a" }, { IDENT_FQDN, "a" },
-	};
-	char name[sizeof(rows) / sizeof(rows[0])][128];
-	struct ident id;
-	size_t i, k;
-
-	(void)state;
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		assert_int_equal(ident_of(rows[i].type, rbuf_of(rows[i].data,
-		    strlen(rows[i].data)), &id, NULL), 0);
-		ident_name(&id, name[i], sizeof(name[i]));
-		for (k = 0; k < i; k++)
-			assert_string_not_equal(name[i], name[k]);
-	}
-	assert_string_equal(name[2], "a@b.c");
-	assert_string_equal(name[3], "#61");
-	assert_string_equal(name[7], "a");
-}
-
-static void
 other_versions_are_dropped_or_told_IKE_08(void **state)
 {
 	static const struct { uint8_t version; unsigned answers; } rows[] = {
@@ -408,7 +214,7 @@ other_versions_are_dropped_or_told_IKE_08(void **state)
 		sim_profiles(s);
 		len = init_request(b, sizeof(b), 5, 9);
 		b[17] = rows[i].version;
-		inject(s, 1, b, len, &from);
+		sim_inject(s, 1, b, len, &from);
 		assert_int_equal(s->n[1].sent, rows[i].answers);
 		sim_free(s);
 	}
@@ -439,7 +245,7 @@ an_unknown_critical_payload_is_named_IKE_09(void **state)
 		len += 4;
 		b[26] = (uint8_t)(len >> 8);
 		b[27] = (uint8_t)len;
-		inject(s, 1, b, len, &from);
+		sim_inject(s, 1, b, len, &from);
 		assert_int_equal(s->n[1].sent, 1);
 		/* critical: a notify alone; else a whole answer */
 		assert_true(critical ? s->n[1].sent_bytes == 37 :
@@ -460,24 +266,24 @@ bad_spis_ids_and_flags_are_dropped_IKE_17(void **state)
 	(void)state;
 	sim_profiles(s);
 	len = init_request(b, sizeof(b), 0, 9);		/* SPIi 0 */
-	inject(s, 1, b, len, &from);
+	sim_inject(s, 1, b, len, &from);
 	len = init_request(b, sizeof(b), 5, 9);
 	b[15] = 1;					/* SPIr not 0 */
-	inject(s, 1, b, len, &from);
+	sim_inject(s, 1, b, len, &from);
 	b[15] = 0;
 	b[23] = 1;					/* message id 1 */
-	inject(s, 1, b, len, &from);
+	sim_inject(s, 1, b, len, &from);
 	b[23] = 0;
 	b[19] = 0;					/* no I flag */
-	inject(s, 1, b, len, &from);
+	sim_inject(s, 1, b, len, &from);
 	b[19] = IKE_FLAG_INITIATOR | IKE_FLAG_RESPONSE;
-	inject(s, 1, b, len, &from);
+	sim_inject(s, 1, b, len, &from);
 	b[19] = IKE_FLAG_INITIATOR;
 	for (i = 0; i < 256; i++) {	/* exchange types */
 		if (i == IKE_SA_INIT)
 			continue;
 		b[18] = (uint8_t)i;
-		inject(s, 1, b, len, &from);
+		sim_inject(s, 1, b, len, &from);
 	}
 	assert_int_equal(s->n[1].sent, 0);
 	sim_free(s);
@@ -495,11 +301,11 @@ our_own_request_reflected_is_dropped_IKE_16(void **state)
 	while (s->n_wire == 0)
 		assert_true(sim_step(s, s->now + 100));
 	p = sim_copy(&s->wire[0]);
-	inject(s, 0, p.b, p.len, &p.dst);		/* as it is */
+	sim_inject(s, 0, p.b, p.len, &p.dst);		/* as it is */
 	p.b[19] = IKE_FLAG_RESPONSE;
-	inject(s, 0, p.b, p.len, &p.dst);
+	sim_inject(s, 0, p.b, p.len, &p.dst);
 	memcpy(&p.b[8], p.b, 8);			/* SPIr = SPIi */
-	inject(s, 0, p.b, p.len, &p.dst);
+	sim_inject(s, 0, p.b, p.len, &p.dst);
 	free(p.b);
 	sim_run(s, 3000);
 	sim_one_sa(s);
@@ -518,15 +324,15 @@ one_request_repeated_is_one_half_open_sa_IKE_18(void **state)
 	(void)state;
 	sim_profiles(s);
 	len = init_request(b, sizeof(b), 5, 9);
-	inject(s, 1, b, len, &from);
+	sim_inject(s, 1, b, len, &from);
 	before = s->n[1].random;
 	for (i = 0; i < 1000; i++)
-		inject(s, 1, b, len, &from);
+		sim_inject(s, 1, b, len, &from);
 	assert_int_equal(s->n[1].sent, 1001);
 	assert_int_equal(s->n[1].random, before);	/* no second DH */
 	/* same SPIi, another nonce: a separate one */
 	len = init_request(b, sizeof(b), 5, 10);
-	inject(s, 1, b, len, &from);
+	sim_inject(s, 1, b, len, &from);
 	assert_int_equal(s->n[1].sent, 1002);
 	assert_true(s->n[1].random != before);
 	sim_free(s);
@@ -566,7 +372,7 @@ a_forged_answer_does_not_keep_us_out_IKE_19(void **state)
 static void
 plain_notifies_do_not_end_an_sa_IKE_20(void **state)
 {
-	struct sim *s = up(8, NULL);
+	struct sim *s = sim_up(8, NULL);
 	struct ike_sas page;
 	struct ike_header h = { .exchange = IKE_INFORMATIONAL,
 	    .flags = IKE_FLAG_RESPONSE };
@@ -590,7 +396,7 @@ plain_notifies_do_not_end_an_sa_IKE_20(void **state)
 		ike_header_put(&w, &h);
 		ike_put_status(&c, types[i % 3]);
 		ike_header_fill(&w, c.first, w.len);
-		inject(s, 0, b, w.len, &from);
+		sim_inject(s, 0, b, w.len, &from);
 	}
 	sim_run(s, 2000);
 	sim_one_sa(s);
@@ -602,7 +408,7 @@ plain_notifies_do_not_end_an_sa_IKE_20(void **state)
 static void
 unknown_spis_get_few_answers_IKE_22(void **state)
 {
-	struct sim *s = up(9, NULL);
+	struct sim *s = sim_up(9, NULL);
 	struct ike_header h = { .spi_i = 1, .spi_r = 2,
 	    .exchange = IKE_INFORMATIONAL, .flags = IKE_FLAG_INITIATOR,
 	    .next = IKE_P_SK, .length = 60 };
@@ -663,9 +469,9 @@ a_recorded_session_replayed_changes_nothing_IKE_38(void **state)
 	sas = s->n[1].n_sa;
 	ups = s->n[1].ups;
 	for (i = 0; i < n_record; i++) {
-		inject(s, record[i].to, recorded[i], record[i].len,
+		sim_inject(s, record[i].to, recorded[i], record[i].len,
 		    &record[i].src);
-		inject(s, record[i].to, recorded[i], record[i].len, &other);
+		sim_inject(s, record[i].to, recorded[i], record[i].len, &other);
 	}
 	sim_run(s, 100000);
 	assert_int_equal(s->n[1].n_sa, sas);
@@ -677,7 +483,7 @@ a_recorded_session_replayed_changes_nothing_IKE_38(void **state)
 static void
 a_repeated_request_gets_the_same_octets_IKE_37(void **state)
 {
-	struct sim *s = up(11, NULL);
+	struct sim *s = sim_up(11, NULL);
 	struct ike_close c = { .peer = 1 };
 	struct reason why;
 	size_t i, q = 64, n;
@@ -692,14 +498,14 @@ a_repeated_request_gets_the_same_octets_IKE_37(void **state)
 			q = i;
 	assert_true(q < 64);
 	n = n_record;
-	inject(s, 1, recorded[q], record[q].len, &record[q].src);
+	sim_inject(s, 1, recorded[q], record[q].len, &record[q].src);
 	assert_int_equal(n_record, n + 1);
 	assert_int_equal(record[n].len, record[n - 1].len);
 	assert_memory_equal(recorded[n], recorded[n - 1], record[n].len);
 	/* each bit wrong: dropped, and the id is not used up (IKE-23) */
 	for (i = IKE_HEADER_LEN; i < record[q].len; i++) {
 		recorded[q][i] ^= 1;
-		inject(s, 1, recorded[q], record[q].len, &record[q].src);
+		sim_inject(s, 1, recorded[q], record[q].len, &record[q].src);
 		recorded[q][i] ^= 1;
 	}
 	assert_int_equal(n_record, n + 1);
@@ -724,198 +530,6 @@ two_equal_spis_are_never_used_IKE_49(void **state)
 	sim_free(s);
 }
 
-/* ---- a member with keys: the attacker is node 0's keys in our hands ---- */
-
-static struct sk_dir member_out;
-static uint64_t member_i, member_r;
-static bool member_known;
-
-/* Take the keys from the exported line. */
-static void
-steal_keys(struct sim_node *n, const struct ike_keys *k)
-{
-	struct sk_suite suite = { .encr = IKE_ENCR_AES_GCM_16,
-	    .key_bits = 256, .prf = IKE_PRF_HMAC_SHA384 };
-	uint8_t key[64];
-	struct wbuf w = wbuf_of(key, sizeof(key));
-	const char *at = strchr(strchr(k->line, ',') + 1, ',') + 1;
-	char hex[80];
-
-	if (n->index != 0)
-		return;
-	snprintf(hex, sizeof(hex), "%.72s", at);
-	assert_int_equal(text_unhex(hex, &w, NULL), 36);
-	member_i = k->spi_i;
-	member_r = k->spi_r;
-	member_known = sk_dir_set(&member_out, &suite, rbuf_of(key, w.len),
-	    rbuf_of(NULL, 0), NULL) == 0;
-}
-
-static void
-member_event(void *arg, const struct msg_type *t, const void *m)
-{
-	if (t == &ike_keys_type)
-		steal_keys(arg, m);
-	sim_event(arg, t, m);
-}
-
-/* Node 1 with an SA up; what we send carries node 0's keys. */
-static struct sim *
-member(uint64_t seed)
-{
-	struct sim *s = sim_new(2, seed, NULL);
-	struct ike_ops ops = { .arg = &s->n[0], .random = sim_random,
-	    .local_for = sim_local_for, .send = sim_send, .call = sim_call,
-	    .event = member_event, .wanted = sim_wanted,
-	    .probed = sim_probed, .note = sim_note };
-
-	ike_engine_free(s->n[0].g);
-	s->n[0].g = ike_engine_new(&ops, NULL, s->now, NULL);
-	assert_non_null(s->n[0].g);
-	ike_engine_gre_up(s->n[0].g, s->now, SIM_WALL);
-	sim_profiles(s);
-	sim_connect(s, 0, 1);
-	sim_run(s, 3000);
-	sim_one_sa(s);
-	assert_true(member_known);
-	return s;
-}
-
-static void
-member_send(struct sim *s, uint8_t exchange, uint32_t id, uint8_t first,
-    const void *clear, size_t len)
-{
-	static uint64_t count = 1u << 20;
-	struct ike_header h = { .spi_i = member_i, .spi_r = member_r,
-	    .next = IKE_P_SK, .exchange = exchange,
-	    .flags = IKE_FLAG_INITIATOR, .id = id };
-	struct endpoint from = { s->n[0].addr, 4500 };
-	uint8_t b[4096], iv[16] = { 0 };
-	struct wbuf w = wbuf_of(b, sizeof(b)), wi = wbuf_of(iv, 8);
-	size_t sealed = sk_sealed_len(&member_out, len);
-
-	wbuf_be64(&wi, ++count);
-	h.length = (uint32_t)(IKE_HEADER_LEN + 4 + sealed);
-	ike_header_put(&w, &h);
-	wbuf_u8(&w, first);
-	wbuf_u8(&w, 0);
-	wbuf_be16(&w, (uint16_t)(4 + sealed));
-	assert_int_equal(sk_seal(&member_out, &w, 0, iv, rbuf_of(clear, len),
-	    NULL), 0);
-	inject(s, 1, b, w.len, &from);
-}
-
-static void
-rekeys_of_nothing_are_refused_IKE_39(void **state)
-{
-	static const struct { uint8_t proto, spi_len; } rows[] = {
-		{ 3, 4 }, { 0, 4 }, { 1, 4 }, { 2, 4 }, { 255, 4 },
-		{ 3, 0 }, { 3, 3 }, { 3, 8 }, { 3, 255 },
-	};
-	struct sim *s = member(20);
-	uint8_t b[2048], octets[255] = { 0xab, 0xcd };
-	struct ike_proposal p;
-	struct ike_ts ts = { .type = IKE_TS_IPV4, .protocol = 47,
-	    .port_last = 65535 };
-	size_t i;
-
-	(void)state;
-	ike_proposal_parse("aes256gcm16-noesn", IKE_PROTO_ESP, &p, NULL);
-	ts.first = ts.last = s->n[0].addr;
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct wbuf w = wbuf_of(b, sizeof(b));
-		struct ike_chain c = ike_chain_of(&w);
-		unsigned sent = s->n[1].sent;
-
-		ike_put_notify(&c, rows[i].proto, octets, rows[i].spi_len,
-		    IKE_N_REKEY_SA, NULL, 0);
-		ike_put_sa(&c, &p, 1, octets, 4);
-		ike_put_nonce(&c, octets, 32);
-		ike_put_ts(&c, IKE_P_TSI, &ts, 1);
-		ike_put_ts(&c, IKE_P_TSR, &ts, 1);
-		member_send(s, IKE_CREATE_CHILD_SA, 2 + (uint32_t)i, c.first,
-		    b, w.len);
-		assert_int_equal(s->n[1].sent, sent + 1);
-		assert_int_equal(sim_live(&s->n[1]), 1);
-	}
-	sim_free(s);
-}
-
-static void
-children_without_end_are_refused_IKE_46(void **state)
-{
-	struct sim *s = member(21);
-	uint8_t b[2048], octets[32] = { 0xab, 0xcd };
-	struct ike_proposal p;
-	struct ike_ts ts = { .type = IKE_TS_IPV4, .protocol = 47,
-	    .port_last = 65535 }, tr;
-	uint32_t i;
-
-	(void)state;
-	ike_proposal_parse("aes256gcm16-noesn", IKE_PROTO_ESP, &p, NULL);
-	ts.first = ts.last = s->n[0].addr;
-	tr = ts;
-	tr.first = tr.last = s->n[1].addr;
-	for (i = 0; i < 100; i++) {
-		struct wbuf w = wbuf_of(b, sizeof(b));
-		struct ike_chain c = ike_chain_of(&w);
-
-		octets[1] = (uint8_t)i;
-		ike_put_status(&c, IKE_N_USE_TRANSPORT_MODE);
-		ike_put_sa(&c, &p, 1, octets, 4);
-		ike_put_nonce(&c, octets, 32);
-		ike_put_ts(&c, IKE_P_TSI, &ts, 1);
-		ike_put_ts(&c, IKE_P_TSR, &tr, 1);
-		member_send(s, IKE_CREATE_CHILD_SA, 2 + i, c.first, b,
-		    w.len);
-	}
-	assert_true(sim_live(&s->n[1]) > 1);
-	assert_true(sim_live(&s->n[1]) <= 8);
-	sim_free(s);
-}
-
-static void
-broken_payloads_under_good_keys_are_told_IKE_23(void **state)
-{
-	struct sim *s = member(22);
-	static const uint8_t broken[] = { 0, 0, 0, 200, 1, 2, 3 };
-	static const uint8_t deletes[] = { 0, 0, 0, 12, 3, 4, 0, 9, 1, 2, 3,
-	    4 };
-	unsigned sent = s->n[1].sent;
-
-	(void)state;
-	member_send(s, IKE_INFORMATIONAL, 2, IKE_P_DELETE, broken,
-	    sizeof(broken));
-	assert_int_equal(s->n[1].sent, sent + 1);	/* INVALID_SYNTAX */
-	assert_int_equal(s->n[1].downs, 1);
-	assert_string_equal(s->n[1].down.reason.code, "invalid-syntax");
-	sim_free(s);
-	s = member(22);
-	sent = s->n[1].sent;
-	member_send(s, IKE_INFORMATIONAL, 2, IKE_P_DELETE, deletes,
-	    sizeof(deletes));
-	assert_int_equal(s->n[1].sent, sent + 1);
-	assert_int_equal(s->n[1].downs, 1);
-	sim_free(s);
-}
-
-static void
-ids_outside_the_window_are_dropped_IKE_37(void **state)
-{
-	static const uint32_t ids[] = { 3, 4, 0, 1000, 4294967295u };
-	struct sim *s = member(23);
-	unsigned sent = s->n[1].sent;
-	size_t i;
-
-	(void)state;
-	for (i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
-		member_send(s, IKE_INFORMATIONAL, ids[i], 0, NULL, 0);
-	assert_int_equal(s->n[1].sent, sent);
-	member_send(s, IKE_INFORMATIONAL, 2, 0, NULL, 0);
-	assert_int_equal(s->n[1].sent, sent + 1);
-	sim_free(s);
-}
-
 int
 main(void)
 {
@@ -926,18 +540,7 @@ main(void)
 		cmocka_unit_test(
 		    a_cookie_made_without_a_secret_gets_a_new_one_IKE_02),
 		cmocka_unit_test(
-		    initial_contact_ends_no_sa_of_another_identity_B18),
-		cmocka_unit_test(names_of_identities_are_unique),
-		cmocka_unit_test(
 		    a_replayed_request_does_not_move_the_peer_B19),
-		cmocka_unit_test(
-		    rekeys_without_pause_are_refused_in_the_end_IKE_46),
-		cmocka_unit_test(
-		    a_failed_try_from_elsewhere_does_not_move_the_peer),
-		cmocka_unit_test(
-		    an_identity_has_so_many_ike_sas_and_no_more_P3),
-		cmocka_unit_test(
-		    an_identity_that_changes_while_it_is_read_is_read_anew),
 		cmocka_unit_test(other_versions_are_dropped_or_told_IKE_08),
 		cmocka_unit_test(an_unknown_critical_payload_is_named_IKE_09),
 		cmocka_unit_test(our_own_request_reflected_is_dropped_IKE_16),
@@ -948,14 +551,9 @@ main(void)
 		cmocka_unit_test(plain_notifies_do_not_end_an_sa_IKE_20),
 		cmocka_unit_test(unknown_spis_get_few_answers_IKE_22),
 		cmocka_unit_test(
-		    broken_payloads_under_good_keys_are_told_IKE_23),
-		cmocka_unit_test(
 		    a_repeated_request_gets_the_same_octets_IKE_37),
-		cmocka_unit_test(ids_outside_the_window_are_dropped_IKE_37),
 		cmocka_unit_test(
 		    a_recorded_session_replayed_changes_nothing_IKE_38),
-		cmocka_unit_test(rekeys_of_nothing_are_refused_IKE_39),
-		cmocka_unit_test(children_without_end_are_refused_IKE_46),
 		cmocka_unit_test(two_equal_spis_are_never_used_IKE_49),
 	};
 

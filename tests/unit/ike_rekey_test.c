@@ -3,18 +3,6 @@
 /* Rekeys, deletes and their collisions: strongSwan's list of cases, with
  * each message held, lost, doubled or late. */
 
-static struct sim *
-up(uint64_t seed, const struct ike_tune *tune)
-{
-	struct sim *s = sim_new(2, seed, tune);
-
-	sim_profiles(s);
-	sim_connect(s, 0, 1);
-	sim_run(s, 3000);
-	sim_one_sa(s);
-	return s;
-}
-
 static void
 rekey(struct sim *s, int node, bool child)
 {
@@ -49,7 +37,7 @@ either_side_rekeys_the_child(void **state)
 
 	(void)state;
 	for (side = 0; side < 2; side++) {
-		struct sim *s = up(20 + (uint64_t)side, NULL);
+		struct sim *s = sim_up(20 + (uint64_t)side, NULL);
 		uint32_t old = s->n[side].sa[0].spi_in;
 
 		rekey(s, side, true);
@@ -68,7 +56,7 @@ either_side_rekeys_the_ike_sa(void **state)
 
 	(void)state;
 	for (side = 0; side < 2; side++) {
-		struct sim *s = up(30 + (uint64_t)side, NULL);
+		struct sim *s = sim_up(30 + (uint64_t)side, NULL);
 
 		rekey(s, side, false);
 		sim_run(s, 1000);
@@ -111,7 +99,7 @@ collide(int a, int b, bool (*setup)(struct sim *s))
 	uint64_t seed;
 
 	for (seed = 1; seed <= 40; seed++) {
-		struct sim *s = up(seed, NULL);
+		struct sim *s = sim_up(seed, NULL);
 		uint64_t gap = seed % 14;
 
 		s->late = seed % 3 == 0 ? 70 : 0;
@@ -168,7 +156,7 @@ a_collision_that_one_side_sees_too_late_is_refused(void **state)
 
 	(void)state;
 	for (i = 0; i < 2; i++) {
-		struct sim *s = up(50 + (uint64_t)i, NULL);
+		struct sim *s = sim_up(50 + (uint64_t)i, NULL);
 
 		child = i == 0;
 		s->filter = hold_requests_of_1;
@@ -195,7 +183,7 @@ both_requests_cross_before_any_answer(void **state)
 
 	(void)state;
 	for (seed = 60; seed < 80; seed++) {
-		struct sim *s = up(seed, NULL);
+		struct sim *s = sim_up(seed, NULL);
 
 		s->filter = hold_responses;
 		rekey(s, 0, seed % 2);
@@ -226,7 +214,7 @@ a_message_lost_at_any_position_of_a_collision_does_no_harm(void **state)
 	(void)state;
 	for (kind = 0; kind < 4; kind++)
 		for (n = 1; n <= 10; n++) {
-			struct sim *s = up(kind * 10 + n, NULL);
+			struct sim *s = sim_up(kind * 10 + n, NULL);
 
 			s->filter = drop_nth;
 			drop_at = n;
@@ -245,7 +233,7 @@ a_close_during_a_rekey_ends_in_peace(void **state)
 
 	(void)state;
 	for (seed = 1; seed <= 40; seed++) {
-		struct sim *s = up(seed, NULL);
+		struct sim *s = sim_up(seed, NULL);
 		struct ike_close c = { .peer = 1 };
 		struct reason why;
 
@@ -306,7 +294,7 @@ lost_children_are_made_anew_over_the_living_ike_sa(void **state)
 
 	(void)state;
 	for (side = 0; side < 2; side++) {
-		struct sim *s = up(95 + (uint64_t)side, NULL);
+		struct sim *s = sim_up(95 + (uint64_t)side, NULL);
 		struct sim_node *n = &s->n[side];
 
 		ike_engine_gre_down(n->g, s->now);
@@ -373,7 +361,7 @@ an_orphan_that_nobody_claims_goes_in_time(void **state)
 static void
 a_hard_limit_of_packets_makes_a_new_sa_ESP_10(void **state)
 {
-	struct sim *s = up(99, NULL);
+	struct sim *s = sim_up(99, NULL);
 	struct gre_sa_limit m = { .spi_in = s->n[0].sa[0].spi_in,
 	    .peer = 1, .hard = true };
 
@@ -395,7 +383,7 @@ a_monkey_on_both_sides_leaves_one_sa(void **state)
 
 	(void)state;
 	for (seed = 1; seed <= last; seed++) {
-		struct sim *s = up(seed, NULL);
+		struct sim *s = sim_up(seed, NULL);
 
 		x = seed;
 		s->loss = sim_draw(&x) % 30;

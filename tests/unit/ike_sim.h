@@ -88,6 +88,7 @@ struct sim_node {
 	struct ike_failed	 failed;
 	uint16_t		 last_peer;
 	struct endpoint		 last_remote;
+	struct gre_peer_set	 last_set;
 	uint32_t		 duplicates;	/* SPIs installed twice */
 };
 
@@ -336,6 +337,7 @@ sim_call(void *arg, uint64_t ticket, const struct msg_type *t, const void *m)
 		n->peers_set++;
 		n->last_peer = ((const struct gre_peer_set *)m)->peer;
 		n->last_remote = ((const struct gre_peer_set *)m)->remote;
+		n->last_set = *(const struct gre_peer_set *)m;
 	}
 	if (t == &gre_peer_delete_type)
 		n->peers_gone++;
@@ -743,6 +745,30 @@ sim_one_sa(struct sim *s)
 		assert_int_equal(sim_live(&s->n[i]), 1);
 		assert_int_equal(s->n[i].duplicates, 0);
 	}
+}
+
+/* Two nodes with an SA between them, which node 0 began. */
+static inline struct sim *
+sim_up(uint64_t seed, const struct ike_tune *tune)
+{
+	struct sim *s = sim_new(2, seed, tune);
+
+	sim_profiles(s);
+	sim_connect(s, 0, 1);
+	sim_run(s, 3000);
+	sim_one_sa(s);
+	return s;
+}
+
+/* A packet to a node that no other one sent. */
+static inline void
+sim_inject(struct sim *s, int to, const uint8_t *b, size_t len,
+    const struct endpoint *from)
+{
+	struct endpoint local = { s->n[to].addr, from->port };
+
+	ike_engine_packet(s->n[to].g, s->now, SIM_WALL, &local, from, b, len);
+	sim_run(s, 10);
 }
 
 #endif
