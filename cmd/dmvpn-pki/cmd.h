@@ -13,6 +13,10 @@
 int cmd_init(int argc, char **argv);
 int cmd_issue(int argc, char **argv);
 int cmd_sign(int argc, char **argv);
+int cmd_renew(int argc, char **argv);
+int cmd_expiring(int argc, char **argv);
+int cmd_backup(int argc, char **argv);
+int cmd_restore(int argc, char **argv);
 int cmd_revoke(int argc, char **argv);
 int cmd_crl(int argc, char **argv);
 int cmd_list(int argc, char **argv);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/pkcs12.h>
 
 #include "cmd_ca.h"
@@ -63,6 +64,24 @@ put_pem(BIO *b, const struct cert_set *s, struct err *e)
 		if (cmd_pem_cert(b, x509_of(s->v[i]), e) < 0)
 			return -1;
 	return 0;
+}
+
+/* Certificates alone (RFC 2315, 9.1: signed by nobody), in PEM. */
+static int
+put_p7(BIO *b, const struct cert_set *s, struct err *e)
+{
+	PKCS7 *p7 = PKCS7_new();
+	int ok = p7 != NULL && PKCS7_set_type(p7, NID_pkcs7_signed) == 1 &&
+	    PKCS7_content_new(p7, NID_pkcs7_data) == 1 &&
+	    PKCS7_set_detached(p7, 1) >= 0;
+	size_t i;
+
+	for (i = 0; ok && i < s->n; i++)
+		ok = PKCS7_add_certificate(p7, x509_of(s->v[i])) == 1;
+	ok = ok && PEM_write_bio_PKCS7(b, p7) == 1;
+	PKCS7_free(p7);
+	ERR_clear_error();
+	return ok ? 0 : err_set(e, EIO, "OpenSSL makes no PKCS#7");
 }
 
 /* Key, leaf and chain of a PEM file as PKCS#12, AES-256. */
@@ -138,7 +157,8 @@ fill(BIO *b, const struct export_opts *o, const char *what, struct err *e)
 		rc = BIO_write(b, der.p, (int)rbuf_left(&der)) > 0 ? 0 :
 		    err_set(e, ENOMEM, "DER");
 	} else if (rc == 0)
-		rc = put_pem(b, &s, e);
+		rc = strcmp(o->format, "pkcs7") == 0 ? put_p7(b, &s, e) :
+		    put_pem(b, &s, e);
 	cert_set_fini(&s);
 	return rc;
 }
@@ -149,7 +169,7 @@ cmd_export(int argc, char **argv)
 	struct export_opts o = { .format = "pem", .out = "-" };
 	const struct opt opts[] = {
 		CMD_STORE_OPT(&o.store),
-		{ 'F', "format", "FORMAT", "pem|der|p12", OPT_TEXT, &o.format,
+		{ 'F', "format", "FORMAT", "pem|der|pkcs7|p12", OPT_TEXT, &o.format,
 		    0, 0 },
 		{ 'P', "passphrase-file", "FILE", "opens the key in FILE",
 		    OPT_TEXT, &o.pass_file, 0, 0 },
@@ -172,8 +192,9 @@ cmd_export(int argc, char **argv)
 		return status;
 	secret = strcmp(o.format, "p12") == 0;
 	if (!secret && strcmp(o.format, "pem") != 0 &&
-	    strcmp(o.format, "der") != 0)
-		return command_usage("format \"%s\" is none of pem, der, p12",
+	    strcmp(o.format, "der") != 0 && strcmp(o.format, "pkcs7") != 0)
+		return command_usage("format \"%s\" is none of pem, der, "
+		    "pkcs7, p12",
 		    o.format);
 	b = BIO_new(secret ? BIO_s_secmem() : BIO_s_mem());
 	rc = b == NULL ? err_set(&e, ENOMEM, "export") :

@@ -7,7 +7,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/text.h"
-#include "cmd_ca.h"
+#include "cmd_issue.h"
 #include "pki_file.h"
 #include "pki_key.h"
 #include "pki_name.h"
@@ -16,14 +16,6 @@
 #define SERIAL_TRIES	4
 #define MODE_KEY	0600
 #define MODE_PUBLIC	0644
-
-struct issue_opts {
-	const char	*store, *pass_file, *profile, *type, *out;
-	const char	*key_pass;
-	struct opt_list	 dns, ips, emails, tunnels, subnets;
-	uint64_t	 days;
-	bool		 force, no_names;
-};
 
 #define ISSUE_OPTS(o)							\
 	CMD_STORE_OPT(&(o).store), CMD_PASS_OPT(&(o).pass_file),	\
@@ -178,8 +170,8 @@ deliver(struct cmd_ca *c, const struct issue_opts *o, const char *serial,
 	return rc;
 }
 
-static int
-issue(struct cmd_ca *c, const struct issue_opts *o, struct pki_want *w,
+int
+cmd_issue_to(struct cmd_ca *c, const struct issue_opts *o, struct pki_want *w,
     EVP_PKEY *key, bool own, struct err *e)
 {
 	struct secret *pem = NULL, *pass = NULL;
@@ -229,7 +221,7 @@ cmd_issue(int argc, char **argv)
 		return command_fail(EXIT_USAGE, &e);
 	if (cmd_ca_open(&c, o.store, &e) == 0 && (key = pki_key_make(
 	    o.type != NULL ? o.type : w.profile->key_type, &e)) != NULL)
-		rc = issue(&c, &o, &w, key, true, &e);
+		rc = cmd_issue_to(&c, &o, &w, key, true, &e);
 	EVP_PKEY_free(key);
 	cmd_ca_close(&c);
 	return rc < 0 ? command_fail(cmd_status_of(&e), &e) : EXIT_OK;
@@ -286,7 +278,7 @@ cmd_sign(int argc, char **argv)
 		return command_fail(EXIT_USAGE, &e);
 	if (cmd_ca_open(&c, o.store, &e) == 0 &&
 	    (key = read_request(argv[1], &w, &e)) != NULL)
-		rc = issue(&c, &o, &w, key, false, &e);
+		rc = cmd_issue_to(&c, &o, &w, key, false, &e);
 	EVP_PKEY_free(key);
 	cmd_ca_close(&c);
 	return rc < 0 ? command_fail(cmd_status_of(&e), &e) : EXIT_OK;

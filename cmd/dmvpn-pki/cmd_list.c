@@ -81,11 +81,12 @@ on_row(void *arg, const struct pki_row *row)
 	return 0;
 }
 
+static const char *const headers[] = { "NAME", "STATE", "PROFILE",
+    "VALID UNTIL", "BLOCKS", "SERIAL", NULL };
+
 int
 cmd_list(int argc, char **argv)
 {
-	static const char *const headers[] = { "NAME", "STATE", "PROFILE",
-	    "VALID UNTIL", "BLOCKS", "SERIAL", NULL };
 	const char *store = NULL;
 	uint64_t days = 0;
 	struct err e = { 0 };
@@ -118,4 +119,63 @@ cmd_list(int argc, char **argv)
 	if (rc != 0)
 		return command_fail(cmd_status_of(&e), &e);
 	return days > 0 && l.n > 0 ? EXIT_NO : EXIT_OK;
+}
+
+/* The CA itself, as a row. */
+static int
+expiring_ca(struct pki_store *s, struct listing *l, int64_t to,
+    struct err *e)
+{
+	struct pki_row row = { .name = "CA", .profile = "ca" };
+	struct pki_store_ca ca;
+	struct cert *c;
+	int rc = 0;
+
+	if (pki_store_ca(s, &ca, e) < 0 ||
+	    (c = cert_parse(ca.cert, e)) == NULL)
+		return -1;
+	row.from = cert_not_before(c);
+	row.to = cert_not_after(c);
+	row.der = ca.cert;
+	cert_serial(c, row.serial, sizeof(row.serial));
+	if (row.to <= to)
+		rc = on_row(l, &row);
+	cert_free(c);
+	return rc;
+}
+
+int
+cmd_expiring(int argc, char **argv)
+{
+	const char *store = NULL;
+	uint64_t within = 30 * DAY;
+	struct err e = { 0 };
+	struct listing l = { .now = clock_wall(), .e = &e };
+	const struct opt opts[] = {
+		CMD_STORE_OPT(&store), CMD_JSON_OPT(&l.json),
+		{ 'w', "within", "TIME", "30d if not given; also 12h",
+		    OPT_TIME, &within, 1, (uint64_t)PKI_DAYS_MAX * DAY },
+		OPT_END,
+	};
+	struct pki_store *s;
+	int status, rc = -1;
+
+	if (opt_parse(&argc, &argv, opts, "[-j] [-w TIME]", 0, 0,
+	    &status) < 0)
+		return status;
+	if (!l.json)
+		l.table = table_new(headers);
+	s = pki_store_open(cmd_store_path(store), PKI_STORE_OPEN, &e);
+	if (s != NULL && (rc = expiring_ca(s, &l, l.now + (int64_t)within,
+	    &e)) == 0)
+		rc = pki_store_expiring(s, l.now - (int64_t)within,
+		    l.now + (int64_t)within, on_row, &l, &e);
+	pki_store_close(s);
+	if (rc == 0 && l.table != NULL && l.n > 0)
+		rc = table_print(l.table, stdout, &e);
+	else
+		table_free(l.table);
+	if (rc != 0)
+		return command_fail(cmd_status_of(&e), &e);
+	return l.n > 0 ? EXIT_NO : EXIT_OK;
 }

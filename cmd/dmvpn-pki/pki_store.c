@@ -134,9 +134,9 @@ check_file(const char *path, enum pki_open how, struct err *e)
 }
 
 static int
-check_content(struct pki_store *s, struct err *e)
+check_by(struct pki_store *s, const char *sql, struct err *e)
 {
-	sqlite3_stmt *q = prepare(s, "PRAGMA quick_check(1)", e);
+	sqlite3_stmt *q = prepare(s, sql, e);
 	const unsigned char *text;
 	int rc = -1;
 
@@ -150,6 +150,19 @@ check_content(struct pki_store *s, struct err *e)
 		    "was changed; put the last backup back, or see what "
 		    "\"sqlite3 %s .recover\" saves", s->path, s->path);
 	return 0;
+}
+
+static int
+check_content(struct pki_store *s, struct err *e)
+{
+	return check_by(s, "PRAGMA quick_check(1)", e);
+}
+
+/* Indexes too. */
+static int
+check_all(struct pki_store *s, struct err *e)
+{
+	return check_by(s, "PRAGMA integrity_check(1)", e);
 }
 
 static int
@@ -372,22 +385,14 @@ row_of(sqlite3_stmt *q, struct pki_row *row)
 	row->der = column(q, 7);
 }
 
-int
-pki_store_each(struct pki_store *s, const char *name_or_serial,
+static int
+each(struct pki_store *s, sqlite3_stmt *q,
     int (*fn)(void *arg, const struct pki_row *row), void *arg,
     struct err *e)
 {
-	sqlite3_stmt *q = prepare(s, "SELECT serial, name, profile, "
-	    "not_before, not_after, revoked, why, der FROM certificate "
-	    "WHERE ?1 IS NULL OR name = ?1 OR serial = lower(?1) "
-	    "ORDER BY number", e);
 	struct pki_row row;
 	int rc, stop = 0;
 
-	if (q == NULL)
-		return -1;
-	if (name_or_serial != NULL)
-		bind_text(q, 1, name_or_serial);
 	while (stop == 0 && (rc = sqlite3_step(q)) == SQLITE_ROW) {
 		row_of(q, &row);
 		stop = fn(arg, &row);
@@ -396,6 +401,42 @@ pki_store_each(struct pki_store *s, const char *name_or_serial,
 	if (stop == 0 && rc != SQLITE_DONE)
 		return failed(s, "read", e);
 	return stop;
+}
+
+#define ROW "SELECT serial, name, profile, not_before, not_after, revoked, " \
+    "why, der FROM certificate "
+
+int
+pki_store_each(struct pki_store *s, const char *name_or_serial,
+    int (*fn)(void *arg, const struct pki_row *row), void *arg,
+    struct err *e)
+{
+	sqlite3_stmt *q = prepare(s, ROW "WHERE ?1 IS NULL OR name = ?1 OR "
+	    "serial = lower(?1) ORDER BY number", e);
+
+	if (q == NULL)
+		return -1;
+	if (name_or_serial != NULL)
+		bind_text(q, 1, name_or_serial);
+	return each(s, q, fn, arg, e);
+}
+
+int
+pki_store_expiring(struct pki_store *s, int64_t from, int64_t to,
+    int (*fn)(void *arg, const struct pki_row *row), void *arg,
+    struct err *e)
+{
+	sqlite3_stmt *q = prepare(s, ROW "WHERE revoked = 0 AND "
+	    "not_after BETWEEN ?1 AND ?2 AND NOT EXISTS(SELECT 1 FROM "
+	    "certificate AS n WHERE n.name = certificate.name AND "
+	    "n.revoked = 0 AND n.not_after > certificate.not_after) "
+	    "ORDER BY not_after, name", e);
+
+	if (q == NULL)
+		return -1;
+	sqlite3_bind_int64(q, 1, from);
+	sqlite3_bind_int64(q, 2, to);
+	return each(s, q, fn, arg, e);
 }
 
 int
@@ -428,4 +469,59 @@ pki_store_crl_number(struct pki_store *s, uint64_t *number, struct err *e)
 		return -1;
 	*number = (uint64_t)v;
 	return 0;
+}
+
+/* ------------------------------------------------------------------ whole */
+
+int
+pki_store_stamp(struct pki_store *s, struct pki_stamp *out, struct err *e)
+{
+	out->issued = pragma(s, "SELECT count(*) FROM certificate", e);
+	out->revoked = pragma(s, "SELECT count(*) FROM certificate WHERE "
+	    "revoked <> 0", e);
+	out->crls = pragma(s, "SELECT crl_number FROM ca", e);
+	return out->issued < 0 || out->revoked < 0 || out->crls < 0 ? -1 : 0;
+}
+
+/* The read lock of a transaction keeps writers out meanwhile. */
+struct secret *
+pki_store_image(struct pki_store *s, struct err *e)
+{
+	struct secret *out = NULL;
+	sqlite3_int64 len = 0;
+	unsigned char *p;
+
+	if (run(s, "BEGIN", "begin", e) < 0)
+		return NULL;
+	if (check_all(s, e) == 0) {
+		p = sqlite3_serialize(s->db, "main", &len, 0);
+		if (p == NULL || (out = secret_copy(p, (size_t)len)) == NULL)
+			err_set(e, ENOMEM, "%s: out of memory", s->path);
+		if (p != NULL)
+			secret_wipe(p, (size_t)len);
+		sqlite3_free(p);
+	}
+	(void)run(s, "COMMIT", "end", NULL);
+	return out;
+}
+
+int
+pki_store_restore(struct pki_store *s, struct pki_store *from, struct err *e)
+{
+	sqlite3_backup *b;
+	int rc;
+
+	if (check_all(from, e) < 0)
+		return -1;
+	b = sqlite3_backup_init(s->db, "main", from->db, "main");
+	if (b == NULL)
+		return failed(s, "restore", e);
+	rc = sqlite3_backup_step(b, -1);
+	if (rc == SQLITE_BUSY || rc == SQLITE_LOCKED) {
+		sqlite3_backup_finish(b);
+		return err_set(e, EAGAIN, "%s: another program holds it",
+		    s->path);
+	}
+	rc = sqlite3_backup_finish(b);
+	return rc == SQLITE_OK ? 0 : failed(s, "restore", e);
 }

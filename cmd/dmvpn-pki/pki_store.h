@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/secret.h"
 
 /*
  * The CA's store: one SQLite file, mode 0600, synchronous=EXTRA, so that after
@@ -59,9 +60,28 @@ int pki_store_each(struct pki_store *s, const char *name_or_serial,
     int (*fn)(void *arg, const struct pki_row *row), void *arg,
     struct err *e);
 
+/* Those that end between from and to, are not revoked, and whose name has no
+ * certificate that lasts longer; the first to end first. */
+int pki_store_expiring(struct pki_store *s, int64_t from, int64_t to,
+    int (*fn)(void *arg, const struct pki_row *row), void *arg,
+    struct err *e);
+
 /* Revoke what is not revoked yet of this name or serial; *n how many. */
 int pki_store_revoke(struct pki_store *s, const char *name_or_serial,
     int64_t at, const char *why, size_t *n, struct err *e);
+
+/* The whole database as the octets of a file, after a full check of it. */
+struct secret *pki_store_image(struct pki_store *s, struct err *e);
+/* All that `from` has takes the place of all that s has, in one transaction. */
+int pki_store_restore(struct pki_store *s, struct pki_store *from,
+    struct err *e);
+
+/* What only grows: to tell the newer of two stores. */
+struct pki_stamp {
+	int64_t	issued, revoked, crls;
+};
+int pki_store_stamp(struct pki_store *s, struct pki_stamp *out,
+    struct err *e);
 
 /* Numbers of CRLs only grow. */
 int pki_store_crl_number(struct pki_store *s, uint64_t *number,

@@ -29,7 +29,7 @@ example() {
 }
 
 @test "every command has its help" {
-	for c in init issue sign revoke crl list show verify export agent load \
+	for c in init issue sign renew revoke crl list expiring backup restore show verify export agent load \
 	    unload identities events stop wait; do
 		run -0 --separate-stderr pki "$c" --help
 		[[ $output == "usage: dmvpn-pki $c"* && -z $stderr ]]
