@@ -5,7 +5,7 @@
 #include "cmd.h"
 #include "path.h"
 #include "priv_half.h"
-#include "sys/command.h"
+#include "sys/daemon.h"
 #include "sys/log.h"
 
 struct run {
@@ -61,8 +61,7 @@ run(struct run *r, struct half_conf *conf, struct err *e)
 	conf->ended = on_ended;
 	if ((r->half = half_new(r->loop, conf, e)) == NULL ||
 	    loop_signal(r->loop, SIGCHLD, on_child, r, e) < 0 ||
-	    loop_signal(r->loop, SIGTERM, on_term, r, e) < 0 ||
-	    loop_signal(r->loop, SIGINT, on_term, r, e) < 0)
+	    daemon_signals(r->loop, on_term, r, e) < 0)
 		return -1;
 	return loop_run(r->loop, e);
 }

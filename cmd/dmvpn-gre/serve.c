@@ -1,7 +1,6 @@
 #include "serve.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 
 #include "base/num.h"
 #include "sys/command.h"
+#include "sys/daemon.h"
 #include "sys/log.h"
 #include "sys/priv.h"
 
@@ -502,19 +502,13 @@ static int
 open_server(struct packet *p, const struct settings *s, struct err *e)
 {
 	struct server_conf conf = { .program = "dmvpn-gre",
-	    .rows = serve_rows, .n_rows = serve_n_rows, .arg = p,
-	    .group = (gid_t)-1 };
-	const struct group *group;
+	    .rows = serve_rows, .n_rows = serve_n_rows, .arg = p };
 	uint64_t fd;
 	char path[108];
 	size_t i;
 
-	if (s->group != NULL) {
-		if ((group = getgrnam(s->group)) == NULL)
-			return err_set(e, EINVAL, "there is no group %s",
-			    s->group);
-		conf.group = group->gr_gid;
-	}
+	if (daemon_group(s->group, &conf.group, e) < 0)
+		return -1;
 	if (s->serve) {
 		if (run_dir_make(e) < 0 ||
 		    run_path(path, sizeof(path), "gre.sock", e) < 0)

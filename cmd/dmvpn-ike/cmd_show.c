@@ -15,12 +15,6 @@ struct show {
 	struct err	*e;
 };
 
-static const char *
-or_dash(const char *text)
-{
-	return text[0] != '\0' ? text : "-";
-}
-
 static int
 one_record(struct show *s, const struct msg_type *t, const void *m)
 {
@@ -95,11 +89,11 @@ sa_row(struct table *t, const struct ike_sa *s)
 
 	table_cell(t, s->peer != 0 ? "%u" : "-", s->peer);
 	table_cell(t, "%s", name_text(ike_state_names, s->state, &state));
-	table_cell(t, "%s", or_dash(s->connection));
-	table_cell(t, "%s", or_dash(s->identity));
+	table_cell(t, "%s", s->connection);
+	table_cell(t, "%s", s->identity);
 	table_cell(t, "%s%s%s", endpoint_text(&s->remote, &remote),
 	    s->nat_remote ? " nat" : "", s->nat_local ? " nat-here" : "");
-	table_cell(t, "%s", or_dash(s->proposal));
+	table_cell(t, "%s", s->proposal);
 	table_cell(t, "%s", human_time(s->age, age));
 	table_cell(t, "%s", s->rekey_in > 0 ? human_time(s->rekey_in, rekey) :
 	    "-");
@@ -153,12 +147,12 @@ peer_row(struct table *t, const struct ike_up *u)
 		n += (size_t)snprintf(blocks + n, sizeof(blocks) - n, "%s%s",
 		    i > 0 ? " " : "", prefix_text(&u->blocks[i], &block));
 	table_cell(t, "%u", u->peer);
-	table_cell(t, "%s", or_dash(u->identity));
+	table_cell(t, "%s", u->identity);
 	table_cell(t, "%s", endpoint_text(&u->remote, &remote));
 	table_cell(t, "%s", name_text(ike_role_names, u->role, &role));
 	table_cell(t, "%s", u->interface);
-	table_cell(t, "%s", or_dash(u->connection));
-	table_cell(t, "%s", u->psk ? "psk" : or_dash(blocks));
+	table_cell(t, "%s", u->connection);
+	table_cell(t, "%s", u->psk ? "psk" : blocks);
 }
 
 static int
@@ -211,8 +205,8 @@ sa_sentence(const struct ike_sa *s)
 	endpoint_text(&s->remote, &remote);
 	if (s->state == IKE_STATE_UP || s->state == IKE_STATE_REKEYING) {
 		printf("%s: up for %s: peer %u, %s at %s, %s\n", name,
-		    human_time(s->age, age), s->peer, or_dash(s->identity),
-		    remote.s, s->proposal);
+		    human_time(s->age, age), s->peer, s->identity[0] != '\0' ?
+		    s->identity : "-", remote.s, s->proposal);
 		return;
 	}
 	printf("%s: %s, %s", name, name_text(ike_state_names, s->state,
