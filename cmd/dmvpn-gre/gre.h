@@ -176,6 +176,8 @@ int gre_peer_remove(struct gre *g, uint16_t number, struct err *e);
 struct gre_peer_entry *gre_peer_find(struct gre *g, uint16_t number);
 /* The route towards a peer has this MTU. */
 void gre_peer_mtu(struct gre *g, uint16_t number, uint32_t mtu);
+/* An interface is new: is it denied to any? */
+void gre_peers_deny(struct gre *g);
 /* The path to it changed, or its SAs: MTUs may follow. */
 void gre_peer_changed(struct gre *g, uint16_t number);
 /* On which interfaces it is used now: classes follow. */

@@ -200,8 +200,10 @@ gre_iface_set(struct gre *g, const struct gre_interface_set *m, void *job,
 		*i = before;
 		return -1;
 	}
-	if (before.id == 0)
+	if (before.id == 0) {
 		g->generation++;
+		gre_peers_deny(g);
+	}
 	i->mtu_at = GRE_SOON;
 	gre_note_iface(g, i, false);
 	ask_link(g, i, &before, job);

@@ -53,13 +53,28 @@ check(const struct gre_peer_set *m, struct err *e)
 	return 0;
 }
 
+/* The interfaces where what it sends may not come out. */
+static uint64_t
+denied(struct gre *g, const struct gre_peer_set *m)
+{
+	const struct gre_iface *i;
+	uint64_t bits = 0;
+	size_t k;
+
+	for (k = 0; k < m->n_denied; k++)
+		if ((i = gre_iface_find(g, m->denied[k])) != NULL)
+			bits |= UINT64_C(1) << i->id;
+	return bits;
+}
+
 static int
 tell_path(struct gre *g, const struct gre_peer_entry *p, struct err *e)
 {
 	const struct path_peer c = { .number = p->number,
 	    .encap = p->conf.encap, .remote = p->conf.remote,
 	    .local = p->conf.local, .keepalive = p->conf.keepalive,
-	    .fixed = p->conf.fixed, .mtu = p->mtu };
+	    .fixed = p->conf.fixed, .mtu = p->mtu,
+	    .denied = denied(g, &p->conf) };
 
 	return path_peer_set(g->path, &c, e);
 }
@@ -190,6 +205,17 @@ gre_peer_mtu(struct gre *g, uint16_t number, uint32_t mtu)
 	if (p->mtu != 1500)
 		(void)tell_path(g, p, &e);
 	gre_peer_changed(g, p->number);
+}
+
+void
+gre_peers_deny(struct gre *g)
+{
+	struct gre_peer_entry *p, *tmp;
+	struct err e;
+
+	HASH_ITER(hh, g->peers, p, tmp)
+		if (p->conf.n_denied > 0)
+			(void)tell_path(g, p, &e);
 }
 
 void

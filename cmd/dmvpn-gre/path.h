@@ -135,6 +135,7 @@ struct path_peer {
 	uint16_t	 keepalive;	/* seconds, 0: none */
 	bool		 fixed;		/* the endpoint never moves */
 	uint16_t	 mtu;		/* outer path MTU, 0: 1,500 */
+	uint64_t	 denied;	/* bit of an id: not that interface */
 };
 /* Make or change; counters and SAs stay. */
 int path_peer_set(struct path *p, const struct path_peer *c, struct err *e);

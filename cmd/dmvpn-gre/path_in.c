@@ -198,17 +198,21 @@ drop_any(struct path_thread *t, struct peer *peer, enum path_drop why)
 		drop_peer(t, peer, why);
 }
 
-/* The tunnel that the key names. */
+/* The tunnel that the key names.  Tunnels share SAs, but who may come in by
+ * one is not for that a peer of another. */
 static struct iface *
-iface_of(struct path_thread *t, enum gre_protect protect,
-    const struct gre_head *g, const struct addr *local)
+iface_of(struct path_thread *t, const struct peer *peer,
+    enum gre_protect protect, const struct gre_head *g,
+    const struct addr *local)
 {
+	uint64_t denied = peer == NULL ? 0 : get(&peer->route)->c.denied;
 	unsigned k, top = get(&t->p->iface_top);
 	const struct path_interface *c;
 	struct iface *i;
 
 	for (k = 1; k < top; k++) {
-		if ((i = path_iface_find(t->p, k)) == NULL)
+		if ((denied >> k & 1) ||
+		    (i = path_iface_find(t->p, k)) == NULL)
 			continue;
 		c = &get(&i->conf)->c;
 		if (c->mode != GRE_MODE_MGRE || c->protect != protect ||
@@ -255,7 +259,7 @@ in_gre(struct path_thread *t, const struct in_meta *m, struct peer *peer,
 		drop_any(t, peer, gre_drop_reason(bad));
 		return;
 	}
-	i = iface_of(t, protect, &g, &m->local.addr);
+	i = iface_of(t, peer, protect, &g, &m->local.addr);
 	if (i == NULL) {
 		drop_any(t, peer, DROP_GRE_KEY);
 		return;

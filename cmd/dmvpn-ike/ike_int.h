@@ -308,6 +308,7 @@ struct ike_peer {
 	char			 identity[128];
 	char			 profile[64];
 	bool			 stated;	/* dmvpn-gre knows it */
+	uint32_t		 denied;	/* hash of what was stated so */
 	bool			 orphan;	/* left by an earlier run */
 	struct endpoint		 remote, local;
 	enum gre_encap		 encap;
@@ -557,6 +558,10 @@ const char *ike_ts_list(const struct ike_ts *ts, size_t n, char *out,
 size_t ike_ts_narrow(const struct ike_ts *offered, size_t n_offered,
     const struct ike_ts *allowed, size_t n_allowed, struct ike_ts *out);
 
+/* ike_claim.c: without blocks and remote-ts, what peers ask for is theirs if
+ * nobody else has it.  Returns how many of ts are kept; none: why says it. */
+size_t ike_claim_keep(struct ike_ctx *c, struct ike_ts *ts, size_t n);
+
 /* ike_child.c: CHILD_SAs */
 struct ike_csa *ike_csa_new(struct ike_isa *s, bool ours);
 void ike_csa_free(struct ike_csa *c);		/* says nothing to anybody */
@@ -660,6 +665,8 @@ void ike_conn_free_all(struct ike_engine *g);
 /* ike_peer.c */
 int ike_peer_take(struct ike_isa *s, struct err *e);	/* after AUTH */
 void ike_peer_state(struct ike_peer *p);		/* gre-peer-set */
+/* Profiles or what they trust have changed: who may use which tunnel? */
+void ike_peers_restate(struct ike_engine *g);
 void ike_peer_leave(struct ike_isa *s);
 void ike_peer_settle(struct ike_isa *s);	/* others of its identity */
 void ike_peer_moved(struct ike_isa *s);

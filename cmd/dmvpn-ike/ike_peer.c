@@ -170,6 +170,95 @@ steal(struct ike_engine *g)
 	return 0;
 }
 
+/* ---- which tunnels are its own ---- */
+
+static bool
+same_anchors(const struct cert_set *a, const struct cert_set *b)
+{
+	size_t i, k;
+
+	for (i = 0; i < a->n; i++) {
+		for (k = 0; k < b->n; k++)
+			if (cert_equal(a->v[i], b->v[k]))
+				break;
+		if (k == b->n)
+			return false;
+	}
+	return a->n == b->n;
+}
+
+/* Would it get in by this profile too?  The PSKs of two identities are the
+ * agent's secret; they count as one. */
+static bool
+admits_too(const struct ike_profile *q, const struct ike_isa *s)
+{
+	const struct ike_cred *a = s->profile->cred, *b = q->cred;
+
+	if (!ike_profile_admits(q, s->ident) || (q->set.need_blocks &&
+	    !s->psk && s->blocks == NULL))
+		return false;
+	return a == b || (b->ready && a->method == b->method &&
+	    same_anchors(&a->anchors, &b->anchors));
+}
+
+static bool
+may_use(const struct ike_isa *s, const char *interface)
+{
+	const struct ike_profile *q;
+
+	if (strcmp(s->profile->set.interface, interface) == 0)
+		return true;
+	LL_FOREACH(s->g->profiles, q)
+		if (!q->gone && strcmp(q->set.interface, interface) == 0 &&
+		    admits_too(q, s))
+			return true;
+	return false;
+}
+
+/* Tunnels share SAs and are told apart by the GRE key, which the peer
+ * writes: the interfaces whose profiles would not let it in. */
+static uint32_t
+put_denied(const struct ike_isa *s, struct gre_peer_set *m)
+{
+	const size_t room = sizeof(m->denied) / sizeof(m->denied[0]);
+	const struct ike_profile *q;
+	uint32_t h = 0;
+	size_t i;
+
+	m->n_denied = 0;
+	if (s->ident == NULL)
+		return 0;
+	LL_FOREACH(s->g->profiles, q) {
+		if (q->gone || q->set.mode != SA_MODE_TRANSPORT ||
+		    q->set.interface[0] == '\0' || m->n_denied == room ||
+		    may_use(s, q->set.interface))
+			continue;
+		for (i = 0; i < m->n_denied; i++)
+			if (strcmp(m->denied[i], q->set.interface) == 0)
+				break;
+		if (i < m->n_denied)
+			continue;
+		snprintf(m->denied[m->n_denied++], sizeof(m->denied[0]), "%s",
+		    q->set.interface);
+		for (i = 0; q->set.interface[i] != '\0'; i++)
+			h = (h ^ (uint8_t)q->set.interface[i]) * 16777619u;
+		h = h * 31 + 1;
+	}
+	return h;
+}
+
+void
+ike_peers_restate(struct ike_engine *g)
+{
+	struct ike_peer *p, *t;
+	struct gre_peer_set m;
+
+	HASH_ITER(hh, g->peers, p, t)
+		if (p->isa != NULL && p->stated &&
+		    put_denied(p->isa, &m) != p->denied)
+			ike_peer_state(p);
+}
+
 /* ---- into dmvpn-gre ---- */
 
 void
@@ -191,6 +280,7 @@ ike_peer_state(struct ike_peer *p)
 	m.fixed = !s->nat_remote;
 	m.rate = set->rate;
 	m.blob = rbuf_of(p->profile, strlen(p->profile));
+	p->denied = put_denied(s, &m);
 	p->stated = true;
 	s->g->ops.call(s->g->ops.arg, 0, &gre_peer_set_type, &m);
 }

@@ -156,6 +156,7 @@ ike_cred_ready(struct ike_engine *g, struct ike_cred *k)
 		if (c->profile != NULL && c->profile->cred == k &&
 		    c->isa == NULL)
 			ike_timer_set(g, &c->retry, g->now);
+	ike_peers_restate(g);
 }
 
 void
@@ -375,6 +376,7 @@ ike_engine_profile_set(struct ike_engine *g, uint64_t now, int64_t wall,
 		ike_cred_ask(g, p->cred);
 	else if (p->cred->ready)
 		ike_cred_ready(g, p->cred);
+	ike_peers_restate(g);
 	return 0;
 }
 

@@ -141,6 +141,38 @@ a_cookie_made_without_a_secret_gets_a_new_one_IKE_02(void **state)
 	sim_free(s);
 }
 
+/* One CA or agent for two tunnels, but not the same peers. */
+static void
+a_peer_is_kept_out_of_tunnels_that_do_not_admit_it_P3(void **state)
+{
+	struct sim *s = sim_new(2, 27, NULL);
+	struct ike_profile_set other = sim_profile("q");
+
+	(void)state;
+	snprintf(other.interface, sizeof(other.interface), "dmvpn1");
+	snprintf(other.peer_ids[0], sizeof(other.peer_ids[0]),
+	    "*.example.net");
+	other.n_peer_ids = 1;
+	sim_profiles(s);
+	sim_set(&s->n[1], &other);
+	sim_connect(s, 0, 1);
+	sim_run(s, 3000);
+	assert_int_equal(s->n[1].ups, 1);
+	assert_int_equal(s->n[1].last_set.n_denied, 1);
+	assert_string_equal(s->n[1].last_set.denied[0], "dmvpn1");
+	/* an agent's identity that is not there yet admits nobody */
+	other.n_peer_ids = 0;
+	snprintf(other.identity, sizeof(other.identity), "you");
+	s->n[1].peers_set = 0;
+	assert_int_equal(ike_engine_profile_set(s->n[1].g, s->now, SIM_WALL,
+	    &other, &(struct reason){ .code = "" }), 0);
+	assert_int_equal(s->n[1].peers_set, 0);
+	sim_run(s, 100);
+	assert_int_equal(s->n[1].peers_set, 1);
+	assert_int_equal(s->n[1].last_set.n_denied, 0);
+	sim_free(s);
+}
+
 /* IKE_AUTH of node 0 is seen on the way. */
 static enum sim_fate
 see_auth(struct sim *s, const struct sim_packet *p)
@@ -541,6 +573,8 @@ main(void)
 		    a_cookie_made_without_a_secret_gets_a_new_one_IKE_02),
 		cmocka_unit_test(
 		    a_replayed_request_does_not_move_the_peer_B19),
+		cmocka_unit_test(
+		    a_peer_is_kept_out_of_tunnels_that_do_not_admit_it_P3),
 		cmocka_unit_test(other_versions_are_dropped_or_told_IKE_08),
 		cmocka_unit_test(an_unknown_critical_payload_is_named_IKE_09),
 		cmocka_unit_test(our_own_request_reflected_is_dropped_IKE_16),

@@ -247,6 +247,26 @@ gre_keys(void **state)
 	assert_int_equal(arrived(), 1);
 }
 
+/* A good SA and the right key, but another tunnel's peer. */
+static void
+gre_of_a_denied_peer(void **state)
+{
+	struct path_peer c = { .number = 2, .encap = GRE_ENCAP_UDP,
+	    .remote = lab_at(7777), .denied = UINT64_C(1) << mgre.id };
+	uint8_t gre[512];
+	size_t n = lab_gre(gre, 40);
+
+	(void)state;
+	assert_int_equal(path_peer_set(A.p, &c, NULL), 0);
+	inject_gre(1, gre, n);
+	assert_int_equal(lab_drops(&A, DROP_GRE_KEY), 1);
+	assert_int_equal(arrived(), 0);
+	c.denied = UINT64_C(1) << (mgre.id + 1);
+	assert_int_equal(path_peer_set(A.p, &c, NULL), 0);
+	inject_gre(2, gre, n);
+	assert_int_equal(arrived(), 1);
+}
+
 static void
 gre_that_is_malformed(void **state)
 {
@@ -550,6 +570,8 @@ main(void)
 		    another_sa_s_packet),
 		CASE("GRE-01: a key missing, wrong, or not configured",
 		    gre_keys),
+		CASE("GRE-01: the key of a tunnel that the peer is not of",
+		    gre_of_a_denied_peer),
 		CASE("GRE-02..05, GRE-07: malformed GRE is dropped",
 		    gre_that_is_malformed),
 		CASE("GRE-08: inner sources that can not be",
