@@ -384,6 +384,7 @@ choose_ts(struct ike_ctx *c, struct ike_csa *child, struct rbuf tsi,
 	} else {
 		n_may = allowed_remote(s, may);
 		n_remote = ike_ts_narrow(i, ni, may, n_may, remote);
+		n_remote = ike_claim_keep(c, remote, n_remote);
 		n_may = of_prefixes(s->profile->set.local_ts,
 		    s->profile->set.n_local_ts, may);
 		n_local = ike_ts_narrow(r, nr, may, n_may, local);
@@ -392,6 +393,8 @@ choose_ts(struct ike_ctx *c, struct ike_csa *child, struct rbuf tsi,
 		return set_selectors(child, local, n_local, remote,
 		    n_remote) < 0 ? refuse(c, IKE_N_TEMPORARY_FAILURE,
 		    "out of memory") : 0;
+	if (n_remote == 0 && c->why.code[0] != '\0')
+		return refuse(c, IKE_N_TS_UNACCEPTABLE, "");
 	refuse(c, IKE_N_TS_UNACCEPTABLE, "no traffic selector in common");
 	ike_ts_list(n_remote == 0 ? i : r, n_remote == 0 ? ni : nr,
 	    c->why.offered, sizeof(c->why.offered));
@@ -468,6 +471,12 @@ accept_ts(struct ike_ctx *c, struct ike_csa *child, struct rbuf tsi,
 		ike_ts_list(may, n_may, c->why.wanted,
 		    sizeof(c->why.wanted));
 		return -1;
+	}
+	if (child->mode == SA_MODE_TUNNEL) {
+		memcpy(may, r, nr * sizeof(*r));
+		if (ike_claim_keep(c, may, nr) < nr)
+			return refuse(c, IKE_N_TS_UNACCEPTABLE,
+			    "the peer claims what is not its own");
 	}
 	return set_selectors(child, i, ni, r, nr);
 }

@@ -150,6 +150,9 @@ selectors_beyond_the_certificates_blocks_are_not_given(void **state)
 	p.n_local_ts = 1;
 	assert_int_equal(prefix_parse("192.168.0.0/16", &p.local_ts[0],
 	    NULL), 0);
+	p.n_remote_ts = 1;	/* the other's certificate has no blocks */
+	assert_int_equal(prefix_parse("10.0.0.0/8", &p.remote_ts[0], NULL),
+	    0);
 	sim_set(&s->n[0], &p);
 	sim_connect(s, 0, 1);
 	sim_run(s, 3000);

@@ -1,0 +1,159 @@
+#include "ike_sim.h"
+
+/* Members of the network that claim what is not theirs. */
+
+static void
+subnet(struct prefix *p, const char *text)
+{
+	assert_int_equal(prefix_parse(text, p, NULL), 0);
+}
+
+static void
+site(struct sim *s, int node, const char *first, const char *second)
+{
+	struct ike_profile_set p = sim_profile("p");
+
+	p.mode = SA_MODE_TUNNEL;
+	if (first != NULL)
+		subnet(&p.local_ts[p.n_local_ts++], first);
+	if (second != NULL)
+		subnet(&p.local_ts[p.n_local_ts++], second);
+	sim_set(&s->n[node], &p);
+}
+
+static struct sim *
+sites(void)
+{
+	struct sim *s = sim_new(3, 5, NULL);
+
+	site(s, 0, "10.1.0.0/16", NULL);
+	site(s, 1, "10.9.0.0/16", NULL);
+	sim_connect(s, 0, 1);
+	sim_run(s, 2000);
+	assert_int_equal(s->n[1].ups, 1);
+	return s;
+}
+
+static void
+what_another_holds_is_narrowed_away(void **state)
+{
+	struct sim *s = sites();
+	struct sim_sa *a;
+
+	(void)state;
+	site(s, 2, "10.1.2.0/24", "10.3.0.0/16");
+	sim_connect(s, 2, 1);
+	sim_run(s, 900);
+	assert_int_equal(s->n[1].n_sa, 2);
+	a = &s->n[1].sa[1];
+	assert_int_equal(a->n_remote, 1);
+	assert_int_equal(a->remote[0].first.b[1], 3);
+	sim_free(s);
+}
+
+static void
+who_holds_a_selector_is_named_and_when_it_goes_it_is_free(void **state)
+{
+	struct sim *s = sites();
+	struct ike_close c = { .peer = 1 };
+	struct reason why;
+
+	(void)state;
+	site(s, 2, "10.1.2.0/24", NULL);
+	sim_connect(s, 2, 1);
+	sim_run(s, 900);
+	assert_int_equal(s->n[1].n_sa, 1);
+	assert_string_equal(s->n[1].failed.reason.code, "selector-held");
+	assert_non_null(strstr(s->n[1].failed.reason.text,
+	    "held by a.example.org"));
+	assert_string_equal(s->n[1].failed.reason.peer, "c.example.org");
+	assert_string_equal(s->n[2].failed.reason.code, "ts-unacceptable");
+	s->n[0].silent = true;		/* it does not come back */
+	assert_int_equal(ike_engine_close(s->n[1].g, s->now, SIM_WALL, &c,
+	    &why), 0);
+	sim_run(s, 60000);
+	assert_int_equal(s->n[2].ups, 1);
+	sim_free(s);
+}
+
+static void
+the_same_identity_keeps_its_own_from_elsewhere(void **state)
+{
+	struct sim *s = sites();
+
+	(void)state;
+	s->n[2].id = s->n[0].id;
+	site(s, 2, "10.1.0.0/16", NULL);
+	sim_connect(s, 2, 1);
+	sim_run(s, 900);
+	assert_int_equal(s->n[2].ups, 1);
+	assert_int_equal(s->n[1].fails, 0);
+	sim_free(s);
+}
+
+static void
+nobody_gets_everything_or_what_is_ours_without_remote_ts(void **state)
+{
+	static const struct { const char *ask, *code; } rows[] = {
+		{ NULL, "selector-reserved" },
+		{ "0.0.0.0/0", "selector-reserved" },
+		{ "0.0.0.0/1", "selector-reserved" },
+		{ "128.0.0.0/1", "selector-reserved" },
+		{ "::/0", "selector-reserved" },
+		{ "fe80::/64", "selector-reserved" },
+		{ "224.0.0.0/4", "selector-reserved" },
+		{ "127.0.0.1/32", "selector-reserved" },
+		{ "10.9.4.0/24", "selector-ours" },
+		{ "10.8.0.0/15", "selector-ours" },
+		{ "192.0.2.0/24", "selector-ours" },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct sim *s = sites();
+
+		site(s, 2, rows[i].ask, NULL);
+		sim_connect(s, 2, 1);
+		sim_run(s, 900);
+		assert_int_equal(s->n[1].n_sa, 1);
+		assert_string_equal(s->n[1].failed.reason.code,
+		    rows[i].code);
+		sim_free(s);
+	}
+}
+
+static void
+an_explicit_remote_ts_gives_a_default_route(void **state)
+{
+	struct sim *s = sim_new(2, 5, NULL);
+	struct ike_profile_set p = sim_profile("p");
+
+	(void)state;
+	p.mode = SA_MODE_TUNNEL;
+	subnet(&p.remote_ts[p.n_remote_ts++], "0.0.0.0/0");
+	sim_set(&s->n[0], &p);
+	sim_set(&s->n[1], &p);
+	sim_connect(s, 0, 1);
+	sim_run(s, 2000);
+	sim_one_sa(s);
+	sim_free(s);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_another_holds_is_narrowed_away),
+		cmocka_unit_test(
+		    who_holds_a_selector_is_named_and_when_it_goes_it_is_free),
+		cmocka_unit_test(
+		    the_same_identity_keeps_its_own_from_elsewhere),
+		cmocka_unit_test(
+		    nobody_gets_everything_or_what_is_ours_without_remote_ts),
+		cmocka_unit_test(an_explicit_remote_ts_gives_a_default_route),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
