@@ -7,6 +7,7 @@
 #include "base/addr.h"
 #include "base/text.h"
 #include "msg/item.h"
+#include "msg/member.h"
 
 static int get_value(struct rbuf *in, const struct msg_field *f, void *to,
     struct err *e);
@@ -25,16 +26,6 @@ want(struct rbuf *in, enum item_kind kind, struct item *it, struct err *e)
 		return err_set(e, EBADMSG, "%s where %s belongs",
 		    item_noun(it->kind), item_noun(kind));
 	return 0;
-}
-
-static int
-in_range(const char *unit, uint64_t n, uint64_t min, uint64_t max,
-    struct err *e)
-{
-	if (n >= min && n <= max)
-		return 0;
-	return err_set(e, EBADMSG, "%" PRIu64 "%s, %" PRIu64 "..%" PRIu64
-	    " is allowed", n, unit, min, max);
 }
 
 static void
@@ -66,7 +57,7 @@ get_text(const struct item *it, const struct msg_field *f, void *to,
 	size_t n = rbuf_left(&it->view);
 	struct rbuf r = it->view;
 
-	if (in_range(" octets", n, f->min, f->max, e) < 0)
+	if (member_range(EBADMSG, " octets", n, f->min, f->max, e) < 0)
 		return -1;
 	if (n >= f->size)
 		return err_set(e, EBADMSG, "%zu octets are too long", n);
@@ -132,7 +123,7 @@ get_prefix(struct rbuf *in, struct prefix *p, struct err *e)
 
 	if (get_pair(in, &p->addr, &n, e) < 0)
 		return -1;
-	if (in_range(" bits", n, 0, p->addr.len * 8u, e) < 0)
+	if (member_range(EBADMSG, " bits", n, 0, p->addr.len * 8u, e) < 0)
 		return -1;
 	p->len = (uint8_t)n;
 	return 0;
@@ -161,7 +152,7 @@ get_list(struct rbuf *in, const struct msg_field *f, void *base,
 	size_t i;
 
 	if (want(in, ITEM_LIST, &it, e) < 0 ||
-	    in_range(" items", it.n, f->min, f->max, e) < 0)
+	    member_range(EBADMSG, " items", it.n, f->min, f->max, e) < 0)
 		return -1;
 	*count = (size_t)it.n;
 	for (i = 0; i < *count; i++)
@@ -260,7 +251,7 @@ get_value(struct rbuf *in, const struct msg_field *f, void *to,
 	switch (f->kind) {
 	case MSG_UINT:
 		if (want(in, ITEM_UINT, &it, e) < 0 ||
-		    in_range("", it.n, f->min, f->max, e) < 0)
+		    member_range(EBADMSG, "", it.n, f->min, f->max, e) < 0)
 			return -1;
 		store(to, f->size, it.n);
 		return 0;
@@ -278,7 +269,7 @@ get_value(struct rbuf *in, const struct msg_field *f, void *to,
 		    get_name(&it, f, to, e);
 	case MSG_BYTES:
 		if (want(in, ITEM_BYTES, &it, e) < 0 ||
-		    in_range(" octets", it.n, f->min, f->max, e) < 0)
+		    member_range(EBADMSG, " octets", it.n, f->min, f->max, e) < 0)
 			return -1;
 		memcpy(to, &it.view, sizeof(it.view));
 		return 0;

@@ -8,6 +8,7 @@
 #include "base/addr.h"
 #include "base/text.h"
 #include "msg/item.h"
+#include "msg/member.h"
 
 static int put_value(struct wbuf *w, const struct msg_field *f,
     const void *from, struct err *e);
@@ -41,95 +42,6 @@ put_bytes(struct wbuf *w, const void *p, size_t n)
 	wbuf_put(w, p, n);
 }
 
-static uint64_t
-load(const void *from, size_t size)
-{
-	uint8_t b;
-	uint16_t h;
-	uint32_t n;
-	uint64_t d;
-
-	switch (size) {
-	case sizeof(b):
-		memcpy(&b, from, size);
-		return b;
-	case sizeof(h):
-		memcpy(&h, from, size);
-		return h;
-	case sizeof(n):
-		memcpy(&n, from, size);
-		return n;
-	default:
-		memcpy(&d, from, sizeof(d));
-		return d;
-	}
-}
-
-static int
-in_range(const char *unit, uint64_t n, uint64_t min, uint64_t max,
-    struct err *e)
-{
-	if (n >= min && n <= max)
-		return 0;
-	return err_set(e, ERANGE, "%" PRIu64 "%s, %" PRIu64 "..%" PRIu64
-	    " is allowed", n, unit, min, max);
-}
-
-static size_t
-list_count(const struct msg_field *f, const void *base)
-{
-	size_t n;
-
-	memcpy(&n, (const uint8_t *)base + f->count_offset, sizeof(n));
-	return n;
-}
-
-static bool
-map_is_empty(const struct msg_type *t, const void *m);
-
-/* Zero, false, "", nothing: what an absent member means. */
-static bool
-is_empty(const struct msg_field *f, const void *base)
-{
-	const uint8_t *from = (const uint8_t *)base + f->offset;
-
-	switch (f->kind) {
-	case MSG_UINT:
-	case MSG_NAME:
-		return load(from, f->size) == 0;
-	case MSG_BOOL:
-		return !*(const bool *)from;
-	case MSG_TEXT:
-		return from[0] == '\0';
-	case MSG_BYTES:
-	case MSG_ANY:
-		return rbuf_left((const struct rbuf *)(const void *)from) == 0;
-	case MSG_ADDR:
-		return ((const struct addr *)from)->len == 0;
-	case MSG_PREFIX:
-		return ((const struct prefix *)from)->addr.len == 0;
-	case MSG_ENDPOINT:
-		return ((const struct endpoint *)(const void *)from)->addr.len
-		    == 0;
-	case MSG_MAP:
-		return map_is_empty(f->sub, from);
-	case MSG_LIST:
-		break;
-	}
-	return list_count(f, base) == 0;
-}
-
-static bool
-map_is_empty(const struct msg_type *t, const void *m)
-{
-	size_t i;
-
-	for (i = 0; i < t->n_fields; i++)
-		if (!is_empty(&t->fields[i], m))
-			return false;
-	return true;
-}
-
 static int
 put_string(struct wbuf *w, const struct msg_field *f, const char *text,
     struct err *e)
@@ -138,7 +50,7 @@ put_string(struct wbuf *w, const struct msg_field *f, const char *text,
 
 	if (n == f->size)
 		return err_set(e, ERANGE, "a text without an end");
-	if (in_range(" octets", n, f->min, f->max, e) < 0)
+	if (member_range(ERANGE, " octets", n, f->min, f->max, e) < 0)
 		return -1;
 	if (!text_is_utf8(text, n))
 		return err_set(e, ERANGE, "a text that is not UTF-8");
@@ -181,7 +93,7 @@ static int
 put_prefix(struct wbuf *w, const struct prefix *p, struct err *e)
 {
 	if (p->addr.len != 0 &&
-	    in_range(" bits", p->len, 0, p->addr.len * 8u, e) < 0)
+	    member_range(ERANGE, " bits", p->len, 0, p->addr.len * 8u, e) < 0)
 		return -1;
 	return put_pair(w, &p->addr, p->len, e);
 }
@@ -191,9 +103,9 @@ put_list(struct wbuf *w, const struct msg_field *f, const void *base,
     struct err *e)
 {
 	const uint8_t *from = (const uint8_t *)base + f->offset;
-	size_t i, n = list_count(f, base);
+	size_t i, n = member_count(f, base);
 
-	if (in_range(" items", n, f->min, f->max, e) < 0)
+	if (member_range(ERANGE, " items", n, f->min, f->max, e) < 0)
 		return -1;
 	PUT(w, cbor_encode_array_start, n);
 	for (i = 0; i < n; i++)
@@ -218,7 +130,7 @@ static int
 put_octets(struct wbuf *w, const struct msg_field *f, const struct rbuf *r,
     struct err *e)
 {
-	if (in_range(" octets", rbuf_left(r), f->min, f->max, e) < 0)
+	if (member_range(ERANGE, " octets", rbuf_left(r), f->min, f->max, e) < 0)
 		return -1;
 	put_bytes(w, r->p, rbuf_left(r));
 	return 0;
@@ -233,8 +145,8 @@ put_value(struct wbuf *w, const struct msg_field *f, const void *from,
 
 	switch (f->kind) {
 	case MSG_UINT:
-		n = load(from, f->size);
-		if (in_range("", n, f->min, f->max, e) < 0)
+		n = member_uint(from, f->size);
+		if (member_range(ERANGE, "", n, f->min, f->max, e) < 0)
 			return -1;
 		PUT(w, cbor_encode_uint, n);
 		return 0;
@@ -244,7 +156,7 @@ put_value(struct wbuf *w, const struct msg_field *f, const void *from,
 	case MSG_TEXT:
 		return put_string(w, f, (const char *)from, e);
 	case MSG_NAME:
-		return put_name(w, f, load(from, f->size), e);
+		return put_name(w, f, member_uint(from, f->size), e);
 	case MSG_BYTES:
 		return put_octets(w, f, (const struct rbuf *)from, e);
 	case MSG_ADDR:
@@ -281,13 +193,13 @@ put_map(struct wbuf *w, const struct msg_type *t, const void *m,
 	size_t i, n = 0;
 
 	for (i = 0; i < t->n_fields; i++)
-		if (!t->fields[i].optional || !is_empty(&t->fields[i], m))
+		if (!t->fields[i].optional || !member_absent(&t->fields[i], m))
 			n++;
 	PUT(w, cbor_encode_map_start, n);
 	for (i = 0; i < t->n_fields; i++) {
 		const struct msg_field *f = &t->fields[i];
 
-		if (f->optional && is_empty(f, m))
+		if (f->optional && member_absent(f, m))
 			continue;
 		if (put_member(w, f, m, e) < 0)
 			return err_in(e, "%s", f->key);

@@ -7,6 +7,7 @@
 
 #include "base/addr.h"
 #include "base/text.h"
+#include "msg/member.h"
 
 /* What must never be shown. */
 static const char *const secret_types[] = {
@@ -54,72 +55,6 @@ json_text(FILE *f, const void *octets, size_t len)
 	putc('"', f);
 }
 
-static uint64_t
-number_of(const void *from, size_t size)
-{
-	uint8_t b;
-	uint16_t h;
-	uint32_t w;
-	uint64_t d;
-
-	switch (size) {
-	case sizeof(b):
-		memcpy(&b, from, size);
-		return b;
-	case sizeof(h):
-		memcpy(&h, from, size);
-		return h;
-	case sizeof(w):
-		memcpy(&w, from, size);
-		return w;
-	default:
-		memcpy(&d, from, sizeof(d));
-		return d;
-	}
-}
-
-static size_t
-list_count(const struct msg_field *field, const void *base)
-{
-	size_t n;
-
-	memcpy(&n, (const uint8_t *)base + field->count_offset, sizeof(n));
-	return n;
-}
-
-/* Is the member absent, in the sense of msg.h? */
-static bool
-is_absent(const struct msg_field *field, const void *base)
-{
-	const uint8_t *from = (const uint8_t *)base + field->offset;
-	const struct rbuf *r = (const struct rbuf *)(const void *)from;
-	size_t i;
-
-	switch (field->kind) {
-	case MSG_UINT:
-	case MSG_NAME:
-		return number_of(from, field->size) == 0;
-	case MSG_BOOL:
-	case MSG_TEXT:
-	case MSG_ADDR:
-		return from[0] == 0;
-	case MSG_PREFIX:
-	case MSG_ENDPOINT:
-		return from[0] == 0;
-	case MSG_BYTES:
-	case MSG_ANY:
-		return rbuf_left(r) == 0;
-	case MSG_MAP:
-		for (i = 0; i < field->sub->n_fields; i++)
-			if (!is_absent(&field->sub->fields[i], from))
-				return false;
-		return true;
-	case MSG_LIST:
-		break;
-	}
-	return list_count(field, base) == 0;
-}
-
 /* The text of a value that is one word; false: it is none. */
 static bool
 word_of(const struct msg_field *field, const void *from, struct addr_buf *b,
@@ -138,7 +73,7 @@ word_of(const struct msg_field *field, const void *from, struct addr_buf *b,
 		*text = endpoint_text((const struct endpoint *)from, b);
 		return true;
 	case MSG_NAME:
-		*text = name_text(field->names, (uint32_t)number_of(from,
+		*text = name_text(field->names, (uint32_t)member_uint(from,
 		    field->size), &nb);
 		snprintf(b->s, sizeof(b->s), "%s", *text);
 		*text = b->s;
@@ -168,7 +103,7 @@ static void
 list_json(FILE *f, const struct msg_field *field, const void *base)
 {
 	const uint8_t *from = (const uint8_t *)base + field->offset;
-	size_t i, n = list_count(field, base);
+	size_t i, n = member_count(field, base);
 
 	putc('[', f);
 	for (i = 0; i < n; i++) {
@@ -188,7 +123,7 @@ members_json(FILE *f, const struct msg_type *t, const void *m, bool first)
 	for (i = 0; i < t->n_fields; i++) {
 		const struct msg_field *field = &t->fields[i];
 
-		if (field->optional && is_absent(field, m))
+		if (field->optional && member_absent(field, m))
 			continue;
 		fprintf(f, "%s\"%s\":", first ? "" : ",", field->key);
 		first = false;
@@ -217,7 +152,7 @@ value_json(FILE *f, const struct msg_field *field, const void *from)
 	if (word_of(field, from, &b, &text))
 		json_text(f, text, strlen(text));
 	else if (field->kind == MSG_UINT)
-		fprintf(f, "%" PRIu64, number_of(from, field->size));
+		fprintf(f, "%" PRIu64, member_uint(from, field->size));
 	else if (field->kind == MSG_BOOL)
 		fputs(*(const bool *)from ? "true" : "false", f);
 	else if (field->kind == MSG_MAP)
@@ -279,7 +214,7 @@ value_line(FILE *f, const struct msg_field *field, const void *from)
 	if (word_of(field, from, &b, &text))
 		word_line(f, text);
 	else if (field->kind == MSG_UINT)
-		fprintf(f, "%" PRIu64, number_of(from, field->size));
+		fprintf(f, "%" PRIu64, member_uint(from, field->size));
 	else if (field->kind == MSG_BOOL)
 		fputs(*(const bool *)from ? "yes" : "no", f);
 	else if (field->kind == MSG_MAP) {
@@ -294,7 +229,7 @@ static void
 list_line(FILE *f, const struct msg_field *field, const void *base)
 {
 	const uint8_t *from = (const uint8_t *)base + field->offset;
-	size_t i, n = list_count(field, base);
+	size_t i, n = member_count(field, base);
 
 	for (i = 0; i < n; i++) {
 		if (i > 0)
@@ -313,7 +248,7 @@ line_members(FILE *f, const struct msg_type *t, const void *m,
 	for (i = 0; i < t->n_fields; i++) {
 		const struct msg_field *field = &t->fields[i];
 
-		if (is_absent(field, m) && (field->optional ||
+		if (member_absent(field, m) && (field->optional ||
 		    field->kind == MSG_TEXT || field->kind == MSG_LIST ||
 		    field->kind == MSG_BOOL))
 			continue;
