@@ -10,6 +10,8 @@
  */
 #define REKEYS_IN	30000	/* ms, as long as a replaced SA may stay */
 #define REKEYS_MAX	16	/* by the peer in that time (IKE-46) */
+#define PROPOSALS_MAX \
+	(sizeof(((struct ike_profile *)NULL)->ike) / sizeof(struct ike_proposal))
 
 static struct ike_isa *
 make_heir(struct ike_isa *s, bool initiator)
@@ -58,6 +60,32 @@ new_nonce(struct ike_engine *g)
 	return n;
 }
 
+/*
+ * What we are ready to use, with the PRF of now if there is any with it, which
+ * *n counts.  prf+ of the heir's keys is to take the new PRF (2.18), but
+ * strongSwan takes the old one: as long as they are the same all agree.
+ */
+static const struct ike_proposal *
+same_prf(const struct ike_isa *s, struct ike_proposal *of, size_t *n)
+{
+	const struct ike_profile *p = s->profile;
+	size_t i;
+
+	*n = 0;
+	for (i = 0; i < p->n_ike; i++) {
+		if (!ike_proposal_has(&p->ike[i], IKE_T_PRF, s->suite.prf))
+			continue;
+		of[*n] = p->ike[i];
+		ike_proposal_drop(&of[*n], IKE_T_PRF);
+		if (ike_proposal_add(&of[*n], IKE_T_PRF, s->suite.prf, 0) == 0)
+			(*n)++;
+	}
+	if (*n > 0)
+		return of;
+	*n = p->n_ike;
+	return p->ike;
+}
+
 /* SA with the new SPI, nonce, KE: the same both ways. */
 static int
 put_rekey(struct ike_isa *heir, const struct ike_proposal *p, size_t n,
@@ -80,7 +108,10 @@ ike_rekey_begin(struct ike_isa *s, uint16_t group)
 	struct ike_exchange_state *x = &s->out;
 	const struct ike_transform *t = ike_proposal_first(&s->chosen,
 	    IKE_T_KE);
+	struct ike_proposal of[PROPOSALS_MAX];
+	const struct ike_proposal *p;
 	struct ike_out o;
+	size_t n;
 
 	if (group == 0)
 		group = t != NULL ? t->id : IKE_GROUP_NONE;
@@ -89,10 +120,11 @@ ike_rekey_begin(struct ike_isa *s, uint16_t group)
 	x->heir = make_heir(s, true);
 	x->nonce = new_nonce(s->g);
 	ike_out_begin(s->g, &o);
+	p = same_prf(s, of, &n);
 	if (x->heir == NULL || x->nonce == NULL || new_dh(s->g, x, group) <
-	    0 || put_rekey(x->heir, s->profile->ike, s->profile->n_ike,
-	    x->nonce, x->dh, &o) < 0 || ike_send_request(s,
-	    IKE_CREATE_CHILD_SA, &o, s->g->tune.retry_total) < 0) {
+	    0 || put_rekey(x->heir, p, n, x->nonce, x->dh, &o) < 0 ||
+	    ike_send_request(s, IKE_CREATE_CHILD_SA, &o,
+	    s->g->tune.retry_total) < 0) {
 		ike_exchange_clear(s, x);
 		return -1;
 	}
@@ -189,14 +221,14 @@ ike_rekey_reply(struct ike_ctx *c)
 {
 	struct ike_isa *s = c->isa, *heir = s->out.heir;
 	struct ike_choice choice = { .sa = ike_in_body(c->in, IKE_P_SA),
-	    .ours = s->profile->ike, .n_ours = s->profile->n_ike,
 	    .protocol = IKE_PROTO_IKE, .spi_len = 8 };
-	struct ike_proposal chosen;
+	struct ike_proposal chosen, of[PROPOSALS_MAX];
 	struct secret *shared;
 	struct ike_ke ke;
 	struct rbuf nonce;
 	int rc;
 
+	choice.ours = same_prf(s, of, &choice.n_ours);
 	if (heir == NULL ||
 	    ike_proposal_answer(&choice, &chosen, &c->e) < 0 ||
 	    ike_ke_parse(ike_in_body(c->in, IKE_P_KE), &ke, &c->e) < 0 ||
@@ -320,13 +352,29 @@ too_often(struct ike_isa *s)
 	return s->rekeys++ >= REKEYS_MAX;
 }
 
+/* As ike_proposal_choose; another PRF only when there is nothing else. */
+static int
+choose(struct ike_ctx *c, uint16_t group, struct ike_proposal *chosen)
+{
+	const struct ike_isa *s = c->isa;
+	struct ike_choice choice = { .sa = ike_in_body(c->in, IKE_P_SA),
+	    .protocol = IKE_PROTO_IKE, .spi_len = 8, .group = group };
+	struct ike_proposal of[PROPOSALS_MAX];
+	int rc;
+
+	choice.ours = same_prf(s, of, &choice.n_ours);
+	rc = ike_proposal_choose(&choice, chosen, NULL, &c->e);
+	if (rc != 0 || choice.ours == s->profile->ike)
+		return rc;
+	choice.ours = s->profile->ike;
+	choice.n_ours = s->profile->n_ike;
+	return ike_proposal_choose(&choice, chosen, NULL, &c->e);
+}
+
 enum ike_result
 ike_rekey_request(struct ike_ctx *c)
 {
 	struct ike_isa *s = c->isa;
-	struct ike_choice choice = { .sa = ike_in_body(c->in, IKE_P_SA),
-	    .ours = s->profile->ike, .n_ours = s->profile->n_ike,
-	    .protocol = IKE_PROTO_IKE, .spi_len = 8 };
 	struct wbuf w = wbuf_of(c->notify_data, sizeof(c->notify_data));
 	struct ike_proposal chosen;
 	struct ike_ke ke;
@@ -338,8 +386,7 @@ ike_rekey_request(struct ike_ctx *c)
 	    ike_nonce_parse(ike_in_body(c->in, IKE_P_NONCE), &nonce, &c->e) <
 	    0)
 		return refuse(c, IKE_N_INVALID_SYNTAX);
-	choice.group = ke.group;
-	if (ike_proposal_choose(&choice, &chosen, NULL, &c->e) != 1)
+	if (choose(c, ke.group, &chosen) != 1)
 		return refuse(c, IKE_N_NO_PROPOSAL_CHOSEN);
 	if (!ike_proposal_has(&chosen, IKE_T_KE, ke.group)) {
 		wbuf_be16(&w, ike_proposal_first(&chosen, IKE_T_KE)->id);

@@ -92,6 +92,46 @@ pfs_gives_other_keys_and_the_group_is_negotiated(void **state)
 	settled(s);
 }
 
+static void
+assert_proposal(struct sim *s, int node, const char *want)
+{
+	struct ike_sas page;
+
+	ike_engine_sas(s->n[node].g, s->now, 0, &page);
+	assert_int_equal(page.n_items, 1);
+	assert_string_equal(page.items[0].proposal, want);
+}
+
+/* Some make the heir's keys by the old PRF (strongSwan), some by the new. */
+static void
+a_rekeyed_ike_sa_keeps_its_prf(void **state)
+{
+	static const char gcm[] = "aes256gcm16-prfsha384-x25519";
+	static const char cbc[] = "aes256-sha256-x25519";
+	struct sim *s = sim_new(2, 45, NULL);
+	struct ike_profile_set p = sim_profile("p"), q = p;
+	int side;
+
+	(void)state;
+	p.n_proposals = q.n_proposals = 2;
+	snprintf(p.proposals[0], sizeof(p.proposals[0]), "%s", gcm);
+	snprintf(p.proposals[1], sizeof(p.proposals[1]), "%s", cbc);
+	snprintf(q.proposals[0], sizeof(q.proposals[0]), "%s", cbc);
+	snprintf(q.proposals[1], sizeof(q.proposals[1]), "%s", gcm);
+	sim_set(&s->n[0], &p);
+	sim_set(&s->n[1], &q);
+	sim_connect(s, 0, 1);
+	sim_run(s, 3000);
+	sim_one_sa(s);
+	for (side = 1; side >= 0; side--) {
+		assert_proposal(s, side, cbc);
+		rekey(s, side, false);
+		sim_run(s, 1000);
+	}
+	assert_proposal(s, 0, cbc);
+	settled(s);
+}
+
 /* What each side does at once; the second one some ms later. */
 static void
 collide(int a, int b, bool (*setup)(struct sim *s))
@@ -411,6 +451,7 @@ main(void)
 		cmocka_unit_test(either_side_rekeys_the_ike_sa),
 		cmocka_unit_test(
 		    pfs_gives_other_keys_and_the_group_is_negotiated),
+		cmocka_unit_test(a_rekeyed_ike_sa_keeps_its_prf),
 		cmocka_unit_test(both_rekey_the_child_at_once),
 		cmocka_unit_test(both_rekey_the_ike_sa_at_once),
 		cmocka_unit_test(
