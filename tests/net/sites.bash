@@ -92,7 +92,9 @@ sites_logs() {
 }
 
 daemon() {
-	cut -d' ' -f1 "$BATS_TEST_TMPDIR/run/$1/supervisor/$2.pid"
+	local f=$BATS_TEST_TMPDIR/run/$1/supervisor/$2.pid
+	wait_for 5 test -e "$f"	# it serves a moment before it is noted
+	cut -d' ' -f1 "$f"
 }
 
 # A stream of 100 packets a second from lan2 to lan1; stream_end prints how

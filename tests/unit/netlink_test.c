@@ -263,7 +263,9 @@ count_event(void *arg, const struct netlink_event *ev)
 {
 	struct events *v = arg;
 
-	v->n[ev->kind]++;
+	/* IPv6 loses neighbours of its own when a link goes down */
+	if (ev->kind != NETLINK_NEIGH_GONE || ev->prefix.addr.len == 4)
+		v->n[ev->kind]++;
 }
 
 static void
