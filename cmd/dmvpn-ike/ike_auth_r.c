@@ -184,6 +184,8 @@ ike_r_signed(struct ike_ctx *c)
 		ike_auth_put_own(s, &o, r);
 		return childless(c, &o);
 	}
+	if (ike_peer_twice(s, &c->why))
+		return refuse(c, "identity-in-use-twice", "");
 	if (ike_peer_take(s, &c->e) < 0 || ike_child_install(s, true,
 	    s->in.child, rbuf_of(NULL, 0), ike_secret_view(s->ni),
 	    ike_secret_view(s->nr), true, &c->e) == 0)

@@ -310,6 +310,8 @@ struct ike_peer {
 	bool			 stated;	/* dmvpn-gre knows it */
 	uint32_t		 denied;	/* hash of what was stated so */
 	bool			 orphan;	/* left by an earlier run */
+	uint64_t		 changed;	/* a living SA gave way to another
+						 * endpoint's; 0: never */
 	struct endpoint		 remote, local;
 	enum gre_encap		 encap;
 	struct ike_isa		*isa;		/* the one that speaks for it */
@@ -668,6 +670,9 @@ void ike_peer_state(struct ike_peer *p);		/* gre-peer-set */
 /* Profiles or what they trust have changed: who may use which tunnel? */
 void ike_peers_restate(struct ike_engine *g);
 void ike_peer_leave(struct ike_isa *s);
+/* It would take the place of a living SA of its identity at another endpoint
+ * once more within the minute: two machines with one identity. */
+bool ike_peer_twice(struct ike_isa *s, struct reason *why);
 void ike_peer_settle(struct ike_isa *s);	/* others of its identity */
 void ike_peer_moved(struct ike_isa *s);
 struct ike_peer *ike_peer_find(struct ike_engine *g, uint16_t number);

@@ -7,6 +7,7 @@
  * Peers: authenticated identities on a path, by number.  An identity that
  * comes back gets its number again.
  */
+#define TWICE		60000	/* ms between two changes of the machine */
 #define HANDOVER	2000	/* ms that the SA of before is kept */
 #define DRAIN		5000	/* ms for packets on the SAs of orphans */
 #define REMEMBER	3600000	/* ms that the number of one who left is kept */
@@ -359,6 +360,52 @@ has_enough(struct ike_engine *g, const struct ike_isa *s,
 	return n >= SAS_OF_ONE;
 }
 
+/* The SA at another endpoint that s would replace, as far as we know. */
+static struct ike_isa *
+displaced(const struct ike_peer *p, const struct ike_isa *s)
+{
+	struct ike_isa *t;
+
+	if (s->initiator || s->auth == NULL || !s->auth->initial_contact)
+		return NULL;
+	LL_FOREACH2(p->isas, t, peer_next)
+		if (t != s && t->phase == IKE_UP && !t->dead_peer &&
+		    !endpoint_equal(&t->remote, &s->remote))
+			return t;
+	return NULL;
+}
+
+/* The one that is up is asked whether it lives: if it does not, the next
+ * try finds its place empty. */
+bool
+ike_peer_twice(struct ike_isa *s, struct reason *why)
+{
+	struct ike_engine *g = s->g;
+	struct ike_isa *t = NULL;
+	struct ike_peer *p;
+	struct addr_buf b;
+	char identity[128];
+
+	ident_name(s->ident, identity, sizeof(identity));
+	LL_FOREACH2(*bucket(g, identity), p, same)
+		if (is_of(p, identity, s->profile->set.profile) &&
+		    p->changed != 0 && g->now - p->changed < TWICE &&
+		    (t = displaced(p, s)) != NULL)
+			break;
+	if (p == NULL)
+		return false;
+	reason_set(why, "ike-auth", "identity-in-use-twice",
+	    "%s is up from %s and replaced another less than a minute ago",
+	    identity, endpoint_text(&t->remote, &b));
+	snprintf(why->peer, sizeof(why->peer), "%s", identity);
+	snprintf(why->fix, sizeof(why->fix),
+	    "give each machine a certificate or PSK identity of its own");
+	ike_note(g, true, "identity-in-use-twice", &s->remote, why->text);
+	if (t->out.phase == IKE_IDLE && t->tasks == NULL)
+		ike_task_add(t, IKE_DO_PROBE, 0, 0);
+	return true;
+}
+
 int
 ike_peer_take(struct ike_isa *s, struct err *e)
 {
@@ -385,6 +432,8 @@ ike_peer_take(struct ike_isa *s, struct err *e)
 	ike_timer_stop(g, &p->life);
 	if (p->orphans != NULL)
 		ike_timer_set(g, &p->life, g->now + g->tune.orphan_life);
+	if (displaced(p, s) != NULL)
+		p->changed = g->now;
 	s->peer = p;
 	LL_PREPEND2(p->isas, s, peer_next);
 	set_path(p, s);

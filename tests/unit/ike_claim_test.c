@@ -140,6 +140,82 @@ an_explicit_remote_ts_gives_a_default_route(void **state)
 	sim_free(s);
 }
 
+static enum sim_fate
+from_2_is_lost(struct sim *s, const struct sim_packet *p)
+{
+	(void)s;
+	return p->from == 2 ? SIM_DROP : SIM_PASS;
+}
+
+/* Both ask every 5 s whether the hub lives, as dmvpn-dpd does. */
+static void
+watch(struct sim *s, unsigned seconds)
+{
+	struct reason why;
+	unsigned i;
+
+	for (i = 0; i < seconds; i += 5) {
+		ike_engine_probe(s->n[0].g, s->now, SIM_WALL, 1, i + 1, &why);
+		ike_engine_probe(s->n[2].g, s->now, SIM_WALL, 1, i + 1, &why);
+		sim_run(s, 5000);
+	}
+}
+
+/* Two machines with one certificate, each of which wants to be the one. */
+static void
+one_identity_on_two_machines_makes_no_storm_IKE_42(void **state)
+{
+	struct ike_tune tune = { .probe_total = 4000 };
+	struct sim *s = sim_new(3, 6, &tune);
+	unsigned first;
+
+	(void)state;
+	s->n[2].id = s->n[0].id;
+	sim_profiles(s);
+	sim_connect(s, 0, 1);
+	sim_run(s, 2000);
+	sim_connect(s, 2, 1);
+	sim_run(s, 2000);
+	assert_int_equal(s->n[2].ups, 1);	/* the newest wins once */
+	first = s->n[1].peers_set;
+	watch(s, 50);
+	assert_int_equal(s->n[2].downs, 0);
+	assert_int_equal(s->n[0].ups, 1);
+	assert_int_equal(s->n[1].peers_set, first);
+	assert_string_equal(s->n[1].failed.reason.code,
+	    "identity-in-use-twice");
+	assert_true(s->n[1].notes > 0);
+	watch(s, 10 * 60);
+	assert_true(s->n[0].ups > 1);
+	assert_true(s->n[0].ups + s->n[2].ups <= 2 + 11);
+	assert_int_equal(sim_isas(&s->n[1]), 1);
+	sim_free(s);
+}
+
+/* One machine that moves on and back: nobody is left where it was. */
+static void
+a_machine_that_moves_back_gets_in_when_nobody_answers_there(void **state)
+{
+	struct ike_tune tune = { .probe_total = 4000 };
+	struct sim *s = sim_new(3, 6, &tune);
+	struct ike_connection_delete d = { .connection = "to-1" };
+	struct reason why;
+
+	(void)state;
+	s->n[2].id = s->n[0].id;
+	sim_profiles(s);
+	sim_connect(s, 0, 1);
+	sim_run(s, 2000);
+	sim_connect(s, 2, 1);
+	sim_run(s, 2000);
+	assert_int_equal(s->n[2].ups, 1);
+	s->filter = from_2_is_lost;
+	ike_engine_connection_delete(s->n[2].g, s->now, SIM_WALL, &d, &why);
+	watch(s, 25);
+	assert_int_equal(s->n[0].ups, 2);
+	sim_free(s);
+}
+
 int
 main(void)
 {
@@ -151,6 +227,10 @@ main(void)
 		    the_same_identity_keeps_its_own_from_elsewhere),
 		cmocka_unit_test(
 		    nobody_gets_everything_or_what_is_ours_without_remote_ts),
+		cmocka_unit_test(
+		    one_identity_on_two_machines_makes_no_storm_IKE_42),
+		cmocka_unit_test(
+		    a_machine_that_moves_back_gets_in_when_nobody_answers_there),
 		cmocka_unit_test(an_explicit_remote_ts_gives_a_default_route),
 	};
 
