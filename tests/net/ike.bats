@@ -1,3 +1,4 @@
+# tests/run: alone
 # dmvpn-ike between two of our own, over real packets: a (192.0.2.1) begins,
 # b (192.0.2.2) answers.
 

@@ -1,3 +1,4 @@
+# tests/run: alone
 # A spoke with two hubs: registered at both, its routes lead to one that is
 # there.
 
