@@ -154,8 +154,11 @@ packet() {	# AT PEER DIRECTION
 
 @test "wait ends with the daemon, SIGTERM ends it with 0 and removes its socket" {
 	serve
-	dpd wait 3>&- &
+	"$B/dmvpn-dpd" wait 3>&- &
 	local waiter=$!
+	until ls -l "/proc/$waiter/fd" | grep -q socket: && dpd hello dpd; do
+		:
+	done
 	kill -TERM "$(cat "$T/pid")"
 	wait "$(cat "$T/pid")"
 	wait "$waiter"
