@@ -5,6 +5,7 @@
 
 #define ERRORS_A_SECOND	5	/* unprotected error notifies we send */
 #define PLAIN_PROBE	10000	/* ms between probes that strangers cause */
+#define RUMOUR_END	5000	/* ms for an answer that rumour denies */
 #define HEARD_EVERY	500	/* ms between two ike-heard of one peer */
 
 const struct name ike_counter_names[] = { IKE_COUNTERS(NAME_ROW) NAME_END };
@@ -228,6 +229,11 @@ hear_rumour(struct ike_engine *g, struct ike_isa *s, const struct ike_in *in)
 		ike_isa_die(s);	/* the peer has none: as we wanted */
 		return;
 	}
+	/* "I know no such SA": whoever says it, a living peer answers soon */
+	if (s->phase == IKE_UP && s->request != NULL &&
+	    (in->h.flags & IKE_FLAG_RESPONSE) &&
+	    s->resend_end > g->now + RUMOUR_END)
+		s->resend_end = g->now + RUMOUR_END;
 	if (s->phase == IKE_UP && s->out.phase == IKE_IDLE &&
 	    s->tasks == NULL && g->now - s->out.since >= PLAIN_PROBE)
 		ike_task_add(s, IKE_DO_PROBE, 0, 0);

@@ -216,6 +216,70 @@ a_machine_that_moves_back_gets_in_when_nobody_answers_there(void **state)
 	sim_free(s);
 }
 
+/* A hub that was killed: a spoke that asks learns it in seconds, not in the
+ * minute that a silent peer is given. */
+static void
+a_probed_hub_that_began_anew_is_found_soon_OPS_01(void **state)
+{
+	struct sim *s = sim_new(2, 7, NULL);
+	struct sim_node *n = &s->n[1];
+	struct ike_ops ops = { .arg = n, .random = sim_random,
+	    .local_for = sim_local_for, .send = sim_send, .call = sim_call,
+	    .event = sim_event, .wanted = sim_wanted, .probed = sim_probed,
+	    .note = sim_note };
+	struct reason why;
+
+	(void)state;
+	sim_profiles(s);
+	sim_connect(s, 0, 1);
+	sim_run(s, 2000);
+	ike_engine_free(n->g);
+	n->g = ike_engine_new(&ops, NULL, s->now, NULL);
+	assert_non_null(n->g);
+	ike_engine_gre_up(n->g, s->now, SIM_WALL);
+	sim_profiles(s);
+	assert_int_equal(ike_engine_probe(s->n[0].g, s->now, SIM_WALL, 1, 1,
+	    &why), 0);
+	sim_run(s, 10000);
+	assert_int_equal(s->n[0].ups, 2);
+	assert_int_equal(sim_isas(n), 1);
+	sim_free(s);
+}
+
+/* The hashes of NAT_DETECTION are not authenticated until IKE_AUTH: an
+ * attacker who breaks them gets UDP encapsulation, which works anyway. */
+static enum sim_fate
+forge_hashes(struct sim *s, const struct sim_packet *p)
+{
+	static const uint8_t pattern[] = { 0, 0, 0, 28, 0, 0, 0x40 };
+	size_t i;
+
+	(void)s;
+	for (i = 0; p->h.exchange == IKE_SA_INIT && i + 28 <= p->len; i++)
+		if (memcmp(&p->b[i + 1], &pattern[1], 6) == 0 &&
+		    (p->b[i + 7] == 4 || p->b[i + 7] == 5))
+			p->b[i + 20] ^= 1;
+	return SIM_PASS;
+}
+
+static void
+forged_nat_hashes_fail_authentication_and_no_sa_is_left_IKE_45(void **state)
+{
+	struct sim *s = sim_new(2, 8, NULL);
+
+	(void)state;
+	sim_profiles(s);
+	s->filter = forge_hashes;
+	sim_connect(s, 0, 1);
+	sim_run(s, 900);
+	assert_int_equal(s->n[0].ups, 0);	/* AUTH covers IKE_SA_INIT */
+	s->filter = NULL;
+	sim_run(s, 10000);
+	sim_one_sa(s);
+	assert_int_equal(s->n[1].last_set.encap, GRE_ENCAP_UDP);
+	sim_free(s);
+}
+
 int
 main(void)
 {
@@ -231,6 +295,10 @@ main(void)
 		    one_identity_on_two_machines_makes_no_storm_IKE_42),
 		cmocka_unit_test(
 		    a_machine_that_moves_back_gets_in_when_nobody_answers_there),
+		cmocka_unit_test(
+		    a_probed_hub_that_began_anew_is_found_soon_OPS_01),
+		cmocka_unit_test(
+	    forged_nat_hashes_fail_authentication_and_no_sa_is_left_IKE_45),
 		cmocka_unit_test(an_explicit_remote_ts_gives_a_default_route),
 	};
 
