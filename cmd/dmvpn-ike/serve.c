@@ -202,8 +202,10 @@ engine_open(struct daemon *d, struct err *e)
 static int
 server_open(struct daemon *d, struct err *e)
 {
+	static const struct msg_type *const secrets[] = { &ike_keys_type,
+	    NULL };
 	const struct server_conf conf = {
-		.program = "dmvpn-ike", .path = d->conf.socket,
+		.program = "dmvpn-ike", .secrets = secrets, .path = d->conf.socket,
 		.rows = serve_rows, .n_rows = serve_n_rows, .arg = d,
 		.group = d->conf.group,
 	};

@@ -101,6 +101,24 @@ call_uid(const struct call *c)
 	return peer.uid;
 }
 
+static bool
+is_secret(const struct server *s, const struct msg_type *t)
+{
+	const struct msg_type *const *one = s->conf.secrets;
+
+	for (; one != NULL && *one != NULL; one++)
+		if (*one == t)
+			return true;
+	return false;
+}
+
+static bool
+is_for(const struct server *s, const struct client *c,
+    const struct msg_type *t)
+{
+	return client_wants(c, t->name) && (c->trusted || !is_secret(s, t));
+}
+
 void
 server_event(struct server *s, const struct msg_type *t, const void *m)
 {
@@ -116,7 +134,7 @@ server_event(struct server *s, const struct msg_type *t, const void *m)
 		return;
 	}
 	DL_FOREACH_SAFE(s->clients, c, next)
-		if (client_wants(c, t->name))
+		if (is_for(s, c, t))
 			client_send(c, wbuf_rbuf(&w));
 }
 
@@ -126,7 +144,7 @@ server_wanted(const struct server *s, const struct msg_type *t)
 	const struct client *c;
 
 	DL_FOREACH(s->clients, c)
-		if (client_wants(c, t->name))
+		if (is_for(s, c, t))
 			return true;
 	return false;
 }

@@ -40,6 +40,8 @@ struct server_conf {
 	size_t			 n_rows;
 	void			*arg;
 	gid_t			 group;		/* of the socket; (gid_t)-1: ours */
+	/* Events for our own uid and root alone; ends in NULL, may be NULL. */
+	const struct msg_type	*const *secrets;
 	/* Told when a client subscribes to or leaves events; may be NULL. */
 	void (*subscribed)(void *arg);
 };

@@ -53,17 +53,33 @@ on_subscribed(void *arg)
 	d.subscriptions++;
 }
 
+static const struct msg_type *const secrets[] = { &ike_keys_type, NULL };
+
+/* Tells all who may know it. */
+static void
+on_close(void *arg, const struct call *c, const void *in)
+{
+	const struct ike_keys k = { .line = "0123" };
+
+	(void)arg;
+	(void)in;
+	server_event(d.server, &ike_keys_type, &k);
+	call_ok(c);
+}
+
 static const struct serve_row rows[] = {
 	{ &ike_probe_type, on_probe, false },
 	{ &ike_rekey_type, on_late, false },
 	{ &pki_unload_type, on_secret, true },
+	{ &ike_close_type, on_close, false },
 };
 
 static void
 serve_as(gid_t group)
 {
 	struct server_conf conf = { .program = "dmvpn-test", .path = d.path,
-		.rows = rows, .n_rows = 3, .group = group,
+		.rows = rows, .n_rows = 4, .group = group,
+		.secrets = secrets,
 		.subscribed = on_subscribed };
 	struct err e = { 0 };
 
@@ -501,6 +517,47 @@ ipc_08_a_member_of_the_group_may_ask_but_give_no_secret(void **state)
 	assert_int_equal(d.calls, 1);
 }
 
+/* 0: nothing came, 1: an event. */
+static int
+listen_for_keys(void)
+{
+	static const char *const all[] = { "ike", NULL };
+	const struct ike_close m = { .peer = 1 };
+	struct conn *c = conn_open(d.path, NULL);
+	struct msg ev;
+	int rc = 9;
+
+	if (c != NULL && conn_subscribe(c, all, NULL) == 0 &&
+	    conn_call(c, &ike_close_type, &m, NULL, NULL, NULL, NULL) == 0)
+		rc = conn_event(c, &ev, 100, &(bool){ false }, NULL);
+	conn_close(c);
+	return rc;
+}
+
+static void
+ipc_08_secret_events_go_to_our_own_uid_alone(void **state)
+{
+	const struct subscribe all = { 1, { "ike" } };
+	const struct ike_close m = { .peer = 1 };
+	struct msg ev;
+	int fd;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	server_free(d.server);
+	serve_as(65534);
+	assert_int_equal(chmod(d.dir, 0711), 0);
+	assert_int_equal(as_nobody(65534, listen_for_keys), 0);
+	fd = client();
+	raw_call(fd, 1, &subscribe_type, &all);
+	assert_int_equal(raw_await(d.loop, fd, &ev), GOT_MESSAGE);
+	raw_call(fd, 2, &ike_close_type, &m);
+	assert_int_equal(raw_await(d.loop, fd, &ev), GOT_MESSAGE);
+	assert_string_equal(ev.name, "ike-keys");
+	close(fd);
+}
+
 /* Why a second server at path is refused. */
 static void
 second(const char *path, const char *why)
@@ -625,6 +682,7 @@ main(void)
 		CASE(ipc_06_without_descriptors_it_neither_spins_nor_stops),
 		CASE(ipc_07_another_uid_outside_the_group_can_not_connect),
 		CASE(ipc_08_a_member_of_the_group_may_ask_but_give_no_secret),
+		CASE(ipc_08_secret_events_go_to_our_own_uid_alone),
 		CASE(ipc_07_only_a_stale_socket_is_replaced),
 		CASE(ipc_07_a_directory_that_all_may_write_is_refused),
 		CASE(the_socket_file_has_mode_0660_and_goes_at_the_end),
