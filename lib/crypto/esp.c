@@ -184,21 +184,30 @@ esp_key_free(struct esp_key *k)
 }
 
 static void
-put64(uint8_t *p, uint64_t v)
-{
-	int i;
-
-	for (i = 7; i >= 0; i--, v >>= 8)
-		p[i] = (uint8_t)v;
-}
-
-static void
 put32(uint8_t *p, uint32_t v)
 {
 	p[0] = (uint8_t)(v >> 24);
 	p[1] = (uint8_t)(v >> 16);
 	p[2] = (uint8_t)(v >> 8);
 	p[3] = (uint8_t)v;
+}
+
+static void
+put64(uint8_t *p, uint64_t v)
+{
+	put32(p, (uint32_t)(v >> 32));
+	put32(p + 4, (uint32_t)v);
+}
+
+/* In constant time, without a loop. */
+static bool
+tag_equal(const uint8_t *a, const uint8_t *b)
+{
+	uint64_t x[2], y[2];
+
+	memcpy(x, a, sizeof(x));
+	memcpy(y, b, sizeof(y));
+	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
 }
 
 /* RFC 4106, 5 and RFC 7634, 2.1: SPI and number; with ESN all 64 bits. */
@@ -281,7 +290,7 @@ other_open(struct esp_key *k, unsigned slot, bool esn, struct esp_job *j)
 
 	nonce_of(&n, k, esn, j);
 	k->engine->open(k->other, slot, &n, text, j->text, tag);
-	return secret_equal(tag, text + j->text, sizeof(tag));
+	return tag_equal(tag, text + j->text);
 }
 
 /* RFC 4303, 2.8 and 2.2.1: over header, IV, ciphertext and, with ESN, the

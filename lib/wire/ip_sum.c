@@ -2,26 +2,50 @@
 
 #include <string.h>
 
+static uint64_t
+word(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+/* 64 bits at a time (RFC 1071, 2 (C)): an addition, and its carry, which
+ * counts as one. */
+static uint64_t
+add_words(const uint8_t *p, size_t n)
+{
+	uint64_t a = 0, b = 0, carry_a = 0, carry_b = 0, v;
+
+	for (; n >= 32; n -= 32, p += 32) {
+		a += v = word(p);
+		carry_a += a < v;
+		b += v = word(p + 8);
+		carry_b += b < v;
+		a += v = word(p + 16);
+		carry_a += a < v;
+		b += v = word(p + 24);
+		carry_b += b < v;
+	}
+	for (; n >= 8; n -= 8, p += 8) {
+		a += v = word(p);
+		carry_a += a < v;
+	}
+	return (a & 0xffffffff) + (a >> 32) + (b & 0xffffffff) + (b >> 32) +
+	    carry_a + carry_b;
+}
+
 uint64_t
 sum_add(const void *from, size_t n, uint64_t sum)
 {
 	const uint8_t *p = from;
-	uint64_t w[4], hi = 0;
-	uint16_t h;
 	uint8_t last[2] = { 0, 0 };
+	uint16_t h;
 
-	for (; n >= 32; n -= 32, p += 32) {
-		memcpy(w, p, 32);
-		sum += (uint32_t)w[0];
-		hi += w[0] >> 32;
-		sum += (uint32_t)w[1];
-		hi += w[1] >> 32;
-		sum += (uint32_t)w[2];
-		hi += w[2] >> 32;
-		sum += (uint32_t)w[3];
-		hi += w[3] >> 32;
-	}
-	for (; n >= 2; n -= 2, p += 2) {
+	sum += add_words(p, n);
+	p += n & ~(size_t)7;
+	for (n &= 7; n >= 2; n -= 2, p += 2) {
 		memcpy(&h, p, 2);
 		sum += h;
 	}
@@ -30,7 +54,7 @@ sum_add(const void *from, size_t n, uint64_t sum)
 		memcpy(&h, last, 2);
 		sum += h;
 	}
-	return sum + hi;
+	return sum;
 }
 
 uint16_t
