@@ -14,29 +14,7 @@
 #include "sys/loop.h"
 
 #define SERIAL_TRIES	4
-#define MODE_KEY	0600
 #define MODE_PUBLIC	0644
-
-#define ISSUE_OPTS(o)							\
-	CMD_STORE_OPT(&(o).store), CMD_PASS_OPT(&(o).pass_file),	\
-	{ 'p', "profile", "NAME", PKI_PROFILES, OPT_TEXT, &(o).profile,	\
-	    0, 0 },							\
-	{ 'D', "dns", "NAME", "subjectAltName; NAME itself when none is "	\
-	    "given", OPT_LIST, &(o).dns, 0, 0 },			\
-	{ 'I', "ip", "ADDRESS", "subjectAltName", OPT_LIST, &(o).ips, 0, 0 }, \
-	{ 'E', "email", "ADDRESS", "subjectAltName", OPT_LIST,		\
-	    &(o).emails, 0, 0 },					\
-	{ 0, "no-names", NULL, "no subjectAltName: the identity is the DN", \
-	    OPT_FLAG, &(o).no_names, 0, 0 },				\
-	{ 'T', "tunnel-address", "ADDRESS", "the peer may have it on the "	\
-	    "tunnel", OPT_LIST, &(o).tunnels, 0, 0 },			\
-	{ 'S', "subnet", "PREFIX", "the peer may have it behind it",	\
-	    OPT_LIST, &(o).subnets, 0, 0 },				\
-	{ 'd', "days", "DAYS", "how long it is valid", OPT_NUM, &(o).days, \
-	    1, PKI_DAYS_MAX },						\
-	{ 'o', "out", "FILE", "where it goes; \"-\" is standard output",	\
-	    OPT_TEXT, &(o).out, 0, 0 },					\
-	{ 'f', "force", NULL, "replace FILE", OPT_FLAG, &(o).force, 0, 0 }
 
 static int
 take_list(struct pki_want *w, int type, const struct opt_list *l,
@@ -50,8 +28,8 @@ take_list(struct pki_want *w, int type, const struct opt_list *l,
 	return 0;
 }
 
-static int
-take_opts(struct pki_want *w, const struct issue_opts *o, struct err *e)
+int
+cmd_issue_take(struct pki_want *w, const struct issue_opts *o, struct err *e)
 {
 	size_t i;
 
@@ -95,8 +73,8 @@ record(struct cmd_ca *c, const struct pki_want *w, X509 *x, char serial[48],
 	return rc;
 }
 
-static X509 *
-make(struct cmd_ca *c, struct pki_want *w, EVP_PKEY *key, char serial[48],
+X509 *
+cmd_issue_make(struct cmd_ca *c, struct pki_want *w, EVP_PKEY *key, char serial[48],
     struct err *e)
 {
 	X509 *x = NULL;
@@ -115,10 +93,9 @@ make(struct cmd_ca *c, struct pki_want *w, EVP_PKEY *key, char serial[48],
 	return NULL;
 }
 
-/* Key (when it is ours), certificate, CA: one PEM text. */
-static struct secret *
-bundle(struct cmd_ca *c, X509 *x, EVP_PKEY *own, const struct secret *pass,
-    struct err *e)
+struct secret *
+cmd_issue_bundle(struct cmd_ca *c, X509 *x, EVP_PKEY *own,
+    const struct secret *pass, struct err *e)
 {
 	struct secret *pem = NULL, *all = NULL;
 	BIO *b = BIO_new(BIO_s_mem());
@@ -185,9 +162,9 @@ cmd_issue_to(struct cmd_ca *c, const struct issue_opts *o, struct pki_want *w,
 	w->organisation = cmd_ca_organisation(c, organisation,
 	    sizeof(organisation));
 	if (cmd_ca_unlock(c, o->pass_file, e) == 0 &&
-	    (x = make(c, w, key, serial, e)) != NULL &&
-	    (pem = bundle(c, x, own ? key : NULL, pass, e)) != NULL)
-		rc = deliver(c, o, serial, pem, own ? MODE_KEY : MODE_PUBLIC,
+	    (x = cmd_issue_make(c, w, key, serial, e)) != NULL &&
+	    (pem = cmd_issue_bundle(c, x, own ? key : NULL, pass, e)) != NULL)
+		rc = deliver(c, o, serial, pem, own ? 0600 : MODE_PUBLIC,
 		    e);
 	X509_free(x);
 	secret_free(pem);
@@ -198,13 +175,12 @@ cmd_issue_to(struct cmd_ca *c, const struct issue_opts *o, struct pki_want *w,
 int
 cmd_issue(int argc, char **argv)
 {
-	struct issue_opts o = { .profile = "spoke", .out = "-", .days = 365 };
+	struct issue_opts o = { .profile = "spoke", .days = 365 };
+	const char *batch = NULL;
 	const struct opt opts[] = {
-		ISSUE_OPTS(o),
-		{ 'k', "key-type", "TYPE", PKI_KEY_TYPES, OPT_TEXT, &o.type,
-		    0, 0 },
-		{ 0, "key-passphrase-file", "FILE", "its first line locks the "
-		    "new key", OPT_TEXT, &o.key_pass, 0, 0 },
+		ISSUE_OPTS(o), ISSUE_KEY_OPTS(o),
+		{ 'b', "batch", "FILE", "issue for each line of FILE, which "
+		    "has options and a NAME", OPT_TEXT, &batch, 0, 0 },
 		OPT_END,
 	};
 	struct pki_want w = { .n_sans = 0 };
@@ -213,11 +189,18 @@ cmd_issue(int argc, char **argv)
 	EVP_PKEY *key = NULL;
 	int status, rc = -1;
 
-	if (opt_parse(&argc, &argv, opts, "[OPTIONS] NAME", 1, 1,
-	    &status) < 0)
+	if (opt_parse(&argc, &argv, opts, "[OPTIONS] NAME | --batch FILE", 0,
+	    1, &status) < 0)
 		return status;
+	if (batch != NULL)
+		return argc > 0 || o.out != NULL ? command_usage("names and "
+		    "files stand in the lines of the batch") :
+		    cmd_batch(&o, batch);
+	if (argc == 0)
+		return command_usage("an argument is missing");
+	o.out = o.out == NULL ? "-" : o.out;
 	w.name = argv[0];
-	if (take_opts(&w, &o, &e) < 0)
+	if (cmd_issue_take(&w, &o, &e) < 0)
 		return command_fail(EXIT_USAGE, &e);
 	if (cmd_ca_open(&c, o.store, &e) == 0 && (key = pki_key_make(
 	    o.type != NULL ? o.type : w.profile->key_type, &e)) != NULL)
@@ -274,7 +257,7 @@ cmd_sign(int argc, char **argv)
 	    &status) < 0)
 		return status;
 	w.name = argv[0];
-	if (take_opts(&w, &o, &e) < 0)
+	if (cmd_issue_take(&w, &o, &e) < 0)
 		return command_fail(EXIT_USAGE, &e);
 	if (cmd_ca_open(&c, o.store, &e) == 0 &&
 	    (key = read_request(argv[1], &w, &e)) != NULL)

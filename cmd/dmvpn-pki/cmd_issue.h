@@ -13,6 +13,47 @@ struct issue_opts {
 	bool		 force, no_names;
 };
 
+#define ISSUE_OPTS(o)							\
+	CMD_STORE_OPT(&(o).store), CMD_PASS_OPT(&(o).pass_file),	\
+	{ 'p', "profile", "NAME", PKI_PROFILES, OPT_TEXT, &(o).profile,	\
+	    0, 0 },							\
+	{ 'D', "dns", "NAME", "subjectAltName; NAME itself when none is "	\
+	    "given", OPT_LIST, &(o).dns, 0, 0 },			\
+	{ 'I', "ip", "ADDRESS", "subjectAltName", OPT_LIST, &(o).ips, 0, 0 }, \
+	{ 'E', "email", "ADDRESS", "subjectAltName", OPT_LIST,		\
+	    &(o).emails, 0, 0 },					\
+	{ 0, "no-names", NULL, "no subjectAltName: the identity is the DN", \
+	    OPT_FLAG, &(o).no_names, 0, 0 },				\
+	{ 'T', "tunnel-address", "ADDRESS", "the peer may have it on the "	\
+	    "tunnel", OPT_LIST, &(o).tunnels, 0, 0 },			\
+	{ 'S', "subnet", "PREFIX", "the peer may have it behind it",	\
+	    OPT_LIST, &(o).subnets, 0, 0 },				\
+	{ 'd', "days", "DAYS", "how long it is valid", OPT_NUM, &(o).days, \
+	    1, PKI_DAYS_MAX },						\
+	{ 'o', "out", "FILE", "where it goes; \"-\" is standard output",	\
+	    OPT_TEXT, &(o).out, 0, 0 },					\
+	{ 'f', "force", NULL, "replace FILE", OPT_FLAG, &(o).force, 0, 0 }
+#define ISSUE_KEY_OPTS(o)						\
+	{ 'k', "key-type", "TYPE", PKI_KEY_TYPES, OPT_TEXT, &(o).type,	\
+	    0, 0 },							\
+	{ 0, "key-passphrase-file", "FILE", "its first line locks the "	\
+	    "new key", OPT_TEXT, &(o).key_pass, 0, 0 }
+
+/* What the options want, checked. */
+int cmd_issue_take(struct pki_want *w, const struct issue_opts *o,
+    struct err *e);
+
+/* A certificate and its row, in the transaction that is open. */
+X509 *cmd_issue_make(struct cmd_ca *c, struct pki_want *w, EVP_PKEY *key,
+    char serial[48], struct err *e);
+
+/* Key (own, or NULL), certificate, CA: one PEM text. */
+struct secret *cmd_issue_bundle(struct cmd_ca *c, X509 *x, EVP_PKEY *own,
+    const struct secret *pass, struct err *e);
+
+/* Each line of a file; exit status. */
+int cmd_batch(const struct issue_opts *base, const char *path);
+
 /* Issue for this key, record, and put into o->out; own: the key goes there
  * too.  The CA is unlocked here. */
 int cmd_issue_to(struct cmd_ca *c, const struct issue_opts *o,

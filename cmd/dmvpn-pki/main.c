@@ -2,7 +2,7 @@
 
 static const struct command commands[] = {
 	{ "init", cmd_init, "[--name NAME] [-R PREFIX]...", "make a CA" },
-	{ "issue", cmd_issue, "[-p PROFILE] [-o FILE] NAME",
+	{ "issue", cmd_issue, "[-p PROFILE] [-o FILE] NAME | --batch FILE",
 	    "make a key and a certificate for a peer" },
 	{ "sign", cmd_sign, "[-p PROFILE] [-o FILE] NAME REQUEST",
 	    "certify the key of a request" },

@@ -137,7 +137,7 @@ temp_name(struct pki_file *f, const char *path, struct err *e)
 }
 
 static int
-fill(struct pki_file *f, mode_t mode, const void *data, size_t len,
+fill(struct pki_file *f, mode_t mode, const void *data, size_t len, bool sync,
     struct err *e)
 {
 	int rc = 0, fd = open(f->temp, O_WRONLY | O_CREAT | O_EXCL |
@@ -147,16 +147,16 @@ fill(struct pki_file *f, mode_t mode, const void *data, size_t len,
 		f->temp[0] = '\0';
 		return err_sys(e, "create a file beside %s", f->path);
 	}
-	if (write_all(fd, data, len) < 0 || fsync(fd) < 0)
+	if (write_all(fd, data, len) < 0 || (sync && fsync(fd) < 0))
 		rc = err_sys(e, "write %s", f->path);
 	if (close(fd) < 0 && rc == 0)
 		rc = err_sys(e, "close %s", f->path);
 	return rc;
 }
 
-struct pki_file *
-pki_file_begin(const char *path, mode_t mode, bool replace, const void *data,
-    size_t len, struct err *e)
+static struct pki_file *
+begin(const char *path, mode_t mode, bool replace, const void *data,
+    size_t len, bool sync, struct err *e)
 {
 	struct pki_file *f = calloc(1, sizeof(*f));
 
@@ -166,20 +166,53 @@ pki_file_begin(const char *path, mode_t mode, bool replace, const void *data,
 	if (!replace && access(path, F_OK) == 0)
 		err_set(e, EEXIST, "%s: already there", path);
 	else if (temp_name(f, path, e) == 0 &&
-	    fill(f, mode, data, len, e) == 0)
+	    fill(f, mode, data, len, sync, e) == 0)
 		return f;
 	pki_file_end(f);
 	return NULL;
 }
 
+struct pki_file *
+pki_file_begin(const char *path, mode_t mode, bool replace, const void *data,
+    size_t len, struct err *e)
+{
+	return begin(path, mode, replace, data, len, true, e);
+}
+
+struct pki_file *
+pki_file_write_lazily(const char *path, mode_t mode, bool replace,
+    const void *data, size_t len, struct err *e)
+{
+	return begin(path, mode, replace, data, len, false, e);
+}
+
+/* The directory of path, opened. */
 static int
-sync_dir(const char *path, struct err *e)
+open_dir(const char *path)
 {
 	char copy[PATH_MAX];
-	int fd, rc = 0;
 
 	snprintf(copy, sizeof(copy), "%s", path);
-	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+int
+pki_file_sync_all(const char *path, struct err *e)
+{
+	int fd = open_dir(path), rc = 0;
+
+	if (fd < 0 || syncfs(fd) < 0)
+		rc = err_sys(e, "file system of %s", path);
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+int
+pki_file_settle(const char *path, struct err *e)
+{
+	int fd = open_dir(path), rc = 0;
+
 	if (fd < 0 || fsync(fd) < 0)
 		rc = err_sys(e, "directory of %s", path);
 	if (fd >= 0)
@@ -188,7 +221,7 @@ sync_dir(const char *path, struct err *e)
 }
 
 int
-pki_file_commit(struct pki_file *f, struct err *e)
+pki_file_place(struct pki_file *f, struct err *e)
 {
 	int rc = renameat2(AT_FDCWD, f->temp, AT_FDCWD, f->path,
 	    f->replace ? 0 : RENAME_NOREPLACE);
@@ -201,7 +234,13 @@ pki_file_commit(struct pki_file *f, struct err *e)
 	if (rc < 0)
 		return err_sys(e, "put %s in place", f->path);
 	f->temp[0] = '\0';
-	return sync_dir(f->path, e);
+	return 0;
+}
+
+int
+pki_file_commit(struct pki_file *f, struct err *e)
+{
+	return pki_file_place(f, e) < 0 ? -1 : pki_file_settle(f->path, e);
 }
 
 void

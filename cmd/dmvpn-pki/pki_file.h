@@ -30,6 +30,15 @@ struct pki_file;
 struct pki_file *pki_file_begin(const char *path, mode_t mode, bool replace,
     const void *data, size_t len, struct err *e);
 int pki_file_commit(struct pki_file *f, struct err *e);
+/* The same in steps, for many files: each is written, but may still be on its
+ * way to the disk; one sync of the file system (of path, Linux 5.8 tells of
+ * errors) takes all along; each is put in place; then the directory is synced
+ * once. */
+struct pki_file *pki_file_write_lazily(const char *path, mode_t mode,
+    bool replace, const void *data, size_t len, struct err *e);
+int pki_file_sync_all(const char *path, struct err *e);
+int pki_file_place(struct pki_file *f, struct err *e);
+int pki_file_settle(const char *path, struct err *e);
 void pki_file_end(struct pki_file *f);
 
 /* All of the above; path "-" is standard output. */

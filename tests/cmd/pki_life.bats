@@ -223,3 +223,79 @@ assert c.execute("PRAGMA integrity_check").fetchone()[0] == "ok"' "$1"
 	grep -q 'Test CA' out
 	pki export -F pkcs7 x.pem | openssl pkcs7 -print_certs -noout | grep -q 'CN = x'
 }
+
+@test "a batch: a file for each line, what is wrong is told by its line" {
+	pki init -R 10.0.0.0/8 -d 400
+	mkdir sub
+	cat >list <<-'EOF'
+	# two spokes and a hub
+	-T 10.0.0.2 spoke1
+	-T 10.0.0.3 -S 10.3.0.0/16 -o sub/two.pem spoke2
+	-p hub -k p384 -d 10 -T 10.0.0.1 hub
+
+	-T 192.168.0.1 outside
+	../../x
+	--help
+	-o absent/x.pem y
+	-o - z
+	-s other.db z
+	spoke1
+	EOF
+	run -1 --separate-stderr pki issue -d 20 --batch list
+	[[ -z $output || $output == usage:* ]]
+	for n in 6 7 8 9 10 11 12; do
+		[[ $stderr == *"list:$n: "* ]]
+	done
+	[[ $stderr == *"3 issued, 7 refused, in "* ]]
+	[ "$(pki list -j | wc -l)" -eq 3 ]
+	for f in spoke1.pem sub/two.pem hub.pem; do
+		[ "$(stat -c %a "$f")" = 600 ]
+		pki verify "$f" >/dev/null
+	done
+	[ "$(pki show -j hub.pem | head -n 1 | jq -r .key)" = p384 ]
+	[ -z "$(ls ./*.new sub/*.new 2>/dev/null)" ]
+	run -100 --separate-stderr pki issue --batch list name
+	run -100 --separate-stderr pki issue --batch absent
+	run -100 --separate-stderr pki issue
+	printf 'a\0b\n' >zero
+	run -100 --separate-stderr pki issue --batch zero
+}
+
+@test "a batch over more than one transaction: as many files as rows, unique serials" {
+	pki init
+	seq 2100 | sed 's/.*/s&/' >list
+	run -0 --separate-stderr pki issue --batch list
+	[[ $stderr == "2100 issued, 0 refused, in "* ]]
+	[ "$(find . -name 's*.pem' | wc -l)" -eq 2100 ]
+	[ "$(pki list -j | jq -r .serial | sort -u | wc -l)" -eq 2100 ]
+	pki verify s2100.pem >/dev/null
+}
+
+@test "a batch that is killed or fails leaves no file that the store does not know (F10, PKI-06)" {
+	need_strace
+	pki init
+	seq 5 | sed 's/.*/s&/' >list
+	for call in openat pwrite64 write fsync fdatasync syncfs renameat2 unlink; do
+		for n in 1 2 3 5 8 13 21; do
+			rm -f s*.pem ./*.new
+			strace -f -qq -o /dev/null -e trace="$call" \
+			    -e inject="$call:signal=KILL:when=$n" \
+			    "$B/dmvpn-pki" issue --batch list >/dev/null 2>&1 && break
+			for f in s*.pem; do
+				[ ! -e "$f" ] || pki verify "$f" >/dev/null
+			done
+			pki list >/dev/null
+		done
+	done
+	rm -f s*.pem ./*.new
+	before=$(pki list -j | wc -l)
+	for fault in syncfs:error=EIO write:error=ENOSPC pwrite64:error=ENOSPC \
+	    renameat2:error=EROFS; do
+		run strace -f -qq -o /dev/null -e trace="${fault%%:*}" \
+		    -e inject="$fault" "$B/dmvpn-pki" issue --batch list
+		[ "$status" -ne 0 ]
+		[ -z "$(ls s*.pem ./*.new 2>/dev/null)" ]
+		[ "$(pki list -j | wc -l)" -eq "$before" ]
+	done
+	sound dmvpn-ca.db
+}
