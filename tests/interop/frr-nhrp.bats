@@ -1,63 +1,30 @@
-# NHRP with a real FRR (nhrpd over the kernel's mGRE), which runs on a
-# user-mode kernel because most development kernels lack GRE.  In clear:
-# tunnel 10.255.0.0/24, GRE key 42, LANs 10.N.0.0/16.
-#
-# The guest is made by the scripts in FRR_LAB (frr-hub.sh, frr-spoke.sh).
+# NHRP with a real FRR (nhrpd over the kernel's mGRE), in clear.
 
 bats_require_minimum_version 1.5.0
 
 load ../net/lib
+load frr
 
 setup() {
 	net_setup
 	net_need_tun
-	LAB=${FRR_LAB:-$BATS_TEST_DIRNAME/../../../shared/lab}
-	[ -x "$LAB/frr-hub.sh" ] || skip "no scripts for an FRR guest"
-	command -v linux.uml >/dev/null || skip "user-mode-linux is missing"
-	[ -x /usr/lib/frr/nhrpd ] || skip "frr is not installed"
-	command -v gcc >/dev/null || skip "gcc is missing"
-	export LAB_STATE=$BATS_TEST_TMPDIR/lab
-	mkdir -p "$LAB_STATE"
-	WAN=$NET-wan
-	ip netns add "$WAN"
-	ip -n "$WAN" link add br0 type bridge mcast_snooping 0
-	ip -n "$WAN" link set br0 up
+	frr_setup
 }
 
 teardown() {
 	if [ -z "$BATS_TEST_COMPLETED" ]; then
 		tail -n 20 "$BATS_TEST_TMPDIR"/*.log || true
-		grep -hv vici "$LAB_STATE"/*/frr.log | tail -n 40 || true
+		frr_logs
 	fi
-	[ ! -d "$LAB_STATE/frr" ] || "$LAB/vm.sh" -k frr || true
+	frr_stop
 	net_teardown
-}
-
-# frr hub|spoke N ARGS...: a guest at 192.0.2.N, tunnel address 10.255.0.N
-frr() {
-	local role=$1 n=$2
-	shift 2
-	VM_WAIT=60 "$LAB/frr-$role.sh" -n frr -N "$WAN" -B br0 \
-		-a "192.0.2.$n/24" -t "10.255.0.$n" -k 42 -r none -i none \
-		-H 60 -l "10.$n.0.1/16" "$@" 3>&-
-}
-
-guest() {
-	"$LAB/vm.sh" frr "$@"
 }
 
 # site NS N [NHRP ARGS...]: one of ours at 192.0.2.N
 site() {
 	local ns=$1 n=$2
 	shift 2
-	ns_new "$ns"
-	ip -n "$WAN" link add "v$n" type veth peer name eth0 \
-		netns "$(ns_name "$ns")"
-	ip -n "$WAN" link set "v$n" master br0 up
-	addr "$ns" eth0 "192.0.2.$n/24"
-	ip -n "$(ns_name "$ns")" link set eth0 up
-	addr "$ns" lo "10.$n.0.1/16"
-	forward "$ns"
+	frr_place "$ns" "$n"
 	start "$ns" "gre-$ns" "$B/dmvpn-gre" run
 	on "$ns" "$B/dmvpn-gre" interface set --protect none \
 		--address "10.255.0.$n/24" --key 42 --local "192.0.2.$n" \
@@ -79,10 +46,6 @@ nhrp_says() {
 	local ns=$1 command=$2 what=$3
 
 	on "$ns" "$B/dmvpn-nhrp" $command | grep -q "$what"
-}
-
-guest_says() {
-	guest "$1" | grep -q "$2"
 }
 
 @test "an FRR hub registers our spokes and forwards their resolutions" {
