@@ -1,5 +1,5 @@
-# DMVPN toolkit.  GNU make; targets: all deps check check-asan demo asan fuzz
-# warnings install uninstall clean.
+# DMVPN toolkit.  GNU make; targets: all deps check check-asan demo bench asan
+# fuzz warnings install uninstall clean.
 # Users may set: CC CFLAGS LDFLAGS PREFIX DESTDIR MODE O TESTS FUZZ_SECONDS.
 
 MODE ?= release
