@@ -6,6 +6,7 @@
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/x509v3.h>
 
 #include "pki_file.h"
 #include "pki_key.h"
@@ -112,7 +113,7 @@ cmd_pem_cert(BIO *b, X509 *x, struct err *e)
 /* ------------------------------------------------------------------- init */
 
 struct init_opts {
-	const char	*store, *name, *organisation, *type, *pass_file;
+	const char	*store, *name, *organisation, *type, *pass_file, *from;
 	uint64_t	 days;
 	struct opt_list	 ranges;
 	bool		 encrypt;
@@ -177,6 +178,54 @@ init(const struct init_opts *o, struct pki_want *w, struct err *e)
 	return rc;
 }
 
+/* A CA that there is already: can we issue with it? */
+static int
+check_taken(const struct cert *c, EVP_PKEY *key, struct err *e)
+{
+	X509 *x = (X509 *)(uintptr_t)cert_x509(c);
+
+	if (key == NULL || X509_check_private_key(x, key) != 1)
+		return err_set(e, EINVAL, "the key is not that of the first "
+		    "certificate");
+	if (!cert_is_ca(c))
+		return err_set(e, EINVAL, "its certificate is not that of a "
+		    "CA");
+	if (X509_get0_subject_key_id(x) == NULL)
+		return err_set(e, ENOTSUP, "its certificate has no subject "
+		    "key identifier");
+	if (cert_not_after(c) <= clock_wall())
+		return err_set(e, EPERM, "its certificate has expired");
+	return 0;
+}
+
+static int
+init_from(const struct init_opts *o, struct err *e)
+{
+	struct pki_bundle b = { .key = NULL };
+	struct secret *pass = NULL, *pem = NULL;
+	const unsigned char *p;
+	EVP_PKEY *key = NULL;
+	int rc = -1;
+
+	if (cmd_bundle(&b, o->from, o->pass_file, e) == 0 &&
+	    (o->pass_file == NULL ||
+	    (pass = cmd_passphrase(o->pass_file, e)) != NULL)) {
+		p = b.key->b;
+		key = d2i_AutoPrivateKey(NULL, &p, (long)b.key->len);
+		if (check_taken(b.chain.v[0], key, e) < 0)
+			err_in(e, "%s", o->from);
+		else if ((pem = pki_key_pem(key, pass, e)) != NULL)
+			rc = store_ca(o, (X509 *)(uintptr_t)
+			    cert_x509(b.chain.v[0]), pem, e);
+	}
+	ERR_clear_error();
+	EVP_PKEY_free(key);
+	secret_free(pem);
+	secret_free(pass);
+	pki_bundle_fini(&b);
+	return rc;
+}
+
 int
 cmd_init(int argc, char **argv)
 {
@@ -198,6 +247,8 @@ cmd_init(int argc, char **argv)
 		    "key", OPT_TEXT, &o.pass_file, 0, 0 },
 		{ 'e', "encrypt", NULL, "ask for a passphrase that locks the "
 		    "key", OPT_FLAG, &o.encrypt, 0, 0 },
+		{ 0, "from", "FILE", "take a CA that there is: PEM with its "
+		    "key, then its certificate", OPT_TEXT, &o.from, 0, 0 },
 		OPT_END,
 	};
 	struct pki_want w = { .n_sans = 0 };
@@ -206,6 +257,9 @@ cmd_init(int argc, char **argv)
 
 	if (opt_parse(&argc, &argv, opts, "[OPTIONS]", 0, 0, &status) < 0)
 		return status;
+	if (o.from != NULL)
+		return init_from(&o, &e) < 0 ? command_fail(
+		    cmd_status_of(&e), &e) : EXIT_OK;
 	w.name = o.name;
 	w.organisation = o.organisation;
 	if (pki_name_check_title(o.name, &e) < 0 || (o.organisation != NULL &&

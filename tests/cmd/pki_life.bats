@@ -299,3 +299,28 @@ assert c.execute("PRAGMA integrity_check").fetchone()[0] == "ok"' "$1"
 	done
 	sound dmvpn-ca.db
 }
+
+@test "init takes a CA that there is already, with its key as it was locked" {
+	umask 077
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+	    -keyout ca.key -out ca.crt -subj "/O=Old/CN=Old CA" -days 900 2>/dev/null
+	cat ca.key ca.crt >old.pem
+	pki init --from old.pem
+	pki issue -o x.pem x
+	openssl verify -CAfile ca.crt x.pem
+	pki verify -t ca.crt x.pem >/dev/null
+	run -1 --separate-stderr pki issue -T 10.0.0.1 y
+	echo right >pass
+	openssl pkcs8 -topk8 -in ca.key -passout file:pass -out locked.key
+	cat locked.key ca.crt >locked.pem
+	pki init -s locked.db --from locked.pem -P pass
+	run -1 grep -ac "BEGIN PRIVATE KEY" locked.db
+	pki issue -s locked.db -P pass -o z.pem z
+	cat ca.key >mix.pem
+	openssl x509 -in x.pem >>mix.pem
+	run --separate-stderr pki init -s no.db --from mix.pem
+	[ "$status" -eq 100 ]
+	run --separate-stderr pki init -s no.db --from x.pem
+	[[ $status -eq 100 && $stderr == *"not that of a CA"* ]]
+	[ ! -e no.db ]
+}
