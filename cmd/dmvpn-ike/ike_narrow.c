@@ -90,22 +90,35 @@ ike_ts_list(const struct ike_ts *ts, size_t n, char *out, size_t out_len)
 	return out;
 }
 
+/* One more of a set in which none is inside another one: the selector of the
+ * packet that made the peer begin (2.9) is often inside its next one, and
+ * Linux as the peer drops packets whose SA and policy differ. */
+static size_t
+widen(struct ike_ts *set, size_t n, const struct ike_ts *one)
+{
+	size_t i, k = 0;
+
+	for (i = 0; i < n; i++)
+		if (ike_ts_inside(one, &set[i]))
+			return n;
+	for (i = 0; i < n; i++)
+		if (!ike_ts_inside(&set[i], one))
+			set[k++] = set[i];
+	if (k < IKE_TS_KEPT)
+		set[k++] = *one;
+	return k;
+}
+
 size_t
 ike_ts_narrow(const struct ike_ts *offered, size_t n_offered,
     const struct ike_ts *allowed, size_t n_allowed, struct ike_ts *out)
 {
 	struct ike_ts one;
-	size_t i, k, j, n = 0;
+	size_t i, k, n = 0;
 
 	for (i = 0; i < n_offered; i++)
-		for (k = 0; k < n_allowed; k++) {
-			if (!ike_ts_common(&offered[i], &allowed[k], &one))
-				continue;
-			for (j = 0; j < n; j++)
-				if (ike_ts_inside(&one, &out[j]))
-					break;
-			if (j == n && n < IKE_TS_KEPT)
-				out[n++] = one;
-		}
+		for (k = 0; k < n_allowed; k++)
+			if (ike_ts_common(&offered[i], &allowed[k], &one))
+				n = widen(out, n, &one);
 	return n;
 }

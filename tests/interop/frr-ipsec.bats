@@ -131,6 +131,7 @@ raw_esp_only() {
 	guest 'ip route add 10.0.0.0/8 via 10.255.0.1 dev gre1 onlink'
 	pings hub 1 21 -c 3
 	guest 'ping -c 3 -W 2 -I 10.21.0.1 10.1.0.1'
+	[[ $(swan --list-sas) != *gre/42* ]]
 	rekeys hub 21
 	pings b 12 21 -c 20 -i 0.2
 	wait_for 10 nhrp_says b cache "10.21.0.0/16 *shortcut"
