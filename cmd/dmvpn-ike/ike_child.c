@@ -320,29 +320,43 @@ choose_sa(struct ike_ctx *c, struct ike_csa *child, struct rbuf sa,
 	return -1;
 }
 
+/* One GRE selector of a host; one behind a NAT is any single host's. */
+static bool
+host_common(const struct ike_ts *ts, const struct addr *seen, bool nat,
+    struct ike_ts *out)
+{
+	struct ike_ts want = ike_ts_of_range(seen, seen, 47);
+
+	if (!nat)
+		return seen->len != 0 && ike_ts_common(ts, &want, out);
+	*out = *ts;
+	out->protocol = 47;
+	return (ts->protocol == 0 || ts->protocol == 47) &&
+	    addr_equal(&ts->first, &ts->last);
+}
+
 /* Transport mode: GRE between two hosts.  Behind a NAT the peer names the
  * address it has there; what the packets carry is the address seen here, so
- * any single host will do (RFC 7296, 2.23.1). */
+ * any single host will do (RFC 7296, 2.23.1).  Linux offers the selector of
+ * its packet first, with the GRE key as port, and then all GRE: given all, its
+ * policies are the same whoever began, else it drops what comes by the other's
+ * SA when both did. */
 static size_t
 narrow_host(const struct ike_ts *ts, size_t n, const struct addr *seen,
     bool nat, struct ike_ts *out)
 {
-	struct ike_ts want = ike_ts_of_range(seen, seen, 47), one;
-	size_t i;
+	size_t i, kept = 0;
+	struct ike_ts one;
+	int pass;
 
-	for (i = 0; i < n; i++)
-		if (seen->len != 0 && ike_ts_common(&ts[i], &want, &one)) {
-			*out = one;
-			return 1;
-		}
-	for (i = 0; i < n; i++)
-		if (nat && (ts[i].protocol == 0 || ts[i].protocol == 47) &&
-		    addr_equal(&ts[i].first, &ts[i].last)) {
-			*out = ts[i];
-			out->protocol = 47;
-			return 1;
-		}
-	return 0;
+	for (pass = 0; pass <= (nat ? 1 : 0) && kept == 0; pass++)
+		for (i = 0; i < n; i++)
+			if (host_common(&ts[i], seen, pass == 1, &one) &&
+			    (kept == 0 || ike_ts_inside(out, &one))) {
+				*out = one;
+				kept = 1;
+			}
+	return kept;
 }
 
 /* What the peer may have behind it: the profile's list, its certificate's

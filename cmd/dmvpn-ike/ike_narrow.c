@@ -90,9 +90,8 @@ ike_ts_list(const struct ike_ts *ts, size_t n, char *out, size_t out_len)
 	return out;
 }
 
-/* One more of a set in which none is inside another one: the selector of the
- * packet that made the peer begin (2.9) is often inside its next one, and
- * Linux as the peer drops packets whose SA and policy differ. */
+/* One more of a set in which none is inside another one, as the selector of
+ * the packet that made the peer begin (2.9) is inside its next one. */
 static size_t
 widen(struct ike_ts *set, size_t n, const struct ike_ts *one)
 {
