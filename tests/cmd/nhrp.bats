@@ -130,8 +130,11 @@ spoke() {
 	daemon nhrp "$B/dmvpn-nhrp" run
 	grep -q '^CapEff:.*0000000000000000$' "/proc/$pid/status"
 	grep -q '^NoNewPrivs:.*1' "/proc/$pid/status"
-	nhrp wait &
+	"$B/dmvpn-nhrp" wait 3>&- &
 	local waiter=$!
+	until ls -l "/proc/$waiter/fd" | grep -q socket: && nhrp status; do
+		:	# it is connected before we are
+	done
 	kill -TERM "$pid"
 	wait "$pid"
 	wait "$waiter"

@@ -254,8 +254,11 @@ start() {
 
 @test "wait and stop: the agent ends, its socket goes" {
 	start a
-	pki wait 3>&- &
+	"$B/dmvpn-pki" wait 3>&- &
 	w=$!
+	until ls -l "/proc/$w/fd" | grep -q socket: && pki identities; do
+		:	# it is connected before we are
+	done
 	pki stop
 	wait "$w"
 	wait "$agent"
