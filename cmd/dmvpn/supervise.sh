@@ -52,14 +52,24 @@ make_directories() {
 
 # ---- one daemon
 
-# After READY_LIMIT the child ends, and whoever reads the FIFO with it.
-limiter() {	# PID FIFO
-	trap 'kill "$pause" 2>/dev/null; wait "$pause" 2>/dev/null; exit 0' TERM
+# After READY_LIMIT the child ends, and whoever reads the FIFO with it.  It is
+# ended by KILL: a shell may lose a signal that comes while it starts.
+limiter() {	# LAYER PID FIFO
+	trap - TERM
 	sleep "$READY_LIMIT" &
-	pause=$!
-	wait "$pause" 2>/dev/null || :
-	kill -KILL "$1" 2>/dev/null || :
-	: >"$2"
+	say "$!" >"$SUP/$1.sleep"
+	wait "$!" || :
+	[ -e "$3" ] || return 0
+	kill -KILL "$2" 2>/dev/null || :
+	: >"$3"
+}
+
+end_limiter() {	# LAYER PID
+	kill -KILL "$2" 2>/dev/null || :
+	wait "$2" 2>/dev/null || :
+	read -r sleeping 2>/dev/null <"$SUP/$1.sleep" || return 0
+	kill "$sleeping" 2>/dev/null || :
+	rm -f "$SUP/$1.sleep"
 }
 
 daemon_arguments() {	# LAYER
@@ -78,13 +88,12 @@ start_daemon() {
 	"$(program "$1")" "$(daemon_arguments "$1")" -r 3 \
 		3>"$fifo" >>"$RUN/log/$1.log" 2>&1 </dev/null &
 	CHILD=$!
-	limiter "$CHILD" "$fifo" &
+	limiter "$1" "$CHILD" "$fifo" &
 	limit=$!
 	ready=0
 	read -r _ <"$fifo" || ready=1
-	kill "$limit" 2>/dev/null || :
-	wait "$limit" 2>/dev/null || :
 	rm -f "$fifo"
+	end_limiter "$1" "$limit"
 	[ "$ready" -eq 0 ] && kill -0 "$CHILD" 2>/dev/null || return 1
 	record_pid "$SUP/$1.pid" "$CHILD"
 }
@@ -222,6 +231,11 @@ stop_all() {
 	for layer in $LAYERS_DOWN; do
 		watcher=$(recorded_pid "$SUP/$layer.watch") || continue
 		kill -TERM "$watcher" 2>/dev/null || :
+		for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
+			recorded_pid "$SUP/$layer.watch" >/dev/null || break
+			nap 0.1
+		done
+		kill -KILL "$watcher" 2>/dev/null || :
 		wait "$watcher" 2>/dev/null || :
 		stop_daemon "$layer"
 	done
