@@ -314,9 +314,26 @@ ike_peer_moved(struct ike_isa *s)
 /* ---- who gets which number ---- */
 
 static bool
+no_nat_port(const struct ike_isa *s)
+{
+	return !s->nat_remote && (s->remote.port == IKE_PORT ||
+	    s->remote.port == IKE_PORT_NAT);
+}
+
+/* Without a NAT, 500 and 4500 are one machine: some move to 4500 in any case
+ * (MOBIKE), and we stay when there is no UDP around ESP. */
+static bool
+same_remote(const struct ike_isa *t, const struct ike_isa *s)
+{
+	return endpoint_equal(&t->remote, &s->remote) ||
+	    (no_nat_port(t) && no_nat_port(s) &&
+	    addr_equal(&t->remote.addr, &s->remote.addr));
+}
+
+static bool
 same_path(const struct ike_peer *p, const struct ike_isa *s)
 {
-	return p->isa != NULL && endpoint_equal(&p->isa->remote, &s->remote) &&
+	return p->isa != NULL && same_remote(p->isa, s) &&
 	    addr_equal(&p->isa->local.addr, &s->local.addr);
 }
 
@@ -370,7 +387,7 @@ displaced(const struct ike_peer *p, const struct ike_isa *s)
 		return NULL;
 	LL_FOREACH2(p->isas, t, peer_next)
 		if (t != s && t->phase == IKE_UP && !t->dead_peer &&
-		    !endpoint_equal(&t->remote, &s->remote))
+		    !same_remote(t, s))
 			return t;
 	return NULL;
 }
@@ -496,15 +513,26 @@ ike_peer_leave(struct ike_isa *s)
 /* ---- one SA an identity and path ---- */
 
 /* Two SAs because both sides began at once: the one with the lowest nonce is
- * closed by its beginner.  Both sides see the same nonces. */
-static void
-settle_crossing(struct ike_isa *a, struct ike_isa *b)
+ * closed by its beginner.  Both sides see the same nonces.  Others than our
+ * kind do not do so, and Linux as the peer takes packets of one of the two
+ * only: then ours gives way at once. */
+static struct ike_isa *
+loser_of(struct ike_isa *a, struct ike_isa *b)
 {
 	const struct secret *la = ike_nonce_cmp(a->ni, a->nr) < 0 ? a->ni :
 	    a->nr;
 	const struct secret *lb = ike_nonce_cmp(b->ni, b->nr) < 0 ? b->ni :
 	    b->nr;
-	struct ike_isa *loser = ike_nonce_cmp(la, lb) < 0 ? a : b;
+
+	if (!a->own_kind)
+		return a->initiator ? a : b;
+	return ike_nonce_cmp(la, lb) < 0 ? a : b;
+}
+
+static void
+settle_crossing(struct ike_isa *a, struct ike_isa *b)
+{
+	struct ike_isa *loser = loser_of(a, b);
 	struct ike_isa *winner = loser == a ? b : a;
 	struct ike_conn *c;
 
@@ -518,7 +546,9 @@ settle_crossing(struct ike_isa *a, struct ike_isa *b)
 		}
 	loser->conn = NULL;
 	/* not at once: the winner may still be on its way to the peer */
-	if (loser->initiator)
+	if (!loser->own_kind)
+		ike_task_add(loser, IKE_DO_DELETE, 0, 0);
+	else if (loser->initiator)
 		ike_timer_set(loser->g, &loser->life, loser->g->now +
 		    CROSSING);
 }
