@@ -356,6 +356,9 @@ packet_half() {
 	two_sites
 	on a "$G" wait 3>&- &
 	local wait=$!
+	# listening, and one that was accepted: the waiter is there
+	wait_for 5 eval '[ "$(on a cat /proc/net/unix |
+	    grep -c "run/a/gre.sock$")" -ge 2 ]'
 	kill -9 "$(packet_half a)"
 	wait_for 3 on a "$G" status
 	sleep 0.3	# it would have ended by now
