@@ -67,6 +67,24 @@ packet_half() {	# SITE
 	pgrep -P "$(daemon "$1" gre)"
 }
 
+@test "OPS-01: no SPI and IV appear twice over kills of both packet halves" {
+	command -v tshark >/dev/null || skip "tshark is not installed"
+	sites_up hub spoke
+	capture spoke eth0 "$BATS_TEST_TMPDIR/iv.pcap" udp port 4500
+	stream lan2 192.168.1.10
+	for site in spoke hub spoke; do
+		kill -KILL "$(packet_half "$site")"
+		stream_on 200
+	done
+	measure
+	capture_end
+	tshark -r "$BATS_TEST_TMPDIR/iv.pcap" -Y esp -T fields \
+	    -e esp.spi -e esp.sequence >"$BATS_TEST_TMPDIR/ivs"
+	[ "$(cut -f 1 "$BATS_TEST_TMPDIR/ivs" | sort -u | wc -l)" -ge 4 ]
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/ivs")" -ge 1000 ]
+	[ -z "$(sort "$BATS_TEST_TMPDIR/ivs" | uniq -d)" ]
+}
+
 @test "OPS-01: kill -9 of the packet half of a spoke costs at most 2 s" {
 	sites_up hub spoke
 	stream lan2 192.168.1.10
