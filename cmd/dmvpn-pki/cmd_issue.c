@@ -6,14 +6,13 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
-#include "base/text.h"
 #include "cmd_issue.h"
 #include "pki_file.h"
 #include "pki_key.h"
+#include "pki_make.h"
 #include "pki_name.h"
 #include "sys/loop.h"
 
-#define SERIAL_TRIES	4
 #define MODE_PUBLIC	0644
 
 static int
@@ -52,45 +51,11 @@ cmd_issue_take(struct pki_want *w, const struct issue_opts *o, struct err *e)
 	return pki_want_days(w, clock_wall(), o->days, e);
 }
 
-/* Record x; EEXIST when the serial number is taken. */
-static int
-record(struct cmd_ca *c, const struct pki_want *w, X509 *x, char serial[48],
-    struct err *e)
-{
-	struct pki_row row = { .from = w->from, .to = w->to };
-	unsigned char *der = NULL;
-	int rc, len = i2d_X509(x, &der);
-
-	if (len <= 0)
-		return err_set(e, ENOMEM, "certificate");
-	snprintf(row.name, sizeof(row.name), "%s", w->name);
-	snprintf(row.profile, sizeof(row.profile), "%s", w->profile->name);
-	text_hex(w->serial, PKI_SERIAL_LEN, row.serial, sizeof(row.serial));
-	memcpy(serial, row.serial, sizeof(row.serial));
-	row.der = rbuf_of(der, (size_t)len);
-	rc = pki_store_add(c->store, &row, e);
-	OPENSSL_free(der);
-	return rc;
-}
-
 X509 *
 cmd_issue_make(struct cmd_ca *c, struct pki_want *w, EVP_PKEY *key, char serial[48],
     struct err *e)
 {
-	X509 *x = NULL;
-	int i;
-
-	for (i = 0; i < SERIAL_TRIES; i++) {
-		if (pki_serial_make(w->serial, e) < 0 ||
-		    (x = pki_issue_peer(&c->ca, w, key, e)) == NULL)
-			return NULL;
-		if (record(c, w, x, serial, e) == 0)
-			return x;
-		X509_free(x);
-		if (e->code != EEXIST)
-			return NULL;
-	}
-	return NULL;
+	return pki_make_cert(c->store, &c->ca, w, key, serial, e);
 }
 
 struct secret *
