@@ -291,6 +291,16 @@ pki_issue_peer(const struct pki_ca *ca, const struct pki_want *w,
 	err_clear(e);
 	if (check_inside(ca, w, e) < 0)
 		return NULL;
+/* Who answers OCSP for the CA is not asked about itself (RFC 6960,
+ * 4.2.2.2.1). */
+static int
+add_no_check(X509 *x, X509V3_CTX *ctx, const struct pki_profile *p)
+{
+	return p->extended == NULL ||
+	    strcmp(p->extended, PKI_OCSP_USAGE) != 0 ||
+	    add_conf(x, ctx, NID_id_pkix_OCSP_noCheck, "ignored");
+}
+
 	ok = (x = begin(w, key)) != NULL;
 	X509V3_set_ctx(&ctx, ca->cert, x, NULL, NULL, 0);
 	ok = ok && X509_set_issuer_name(x,
@@ -307,3 +317,4 @@ pki_issue_peer(const struct pki_ca *ca, const struct pki_want *w,
 	    X509_sign(x, ca->key, md_for(ca->key)) > 0;
 	return done(x, ok, e);
 }
+	    add_no_check(x, &ctx, p) &&

@@ -21,6 +21,8 @@ const struct pki_profile pki_profiles[] = {
 	  "Windows, which wants serverAuth" },
 	{ "strict", "p384", SIGNS, IPSEC_IKE, true, true,
 	  "only IKE, and only with address blocks, marked critical" },
+	{ "ocsp", "p256", SIGNS, PKI_OCSP_USAGE, false, false,
+	  "no peer: signs OCSP responses for the CA" },
 	{ NULL, NULL, NULL, NULL, false, false, NULL },
 };
 

@@ -17,7 +17,8 @@ struct pki_profile {
 };
 
 extern const struct pki_profile pki_profiles[];	/* ends in name NULL */
-#define PKI_PROFILES "hub|spoke|cisco|windows|strict"
+#define PKI_PROFILES "hub|spoke|cisco|windows|strict|ocsp"
+#define PKI_OCSP_USAGE "OCSPSigning"
 
 const struct pki_profile *pki_profile_find(const char *name, struct err *e);
 

@@ -14,6 +14,7 @@
 
 #define DER_INTEGER	0x02
 #define DER_BITS	0x03
+#define DER_OCTETS	0x04
 #define DER_OID		0x06
 #define DER_SEQUENCE	0x30
 #define DER_CONTEXT0	0xa0

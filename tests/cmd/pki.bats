@@ -223,7 +223,7 @@ assert c.execute("PRAGMA integrity_check").fetchone()[0] == "ok"'
 	[[ $stderr == *"outlive"* ]]
 	run -100 --separate-stderr pki issue -d 10 -S 10.0.0.1/8 x
 	run -100 --separate-stderr pki issue -d 10 -p nonsense x
-	[[ $stderr == *"hub|spoke|cisco|windows|strict"* ]]
+	[[ $stderr == *"hub|spoke|cisco|windows|strict|ocsp"* ]]
 	run -100 --separate-stderr pki issue -d 10 -k rsa1024 x
 	[ "$(pki list -j | wc -l)" -eq 0 ]
 }
