@@ -279,6 +279,16 @@ check_inside(const struct pki_ca *ca, const struct pki_want *w, struct err *e)
 	return 0;
 }
 
+/* Who answers OCSP for the CA is not asked about itself (RFC 6960,
+ * 4.2.2.2.1). */
+static int
+add_no_check(X509 *x, X509V3_CTX *ctx, const struct pki_profile *p)
+{
+	return p->extended == NULL ||
+	    strcmp(p->extended, PKI_OCSP_USAGE) != 0 ||
+	    add_conf(x, ctx, NID_id_pkix_OCSP_noCheck, "ignored");
+}
+
 X509 *
 pki_issue_peer(const struct pki_ca *ca, const struct pki_want *w,
     EVP_PKEY *key, struct err *e)
@@ -291,16 +301,6 @@ pki_issue_peer(const struct pki_ca *ca, const struct pki_want *w,
 	err_clear(e);
 	if (check_inside(ca, w, e) < 0)
 		return NULL;
-/* Who answers OCSP for the CA is not asked about itself (RFC 6960,
- * 4.2.2.2.1). */
-static int
-add_no_check(X509 *x, X509V3_CTX *ctx, const struct pki_profile *p)
-{
-	return p->extended == NULL ||
-	    strcmp(p->extended, PKI_OCSP_USAGE) != 0 ||
-	    add_conf(x, ctx, NID_id_pkix_OCSP_noCheck, "ignored");
-}
-
 	ok = (x = begin(w, key)) != NULL;
 	X509V3_set_ctx(&ctx, ca->cert, x, NULL, NULL, 0);
 	ok = ok && X509_set_issuer_name(x,
@@ -309,6 +309,7 @@ add_no_check(X509 *x, X509V3_CTX *ctx, const struct pki_profile *p)
 	    add_conf(x, &ctx, NID_key_usage, p->key_usage) &&
 	    (p->extended == NULL ||
 	    add_conf(x, &ctx, NID_ext_key_usage, p->extended)) &&
+	    add_no_check(x, &ctx, p) &&
 	    add_conf(x, &ctx, NID_subject_key_identifier, "hash") &&
 	    add_conf(x, &ctx, NID_authority_key_identifier, "keyid:always") &&
 	    (w->n_sans == 0 || add_sans(x, w)) &&
@@ -317,4 +318,3 @@ add_no_check(X509 *x, X509V3_CTX *ctx, const struct pki_profile *p)
 	    X509_sign(x, ca->key, md_for(ca->key)) > 0;
 	return done(x, ok, e);
 }
-	    add_no_check(x, &ctx, p) &&
