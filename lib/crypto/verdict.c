@@ -68,7 +68,11 @@ say_walk(const struct verdict_ask *ask, struct verdict *v,
 	    cert_subject(v->path.v[v->path.n - 1], a, sizeof(a)));
 	verdict_say(v, VERDICT_TIME, VERDICT_PASS, "valid until %s",
 	    verdict_date(cert_not_after(ask->leaf), d));
-	if (w->crl_missing || (!ask->need_crl && (ask->crls == NULL ||
+	if (w->ocsp_good)
+		verdict_say(v, VERDICT_REVOCATION, VERDICT_PASS, "OCSP says it is "
+		    "good%s", w->crl_missing ? "; no CRL of one of its issuers" :
+		    "");
+	else if (w->crl_missing || (!ask->need_crl && (ask->crls == NULL ||
 	    ask->crls->n == 0)))
 		verdict_say(v, VERDICT_REVOCATION, VERDICT_SKIPPED, "no CRL of %s",
 		    w->crl_missing ? "one of its issuers" : "any issuer");
@@ -98,6 +102,8 @@ verdict_make(const struct verdict_ask *ask, struct verdict *v)
 
 	memset(v, 0, sizeof(*v));
 	verdict_walk_path(&w);
+	verdict_check_ocsp(&w);
+	verdict_walk_no_crl(&w);
 	verdict_check_strength(ask, v);
 	verdict_check_usage(ask, v);
 	verdict_check_name(ask, v);

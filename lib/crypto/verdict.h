@@ -63,6 +63,11 @@ struct verdict_ask {
 	const struct cert_set	*anchors;
 	const struct crl_set	*crls;		/* NULL: not checked */
 	bool			 need_crl;	/* every CA must have one */
+	struct rbuf		 ocsp;		/* a response about leaf, or
+						 * empty; good stands for the
+						 * CRL of its issuer */
+	int64_t			 ocsp_at;	/* when it came; 0: at */
+	bool			 need_ocsp;	/* and it must say good */
 	int64_t			 at;		/* wall time, seconds */
 	const struct ident	*id;		/* who it says it is; or NULL */
 	const char *const	*patterns;	/* policy, ends in NULL; empty

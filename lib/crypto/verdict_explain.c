@@ -130,6 +130,13 @@ verdict_explain(const struct verdict_ask *ask, struct verdict *v)
 		    "the peer may come back");
 		break;
 	case VERDICT_NO_CRL:
+		if (ask->need_ocsp && !ask->need_crl) {
+			snprintf(v->wanted, sizeof(v->wanted), "an OCSP "
+			    "response that says good");
+			snprintf(v->fix, sizeof(v->fix), "let the peer's agent "
+			    "have one (dmvpn-pki watch --ocsp)");
+			break;
+		}
 		snprintf(v->wanted, sizeof(v->wanted), "a current CRL of each "
 		    "issuer");
 		snprintf(v->fix, sizeof(v->fix), "load a new one "

@@ -12,6 +12,9 @@ struct verdict_walk {
 	struct verdict			*v;
 	bool				 crl_missing;
 	bool				 crl_old;
+	int				 leaf_crl;	/* X509_V_ERR_*, not yet
+							 * said; or 0 */
+	bool				 ocsp_good;
 };
 
 /* The first failure of a check keeps the word; what is said after a failure
@@ -26,6 +29,11 @@ const char *verdict_date(int64_t t, char out[32]);
 
 /* OpenSSL's walk along the path (verdict_walk.c); fills v->path. */
 void verdict_walk_path(struct verdict_walk *w);
+
+/* A response about the leaf, when there is one (verdict_ocsp.c). */
+void verdict_check_ocsp(struct verdict_walk *w);
+/* Why the leaf's CRL is of no use, put off until OCSP was asked. */
+void verdict_walk_no_crl(struct verdict_walk *w);
 
 /* Our own checks (verdict_check.c). */
 void verdict_check_strength(const struct verdict_ask *ask,

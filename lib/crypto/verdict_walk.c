@@ -84,12 +84,34 @@ subject_of(X509 *x, char *out, size_t len)
 	return out;
 }
 
+static bool
+is_about_crl(int error)
+{
+	return error == X509_V_ERR_UNABLE_TO_GET_CRL ||
+	    error == X509_V_ERR_CRL_HAS_EXPIRED;
+}
+
+/* With need_crl: OCSP may stand for the one about the leaf, and an anchor is
+ * trusted as it stands. */
+static bool
+put_off(struct verdict_walk *w, int error, X509_STORE_CTX *ctx)
+{
+	int depth = X509_STORE_CTX_get_error_depth(ctx);
+
+	if (!is_about_crl(error))
+		return false;
+	if (depth == 0)
+		w->leaf_crl = error;
+	return depth == 0 || depth == sk_X509_num(
+	    X509_STORE_CTX_get0_chain(ctx)) - 1;
+}
+
 /* Without need_crl a CRL that is absent or out of date proves nothing. */
 static bool
-tolerated(struct verdict_walk *w, int error)
+tolerated(struct verdict_walk *w, int error, X509_STORE_CTX *ctx)
 {
 	if (w->ask->need_crl)
-		return false;
+		return put_off(w, error, ctx);
 	if (error == X509_V_ERR_UNABLE_TO_GET_CRL)
 		return w->crl_missing = true;
 	if (error == X509_V_ERR_CRL_HAS_EXPIRED)
@@ -107,13 +129,25 @@ on_verify(int ok, X509_STORE_CTX *ctx)
 	const struct verify_row *row;
 	char who[VERDICT_TEXT];
 
-	if (ok || tolerated(w, error))
+	if (ok || tolerated(w, error, ctx))
 		return 1;
 	row = row_of(error);
 	verdict_fail(w->v, row->check, row->code, "%s: %s",
 	    subject_of(X509_STORE_CTX_get_current_cert(ctx), who, sizeof(who)),
 	    X509_verify_cert_error_string(error));
 	return 1;
+}
+
+void
+verdict_walk_no_crl(struct verdict_walk *w)
+{
+	char who[VERDICT_TEXT];
+
+	if (w->leaf_crl == 0 || w->ocsp_good)
+		return;
+	verdict_fail(w->v, VERDICT_REVOCATION, row_of(w->leaf_crl)->code,
+	    "%s: %s", cert_subject(w->ask->leaf, who, sizeof(who)),
+	    X509_verify_cert_error_string(w->leaf_crl));
 }
 
 static X509_STORE *

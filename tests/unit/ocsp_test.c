@@ -6,6 +6,7 @@
 #include <openssl/ocsp.h>
 
 #include "crypto/ocsp.h"
+#include "crypto/verdict.h"
 #include "dmvpn-pki/pki_ocsp.h"
 
 #define HOUR 3600
@@ -424,6 +425,57 @@ every_kind_of_key_signs(void **state)
 	}
 }
 
+/* ------------------------------------------------------ inside the verdict */
+
+static enum verdict_code
+judge(struct rbuf ocsp, bool need_ocsp, bool need_crl, int64_t at)
+{
+	struct cert_set anchors = { .n = 0 };
+	struct crl_set none = { .n = 0 };
+	struct verdict_ask ask = { .leaf = peer, .anchors = &anchors,
+		.crls = &none, .need_crl = need_crl, .at = at, .ocsp = ocsp,
+		.need_ocsp = need_ocsp };
+	static struct verdict v;
+
+	assert_int_equal(cert_set_add(&anchors, ca.ca_cert, NULL), 0);
+	verdict_make(&ask, &v);
+	verdict_fini(&v);
+	cert_set_fini(&anchors);
+	return v.code;
+}
+
+static void
+the_verdict_believes_good_and_revoked_and_minds_silence_only_when_told(
+    void **state)
+{
+	struct rbuf none = rbuf_of(NULL, 0), r;
+	struct pki_ocsp o = responder();
+
+	(void)state;
+	assert_int_equal(judge(none, false, false, MAKE_NOW), VERDICT_OK);
+	assert_int_equal(judge(none, true, false, MAKE_NOW), VERDICT_NO_CRL);
+	assert_int_equal(judge(none, false, true, MAKE_NOW), VERDICT_NO_CRL);
+	r = answer(&o, request(peer, ca.ca_cert, 0));
+	assert_int_equal(judge(r, true, false, MAKE_NOW), VERDICT_OK);
+	assert_int_equal(judge(r, false, true, MAKE_NOW), VERDICT_OK);
+	/* out of date: as if there were none */
+	assert_int_equal(judge(r, false, false, MAKE_NOW + 86400), VERDICT_OK);
+	assert_int_equal(judge(r, true, false, MAKE_NOW + 86400),
+	    VERDICT_NO_CRL);
+	assert_int_equal(judge(r, false, true, MAKE_NOW + 86400),
+	    VERDICT_NO_CRL);
+	book.revoked = MAKE_NOW - 5;
+	r = answer(&o, request(peer, ca.ca_cert, 0));
+	assert_int_equal(judge(r, false, false, MAKE_NOW), VERDICT_REVOKED);
+	book.revoked = 0;
+	book.known = false;
+	r = answer(&o, request(peer, ca.ca_cert, 0));
+	assert_int_equal(judge(r, false, false, MAKE_NOW), VERDICT_OK);
+	assert_int_equal(judge(r, true, false, MAKE_NOW), VERDICT_NO_CRL);
+	assert_int_equal(judge(rbuf_of("x", 1), true, false, MAKE_NOW),
+	    VERDICT_NO_CRL);
+}
+
 int
 main(void)
 {
@@ -460,6 +512,9 @@ main(void)
 		cmocka_unit_test_setup(sha256_names_the_certificate_as_well,
 		    before),
 		cmocka_unit_test_setup(limits_hold, before),
+		cmocka_unit_test_setup(
+		    the_verdict_believes_good_and_revoked_and_minds_silence_only_when_told,
+		    before),
 		cmocka_unit_test_setup(every_kind_of_key_signs, before),
 	};
 
