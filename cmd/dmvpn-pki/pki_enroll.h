@@ -36,6 +36,7 @@ enum enroll_answer {
 #define ENROLL_PRINT_MAX 32	/* octets of a fingerprint */
 
 struct enroll;
+struct verdict;
 
 struct enroll_protocol {
 	const char	*name;
@@ -52,9 +53,12 @@ struct enroll_protocol {
 	void (*end)(struct enroll *n);
 	/* One line about what hello learnt, for --dry-run; may be NULL. */
 	const char *(*describe)(const struct enroll *n, char *out, size_t len);
+	/* After DONE: the CA's revocation list, DER; may be NULL. */
+	struct secret *(*crl)(struct enroll *n, struct err *e);
 };
 extern const struct enroll_protocol enroll_scep, enroll_est, enroll_cmp;
-/* Ends in NULL. */
+#define ENROLL_PROTOCOLS "scep|est|cmp"
+/* Ends in NULL; a protocol that comes adds its row there. */
 extern const struct enroll_protocol *const enroll_protocols[];
 const struct enroll_protocol *enroll_find(const char *name, struct err *e);
 
@@ -89,8 +93,9 @@ struct enroll {
 	bool			 vouched;	/* a shared secret vouches for ca */
 	struct cert_set		 anchors;
 
-	/* The result, leaf first. */
+	/* The result, leaf first, and what IKE would say of it. */
 	struct cert_set		 chain;
+	struct verdict		*verdict;
 	uint64_t		 retry_after;	/* seconds; 0: not said */
 	void			*state;		/* the protocol's */
 };
@@ -106,13 +111,19 @@ int enroll_print_parse(const char *text, struct enroll *n, struct err *e);
  */
 int enroll_trust(struct enroll *n, struct err *e);
 
+/* Is it one of n->anchors, or below one by signatures, through n->ca? */
+bool enroll_leads_up(const struct enroll *n, const struct cert *c);
+
 /* PKCS#10 into n->request, signed by n->key. */
 int enroll_request(struct enroll *n, struct err *e);
 
 /* Is n->chain for our key, and good up to n->anchors now?  Intermediates of
- * n->ca join the chain. */
+ * n->ca join the chain.  What is only of no use for IKE (usage, names, blocks)
+ * is in n->verdict and no error: the challenge is spent. */
 int enroll_judge(struct enroll *n, struct err *e);
 
+/* Only hello and trust. */
+int enroll_hello(struct enroll *n, struct err *e);
 /* hello .. ask; then poll again and again, then judge. */
 enum enroll_answer enroll_begin(struct enroll *n, struct err *e);
 enum enroll_answer enroll_poll(struct enroll *n, struct err *e);

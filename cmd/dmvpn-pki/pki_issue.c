@@ -135,8 +135,8 @@ general_name(int type, const char *text)
 	return g;
 }
 
-static int
-add_sans(X509 *x, const struct pki_want *w)
+GENERAL_NAMES *
+pki_want_names(const struct pki_want *w)
 {
 	GENERAL_NAMES *names = sk_GENERAL_NAME_new_null();
 	int ok = names != NULL;
@@ -150,8 +150,20 @@ add_sans(X509 *x, const struct pki_want *w)
 		if (!ok)
 			GENERAL_NAME_free(g);
 	}
-	ok = ok && X509_add1_ext_i2d(x, NID_subject_alt_name, names, 0,
-	    X509V3_ADD_DEFAULT) == 1;
+	if (!ok) {
+		GENERAL_NAMES_free(names);
+		names = NULL;
+	}
+	return names;
+}
+
+static int
+add_sans(X509 *x, const struct pki_want *w)
+{
+	GENERAL_NAMES *names = pki_want_names(w);
+	int ok = names != NULL && X509_add1_ext_i2d(x, NID_subject_alt_name,
+	    names, 0, X509V3_ADD_DEFAULT) == 1;
+
 	GENERAL_NAMES_free(names);
 	return ok;
 }

@@ -5,6 +5,7 @@
 
 #include <openssl/evp.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 #include "base/err.h"
 #include "crypto/blocks.h"
@@ -44,6 +45,8 @@ struct pki_ca {
 /* Add one name; checked: host names, addresses, mail addresses. */
 int pki_want_san(struct pki_want *w, int type, const char *text,
     struct err *e);
+/* All of them as subjectAltName; the caller frees; NULL: out of memory. */
+GENERAL_NAMES *pki_want_names(const struct pki_want *w);
 /* A host route of the tunnel, or a subnet behind the peer. */
 int pki_want_address(struct pki_want *w, const char *text, struct err *e);
 int pki_want_subnet(struct pki_want *w, const char *text, struct err *e);

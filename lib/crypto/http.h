@@ -19,6 +19,7 @@
 #define HTTP_REPLY_MAX	(1u << 20)	/* octets of a body, if not told */
 #define HTTP_HEAD_MAX	16384		/* octets of status and headers */
 #define HTTP_HEADERS	100
+#define HTTP_PATH_MAX	16384
 #define HTTP_HOPS	3		/* redirects, within one origin */
 #define HTTP_SECONDS	30
 
@@ -75,7 +76,7 @@ struct http_url {
 	bool	 literal;		/* host is an IPv6 address */
 	char	 host[256];
 	char	 port[6];
-	char	 path[1024];		/* with the query; begins with "/" */
+	char	 path[HTTP_PATH_MAX];	/* with the query; begins with "/" */
 };
 int http_url_parse(const char *text, struct http_url *u, struct err *e);
 
@@ -87,8 +88,9 @@ int http_url_parse(const char *text, struct http_url *u, struct err *e);
 struct http_in {
 	size_t			 max;
 	struct http_reply	*reply;
-	char			 head[HTTP_HEAD_MAX];
-	size_t			 head_len;
+	char			 line[HTTP_HEAD_MAX];
+	size_t			 line_len;
+	size_t			 head;		/* octets of lines so far */
 	size_t			 room;		/* of reply->body */
 	uint64_t		 left;		/* of the body, of a chunk */
 	unsigned		 headers;

@@ -1,0 +1,126 @@
+/* What a SCEP server can, and who speaks for it; see scep.h. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include <openssl/x509v3.h>
+
+#include "crypto/scep.h"
+
+const struct name scep_cap_names[] = { SCEP_CAPS(NAME_ROW) NAME_END };
+
+static uint32_t
+cap_of(const char *word, size_t len)
+{
+	const struct name *n;
+
+	for (n = scep_cap_names; n->text != NULL; n++)
+		if (strlen(n->text) == len &&
+		    strncasecmp(n->text, word, len) == 0)
+			return n->value;
+	return 0;
+}
+
+uint32_t
+scep_caps_parse(struct rbuf text)
+{
+	char word[32];
+	size_t len = 0;
+	uint32_t caps = 0;
+
+	while (rbuf_left(&text) > 0) {
+		uint8_t c = rbuf_u8(&text);
+		bool blank = c == '\n' || c == '\r' || c == ' ' || c == '\t';
+
+		if (!blank && len < sizeof(word))
+			word[len++] = (char)c;
+		if (blank || rbuf_left(&text) == 0) {
+			caps |= cap_of(word, len);
+			len = 0;
+		}
+	}
+	/* RFC 8894, 3.5.2: it stands for these. */
+	if (caps & SCEP_CAP_STANDARD)
+		caps |= SCEP_CAP_AES | SCEP_CAP_POST | SCEP_CAP_SHA256;
+	return caps;
+}
+
+const char *
+scep_caps_text(uint32_t caps, char *out, size_t out_len)
+{
+	const struct name *n;
+	size_t at = 0;
+
+	snprintf(out, out_len, "%s", caps == 0 ? "nothing" : "");
+	for (n = scep_cap_names; n->text != NULL; n++)
+		if ((caps & n->value) && at < out_len)
+			at += (size_t)snprintf(out + at, out_len - at, "%s%s",
+			    at > 0 ? " " : "", n->text);
+	return out;
+}
+
+int
+scep_caps_pick(uint32_t caps, bool legacy, struct scep_algs *algs,
+    struct err *e)
+{
+	bool aes = caps & SCEP_CAP_AES;
+	bool sha2 = caps & (SCEP_CAP_SHA256 | SCEP_CAP_SHA512);
+	char text[128];
+
+	*algs = (struct scep_algs){ .legacy = legacy && !(aes && sha2) };
+	if (aes && sha2)
+		algs->sha512 = !(caps & SCEP_CAP_SHA256);
+	else if (!legacy)
+		return err_set(e, ENOTSUP, "the server says that it can: %s. "
+		    "That is not AES with SHA-256; --legacy takes 3DES and "
+		    "SHA-1, which are weak",
+		    scep_caps_text(caps, text, sizeof(text)));
+	return 0;
+}
+
+/* ----------------------------------------------------- of its certificates */
+
+static uint32_t
+usage_of(const struct cert *c)
+{
+	/* It fills a cache that is there already. */
+	return X509_get_key_usage((X509 *)(uintptr_t)cert_x509(c));
+}
+
+/* 0: not at all; more is better. */
+static int
+fitness(const struct cert *c)
+{
+	uint32_t usage = usage_of(c);
+	bool told = usage != UINT32_MAX;
+
+	if (cert_key_kind(c) != CERT_KEY_RSA)
+		return 0;
+	if (cert_is_ca(c))
+		return told && (usage & KU_KEY_ENCIPHERMENT) ? 2 : 1;
+	if (!told)
+		return 3;
+	if (!(usage & (KU_KEY_ENCIPHERMENT | KU_DATA_ENCIPHERMENT)))
+		return 0;
+	return usage & KU_DIGITAL_SIGNATURE ? 4 : 5;
+}
+
+const struct cert *
+scep_encrypter(const struct cert_set *s)
+{
+	const struct cert *best = NULL;
+	size_t i;
+
+	for (i = 0; i < s->n; i++)
+		if (fitness(s->v[i]) > (best == NULL ? 0 : fitness(best)))
+			best = s->v[i];
+	return best;
+}
+
+bool
+scep_may_sign(const struct cert *c)
+{
+	/* A CA signs with the key of its certificates, whatever it says. */
+	return cert_is_ca(c) || (usage_of(c) & KU_DIGITAL_SIGNATURE);
+}
