@@ -191,7 +191,7 @@ keep_blocks(struct ike_isa *s, const struct blocks *b)
 
 int
 ike_auth_judge(struct ike_isa *s, const struct cert_set *chain,
-    struct reason *why)
+    const struct ike_ocsp *ocsp, struct reason *why)
 {
 	const struct ike_profile *p = s->profile;
 	const char *patterns[17] = { NULL };
@@ -199,7 +199,9 @@ ike_auth_judge(struct ike_isa *s, const struct cert_set *chain,
 	    .anchors = &p->cred->anchors, .crls = &p->cred->crls,
 	    .at = s->g->wall, .id = s->ident, .patterns = patterns,
 	    .allow_weak = p->set.allow_weak,
-	    .need_blocks = p->set.need_blocks };
+	    .need_blocks = p->set.need_blocks, .need_crl = p->set.need_crl,
+	    .ocsp = ocsp->response, .ocsp_at = ocsp->at,
+	    .need_ocsp = p->set.ocsp == IKE_OCSP_NEED };
 	struct verdict *v = calloc(1, sizeof(*v));
 	size_t i;
 	int rc = -1;
@@ -234,13 +236,14 @@ verify_signature(struct ike_ctx *c, const struct cert *leaf, uint8_t method)
 static enum ike_result
 verify_certificate(struct ike_ctx *c, uint8_t method)
 {
+	struct ike_ocsp ocsp = ike_staple_of(c->isa, c->in);
 	struct cert_set chain = { 0 };
 	enum ike_result rc;
 
 	if (read_chain(c->in, &chain, &c->e) < 0)
 		rc = auth_fail(c, "no-certificate", c->e.msg);
-	else if (ike_auth_judge(c->isa, &chain, &c->why) < 0 ||
-	    ike_crl_keep(c->isa, &chain) < 0)
+	else if (ike_auth_judge(c->isa, &chain, &ocsp, &c->why) < 0 ||
+	    ike_crl_keep(c->isa, &chain, &ocsp) < 0)
 		rc = auth_fail(c, "failed", "out of memory");
 	else if (verify_signature(c, chain.v[0], method) < 0)
 		rc = auth_fail(c, "bad-signature", c->e.msg);
@@ -305,8 +308,9 @@ ike_auth_verify(struct ike_ctx *c, uint8_t id_payload)
 /* ---- what we say of ourselves ---- */
 
 void
-ike_auth_put_certreq(const struct ike_cred *k, struct ike_out *o)
+ike_auth_put_certreq(const struct ike_profile *p, struct ike_out *o)
 {
+	const struct ike_cred *k = p->cred;
 	uint8_t hash[20];
 	size_t i;
 
@@ -317,6 +321,7 @@ ike_auth_put_certreq(const struct ike_cred *k, struct ike_out *o)
 		wbuf_put(&o->w, hash, sizeof(hash));
 	}
 	ike_put_end(&o->c);
+	ike_staple_ask(p, o);
 }
 
 /* ID, certificates below the root, AUTH. */
@@ -332,14 +337,15 @@ ike_auth_put_own(struct ike_isa *s, struct ike_out *o,
 	    k->id.data, k->id.len);
 	for (i = 0; i < k->chain.n && k->method == PKI_METHOD_CERTIFICATE;
 	    i++) {
-		if (i > 0 && cert_self_issued(k->chain.v[i]))
+		if (i > 0 && cert_self_signed(k->chain.v[i]))
 			continue;
 		der = cert_der(k->chain.v[i]);
 		ike_put_cert(&o->c, IKE_P_CERT, IKE_CERT_X509, der.p,
 		    rbuf_left(&der));
 	}
+	ike_staple_put(s, o);
 	if (s->initiator && k->method == PKI_METHOD_CERTIFICATE)
-		ike_auth_put_certreq(k, o);
+		ike_auth_put_certreq(s->profile, o);
 	ike_put_auth(&o->c, r->method, r->auth.p, rbuf_left(&r->auth));
 }
 

@@ -19,7 +19,7 @@ sort_certs(struct pki_bundle *b, struct cert_set *all, struct err *e)
 
 	for (i = 0; i < all->n; i++) {
 		struct cert *c = all->v[i];
-		bool root = i > 0 && cert_self_issued(c);
+		bool root = i > 0 && cert_self_signed(c);
 
 		if (cert_set_add(root ? &b->anchors : &b->chain, c, e) < 0)
 			return -1;

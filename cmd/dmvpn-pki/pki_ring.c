@@ -111,7 +111,7 @@ take_certs(struct pki_entry *n, const struct pki_load *m, struct err *e)
 		if (c == NULL)
 			return err_in(e, "certificate %zu of the chain", i);
 		/* A root in the chain is not sent: it is an anchor. */
-		if (i > 0 && cert_self_issued(c))
+		if (i > 0 && cert_self_signed(c))
 			to = &n->anchors;
 		rc = cert_set_add(to, c, e);
 		cert_free(c);

@@ -102,7 +102,10 @@ int cert_key_bits(const struct cert *c);
 const char *cert_subject(const struct cert *c, char *out, size_t out_len);
 const char *cert_issuer(const struct cert *c, char *out, size_t out_len);
 const char *cert_serial(const struct cert *c, char *out, size_t out_len);
-bool cert_self_issued(const struct cert *c);
+bool cert_self_issued(const struct cert *c);	/* issuer = subject */
+/* Signed by its own key: a root.  A certificate that links a CA's new key to
+ * its old one (RFC 4210, 4.4) is self-issued, but no root. */
+bool cert_self_signed(const struct cert *c);
 bool cert_is_ca(const struct cert *c);		/* basicConstraints */
 
 /* Seconds since 1970; INT64_MAX when it never ends (99991231235959Z). */

@@ -105,6 +105,15 @@ cert_self_issued(const struct cert *c)
 }
 
 bool
+cert_self_signed(const struct cert *c)
+{
+	bool yes = X509_self_signed((X509 *)(uintptr_t)cert_x509(c), 1) == 1;
+
+	ERR_clear_error();
+	return yes;
+}
+
+bool
 cert_is_ca(const struct cert *c)
 {
 	BASIC_CONSTRAINTS *bc = X509_get_ext_d2i(cert_x509(c),

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <sqlite3.h>
+
 #include "dmvpn-pki/pki_store.h"
 
 static char dir[64], path[96];
@@ -219,6 +221,132 @@ pki_08_a_damaged_store_is_refused_with_a_way_out(void **state)
 	done(NULL);
 }
 
+/* As the first version made it. */
+static const char version_1[] =
+    "CREATE TABLE ca(id INTEGER PRIMARY KEY CHECK(id = 1),"
+    " certificate BLOB NOT NULL, key TEXT NOT NULL,"
+    " crl_number INTEGER NOT NULL DEFAULT 0);"
+    "CREATE TABLE certificate(number INTEGER PRIMARY KEY,"
+    " serial TEXT NOT NULL UNIQUE, name TEXT NOT NULL,"
+    " profile TEXT NOT NULL, not_before INTEGER NOT NULL,"
+    " not_after INTEGER NOT NULL, revoked INTEGER NOT NULL DEFAULT 0,"
+    " why TEXT NOT NULL DEFAULT '', der BLOB NOT NULL UNIQUE);"
+    "CREATE INDEX certificate_name ON certificate(name);"
+    "PRAGMA user_version = 1; PRAGMA application_id = 1145919056;"
+    "INSERT INTO ca VALUES(1, x'30', 'key', 7);"
+    "INSERT INTO certificate VALUES(1, '11aa', 'a', 'hub', 1, 2, 0, '',"
+    " x'31'), (5, '22bb', 'b', 'spoke', 1, 2, 9, 'superseded', x'32');";
+
+static void
+a_store_of_the_first_version_is_brought_up(void **state)
+{
+	struct pki_store *s = fresh();
+	struct pki_store_ca ca;
+	struct pki_stamp stamp;
+	uint64_t number;
+	sqlite3 *db;
+
+	(void)state;
+	pki_store_close(s);
+	assert_int_equal(truncate(path, 0), 0);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, version_1, NULL, NULL, NULL),
+	    SQLITE_OK);
+	sqlite3_close(db);
+	s = pki_store_open(path, PKI_STORE_OPEN, NULL);
+	assert_non_null(s);
+	assert_int_equal(pki_store_ca(s, &ca, NULL), 0);
+	assert_int_equal(ca.generation, 1);
+	assert_string_equal((const char *)ca.key.p, "key");
+	assert_int_equal(rows(s, "a"), 1);
+	assert_int_equal(rows(s, "22bb"), 1);
+	assert_int_equal(pki_store_stamp(s, &stamp, NULL), 0);
+	assert_int_equal(stamp.revoked, 1);
+	assert_int_equal(pki_store_crl_number(s, &number, NULL), 0);
+	assert_int_equal(number, 8);
+	pki_store_close(s);
+	s = pki_store_open(path, PKI_STORE_OPEN, NULL);
+	assert_int_equal(rows(s, NULL), 2);
+	done(s);
+}
+
+static int
+name_state(void *arg, const struct pki_authority *a)
+{
+	char *text = arg;
+	size_t n = strlen(text);
+
+	snprintf(text + n, 64 - n, "%d%s%s ", (int)a->generation,
+	    name_find(pki_ca_state_names, a->state),
+	    rbuf_left(&a->key) > 0 ? "+" : "");
+	return 0;
+}
+
+static const char *
+states(struct pki_store *s)
+{
+	static char text[64];
+
+	text[0] = '\0';
+	assert_int_equal(pki_store_authorities(s, name_state, text, NULL), 0);
+	return text;
+}
+
+static void
+one_key_is_active_and_a_retired_one_is_gone(void **state)
+{
+	struct pki_store *s = fresh();
+	struct pki_row r = row_of("a", "11aa"), x = row_of("b", "22bb");
+	struct pki_living living;
+	struct pki_store_ca ca;
+	struct err e = { 0 };
+	int64_t g = 0;
+	uint64_t n;
+
+	(void)state;
+	assert_int_equal(pki_store_add(s, &r, NULL), 0);
+	assert_int_equal(pki_store_add_authority(s, PKI_CA_ACTIVE,
+	    rbuf_of("c2", 2), rbuf_of("k2", 2), &g, &e), -1);
+	assert_int_equal(e.code, EEXIST);
+	assert_int_equal(pki_store_set_state(s, 1, PKI_CA_OLD, NULL), 0);
+	assert_int_equal(pki_store_add_authority(s, PKI_CA_ACTIVE,
+	    rbuf_of("c2", 2), rbuf_of("k2", 2), &g, NULL), 0);
+	assert_int_equal(g, 2);
+	assert_string_equal(states(s), "1old+ 2active+ ");
+	assert_int_equal(pki_store_add(s, &x, NULL), 0);
+	assert_int_equal(pki_store_living(s, 1, 0, &living, NULL), 0);
+	assert_int_equal(living.n, 1);
+	assert_int_equal(living.last, 2);
+	assert_int_equal(pki_store_living(s, 2, 3, &living, NULL), 0);
+	assert_int_equal(living.n, 0);
+	assert_int_equal(pki_store_crl_number_of(s, 1, &n, NULL), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(pki_store_crl_above(s, 40, NULL), 0);
+	assert_int_equal(pki_store_crl_number(s, &n, NULL), 0);
+	assert_int_equal(n, 41);
+	assert_int_equal(pki_store_set_state(s, 1, PKI_CA_RETIRED, NULL), 0);
+	assert_string_equal(states(s), "1retired 2active+ ");
+	assert_int_equal(pki_store_ca(s, &ca, NULL), 0);
+	assert_int_equal(ca.generation, 2);
+	done(s);
+}
+
+static void
+settings_are_kept(void **state)
+{
+	struct pki_store *s = fresh();
+	char text[PKI_SETTING_MAX];
+
+	(void)state;
+	assert_int_equal(pki_store_setting(s, PKI_CRL_URL, text, NULL), 0);
+	assert_string_equal(text, "");
+	assert_int_equal(pki_store_set(s, PKI_CRL_URL, "http://a/", NULL), 0);
+	assert_int_equal(pki_store_set(s, PKI_CRL_URL, "http://b/", NULL), 0);
+	assert_int_equal(pki_store_setting(s, PKI_CRL_URL, text, NULL), 0);
+	assert_string_equal(text, "http://b/");
+	done(s);
+}
+
 int
 main(void)
 {
@@ -228,6 +356,9 @@ main(void)
 		cmocka_unit_test(crl_numbers_only_grow),
 		cmocka_unit_test(closing_in_the_middle_changes_nothing),
 		cmocka_unit_test(a_second_ca_is_refused),
+		cmocka_unit_test(a_store_of_the_first_version_is_brought_up),
+		cmocka_unit_test(one_key_is_active_and_a_retired_one_is_gone),
+		cmocka_unit_test(settings_are_kept),
 		cmocka_unit_test(pki_03_and_17_odd_files_are_refused),
 		cmocka_unit_test(
 		    pki_08_a_damaged_store_is_refused_with_a_way_out),
