@@ -110,10 +110,12 @@ is_anchor(const struct enroll *n, const struct cert *c)
 	return false;
 }
 
+/* A root that has ended is left behind. */
 static int
 anchor(struct enroll *n, struct cert *c, struct err *e)
 {
-	return is_anchor(n, c) ? 0 : cert_set_add(&n->anchors, c, e);
+	return is_anchor(n, c) || cert_not_after(c) < n->now ? 0 :
+	    cert_set_add(&n->anchors, c, e);
 }
 
 static int

@@ -36,6 +36,8 @@ struct pki_scep_want {
 	struct rbuf		 request;	/* PKCS#10 DER; empty: a poll */
 	const X509		*old;		/* renewal: signed by this one of
 						 * ours, which is not expired */
+	const X509		*signer;	/* of the message; self-signed, or
+						 * == old */
 	int64_t			 now;		/* wall */
 };
 
@@ -63,6 +65,10 @@ struct pki_scep {
 	X509			*ra;		/* == ca.cert, or its own */
 	EVP_PKEY		*ra_key;
 	X509			*next;		/* the CA after a rollover, or NULL */
+	X509 *const		*above;		/* up to the root; ends in NULL; or
+						 * NULL */
+	X509 *const		*before;	/* CAs of ours, whose certificates
+						 * may be renewed; as above */
 	bool			 legacy;	/* 3DES and SHA-1 too */
 	struct pki_scep_ops	 ops;
 };

@@ -267,13 +267,19 @@ get_attrs(CMS_SignerInfo *si, struct scep_attrs *a, struct err *e)
 }
 
 static int
+hash_nid(CMS_SignerInfo *si)
+{
+	X509_ALGOR *digest = NULL;
+
+	CMS_SignerInfo_get0_algs(si, NULL, NULL, &digest, NULL);
+	return digest == NULL ? NID_undef : OBJ_obj2nid(digest->algorithm);
+}
+
+static int
 check_hash(CMS_SignerInfo *si, struct scep_algs algs, struct err *e)
 {
-	X509_ALGOR *digest = NULL, *sig = NULL;
-	int nid;
+	int nid = hash_nid(si);
 
-	CMS_SignerInfo_get0_algs(si, NULL, NULL, &digest, &sig);
-	nid = digest == NULL ? NID_undef : OBJ_obj2nid(digest->algorithm);
 	if (nid == NID_sha256 || nid == NID_sha384 || nid == NID_sha512 ||
 	    (algs.legacy && nid == NID_sha1))
 		return 0;
@@ -385,6 +391,7 @@ scep_open(struct rbuf der, const struct cert_set *signers,
 	memset(m, 0, sizeof(*m));
 	if ((cms = open_signed(der, signers, algs, &si, e)) == NULL)
 		return -1;
+	m->sha1 = hash_nid(si) == NID_sha1;
 	if (get_attrs(si, &m->attrs, e) == 0 && take_signer(cms, m, e) == 0)
 		rc = take_content(cms, m, e);
 	CMS_ContentInfo_free(cms);

@@ -86,6 +86,7 @@ struct scep_in {
 	struct scep_attrs	 attrs;
 	struct x509_st		*signer;	/* owned */
 	struct secret		*envelope;	/* of the content; or NULL */
+	bool			 sha1;		/* it was signed with that */
 };
 /*
  * Open a message.  It must be signed by one of signers; NULL: by the
