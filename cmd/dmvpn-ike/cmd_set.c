@@ -50,7 +50,7 @@ choice(const struct name *names, const char *option, const char *text,
 /* ---- profile ---- */
 
 struct profile_options {
-	const char	*owner, *interface, *identity, *mode, *esn;
+	const char	*owner, *interface, *identity, *mode, *esn, *ocsp;
 	struct opt_list	 proposals, esp, peer_ids, local_ts, remote_ts;
 	uint64_t	 ike_lifetime, child_lifetime, keepalive;
 };
@@ -60,14 +60,17 @@ profile_of(struct ike_profile_set *p, const struct profile_options *o,
     const char *name, struct err *e)
 {
 	uint32_t mode = SA_MODE_TRANSPORT, esn = IKE_ESN_PREFER;
+	uint32_t ocsp = IKE_OCSP_OFF;
 
 	if (o->interface == NULL || o->identity == NULL)
 		return err_set(e, 0, "--interface and --identity are needed");
 	if (choice(sa_mode_names, "mode", o->mode, &mode, e) < 0 ||
-	    choice(ike_esn_names, "esn", o->esn, &esn, e) < 0)
+	    choice(ike_esn_names, "esn", o->esn, &esn, e) < 0 ||
+	    choice(ike_ocsp_names, "ocsp", o->ocsp, &ocsp, e) < 0)
 		return -1;
 	p->mode = (enum sa_mode)mode;
 	p->esn = (enum ike_esn)esn;
+	p->ocsp = (enum ike_ocsp)ocsp;
 	p->ike_lifetime = (uint32_t)o->ike_lifetime;
 	p->child_lifetime = (uint32_t)o->child_lifetime;
 	p->keepalive = (uint16_t)o->keepalive;
@@ -146,6 +149,10 @@ profile_set(int argc, char **argv)
 		  0 },
 		{ 0, "esn", "WHEN", "prefer, require or refuse extended "
 		  "sequence numbers", OPT_TEXT, &o.esn, 0, 0 },
+		{ 0, "need-crl", NULL, "refuse peers without a current CRL of "
+		  "each CA", OPT_FLAG, &p.need_crl, 0, 0 },
+		{ 0, "ocsp", "WHEN", "off, ask for or need an OCSP response "
+		  "from the peer (RFC 4806)", OPT_TEXT, &o.ocsp, 0, 0 },
 		{ 0, "allow-weak", NULL, "also SHA-1 and MODP-1024",
 		  OPT_FLAG, &p.allow_weak, 0, 0 },
 		{ 0, "owner", "NAME", "who states this, static", OPT_TEXT,

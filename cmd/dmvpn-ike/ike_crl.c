@@ -17,10 +17,12 @@ struct ike_crl_read {
 	bool		 begun;
 };
 
-/* DER, one after the other. */
+/* DER, one after the other; then the OCSP response that came with them. */
 struct ike_kept {
 	size_t	n;
 	size_t	len[IKE_CERTS_MAX];
+	size_t	ocsp;
+	int64_t	at;		/* it was judged good then */
 	uint8_t	b[];
 };
 
@@ -137,11 +139,12 @@ ike_crl_answer(struct ike_engine *g, struct ike_cred *k,
 /* ---- to judge again ---- */
 
 int
-ike_crl_keep(struct ike_isa *s, const struct cert_set *chain)
+ike_crl_keep(struct ike_isa *s, const struct cert_set *chain,
+    const struct ike_stapled *ocsp)
 {
 	struct ike_kept *c;
 	struct rbuf der;
-	size_t i, len = 0;
+	size_t i, len = rbuf_left(&ocsp->response);
 
 	for (i = 0; i < chain->n; i++) {
 		der = cert_der(chain->v[i]);
@@ -157,6 +160,10 @@ ike_crl_keep(struct ike_isa *s, const struct cert_set *chain)
 		memcpy(c->b + len, der.p, rbuf_left(&der));
 		len += rbuf_left(&der);
 	}
+	c->ocsp = rbuf_left(&ocsp->response);
+	c->at = ocsp->at;
+	if (c->ocsp > 0)
+		memcpy(c->b + len, ocsp->response.p, c->ocsp);
 	free(s->kept);
 	s->kept = c;
 	s->judged = s->profile->cred->judged;
@@ -164,7 +171,7 @@ ike_crl_keep(struct ike_isa *s, const struct cert_set *chain)
 }
 
 static int
-chain_of(const struct ike_isa *s, struct cert_set *out)
+chain_of(const struct ike_isa *s, struct cert_set *out, struct ike_stapled *ocsp)
 {
 	const uint8_t *p = s->kept->b;
 	size_t i;
@@ -173,6 +180,8 @@ chain_of(const struct ike_isa *s, struct cert_set *out)
 		if (cert_set_add_der(out, rbuf_of(p, s->kept->len[i]),
 		    NULL) < 0)
 			return -1;
+	ocsp->response = rbuf_of(p, s->kept->ocsp);
+	ocsp->at = s->kept->at;
 	return out->n > 0 ? 0 : -1;
 }
 
@@ -200,11 +209,12 @@ judge(struct ike_isa *s)
 {
 	struct cert_set chain = { .n = 0 };
 	struct reason why = { .code = "" };
+	struct ike_stapled ocsp;
 	bool good = true;
 
 	s->judged = s->profile->cred->judged;
-	if (chain_of(s, &chain) == 0 &&
-	    ike_auth_judge(s, &chain, &why) < 0 && why.code[0] != '\0')
+	if (chain_of(s, &chain, &ocsp) == 0 &&
+	    ike_auth_judge(s, &chain, &ocsp, &why) < 0 && why.code[0] != '\0')
 		good = false;
 	cert_set_fini(&chain);
 	if (!good)
@@ -224,10 +234,11 @@ static bool
 is_listed(const struct ike_isa *s, const struct ike_cred *k)
 {
 	struct cert_set chain = { .n = 0 };
+	struct ike_stapled ocsp;
 	bool found = false;
 	size_t i, n;
 
-	(void)chain_of(s, &chain);
+	(void)chain_of(s, &chain, &ocsp);
 	for (i = 0; i < chain.n; i++)
 		for (n = 0; n < k->crls.n; n++)
 			found = found || crl_has(k->crls.v[n], chain.v[i]);

@@ -134,6 +134,8 @@ ike_engine_reply_type(const struct msg_type *t)
 		return &pki_certificate_reply_type;
 	if (t == &pki_crl_type)
 		return &pki_crl_reply_type;
+	if (t == &pki_staple_type)
+		return &pki_staple_reply_type;
 	if (t == &pki_sign_type || t == &pki_psk_type)
 		return &pki_sign_reply_type;
 	return NULL;

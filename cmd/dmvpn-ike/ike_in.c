@@ -21,12 +21,16 @@ is_known(uint8_t type)
 static int
 take(struct ike_in *in, const struct ike_payload *p, struct err *e)
 {
-	struct rbuf vid = p->body, name;
+	struct rbuf vid = p->body, body = p->body, name;
 
 	switch (p->type) {
 	case IKE_P_CERT:
 		if (in->n_certs < IKE_CERTS_MAX)
 			in->certs[in->n_certs++] = p->body;
+		break;
+	case IKE_P_CERTREQ:
+		if (rbuf_u8(&body) == IKE_CERT_OCSP)
+			in->ocsp_wanted = true;
 		break;
 	case IKE_P_NOTIFY:
 		if (in->n_notifies == IKE_NOTIFIES_MAX)

@@ -60,6 +60,7 @@ read_abilities(struct ike_isa *s, const struct ike_in *in)
 	s->fragments = ike_in_notify(in, IKE_N_FRAGMENTATION_SUPPORTED) !=
 	    NULL;
 	s->auth->cert_wanted = (in->present & P(CERTREQ)) != 0;
+	s->auth->ocsp_wanted = in->ocsp_wanted;
 	s->auth->n_hashes = 0;
 	n = ike_in_notify(in, IKE_N_SIGNATURE_HASH_ALGORITHMS);
 	if (n == NULL)
@@ -384,7 +385,7 @@ r_answer(struct ike_ctx *c, struct ike_profile *p)
 	ike_put_nonce(&o.c, s->nr->b, s->nr->len);
 	put_abilities(s, &o, !p->set.raw_esp && !c->in->own_kind);
 	if (p->cred->method == PKI_METHOD_CERTIFICATE)
-		ike_auth_put_certreq(p->cred, &o);
+		ike_auth_put_certreq(p, &o);
 	return ike_send_clear(c->g, &s->local, &s->remote, &h, &o,
 	    &s->auth->init_own) < 0 ? IKE_FAIL : IKE_OK;
 }

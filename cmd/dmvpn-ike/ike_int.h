@@ -98,6 +98,9 @@ struct ike_cred {			/* an identity of the agent */
 	bool			 ready;
 	bool			 asking;
 	bool			 paging;	/* by pki-certificate */
+	bool			 stapling;	/* pki-staple was asked for */
+	bool			 has_staple;	/* as the agent says */
+	struct secret		*staple;	/* OCSP response about us */
 	uint64_t		 ticket;	/* of what was asked last */
 	enum pki_method		 method;
 	struct ident		 id;
@@ -235,6 +238,8 @@ struct ike_auth_state {			/* gone when the SA is up */
 	bool		 transport;	/* peer said USE_TRANSPORT_MODE */
 	bool		 initial_contact;
 	bool		 cert_wanted;	/* it sent a CERTREQ */
+	bool		 ocsp_wanted;	/* and one for OCSP (RFC 4806) */
+	bool		 in_vain;	/* refused when the agent answers */
 	uint16_t	 group;
 	unsigned	 restarts;
 	uint16_t	 child_error;	/* notify in place of the child */
@@ -377,6 +382,7 @@ struct ike_in {
 	struct rbuf		 body[IKE_P_CP - IKE_P_SA + 1];
 	struct rbuf		 certs[IKE_CERTS_MAX];
 	size_t			 n_certs;
+	bool			 ocsp_wanted;	/* CERTREQ of OCSP content */
 	struct ike_notify	 notifies[IKE_NOTIFIES_MAX];
 	size_t			 n_notifies;
 	struct rbuf		 deletes[IKE_CHILDREN_MAX];
@@ -533,11 +539,12 @@ int ike_auth_keep_peer(struct ike_isa *s, const struct ike_in *in,
 enum ike_result ike_auth_verify(struct ike_ctx *c, uint8_t id_payload);
 /* 0: the chain is good for this peer; its blocks are kept.  -1: *why, of
  * code "" when memory was short. */
+struct ike_stapled;
 int ike_auth_judge(struct ike_isa *s, const struct cert_set *chain,
-    struct reason *why);
+    const struct ike_stapled *ocsp, struct reason *why);
 void ike_auth_put_own(struct ike_isa *s, struct ike_out *o,
     const struct pki_sign_reply *r);
-void ike_auth_put_certreq(const struct ike_cred *k, struct ike_out *o);
+void ike_auth_put_certreq(const struct ike_profile *p, struct ike_out *o);
 int ike_auth_keep_child(struct ike_isa *s, const struct ike_in *in);
 void ike_auth_read_notifies(struct ike_isa *s, const struct ike_in *in);
 struct rbuf ike_secret_view(const struct secret *s);
@@ -639,7 +646,22 @@ bool ike_crl_reading(const struct ike_cred *k);
 void ike_crl_answer(struct ike_engine *g, struct ike_cred *k,
     const struct pki_crl_reply *r);
 /* What the peer sent, to be judged again later. */
-int ike_crl_keep(struct ike_isa *s, const struct cert_set *chain);
+int ike_crl_keep(struct ike_isa *s, const struct cert_set *chain,
+    const struct ike_stapled *ocsp);
+
+/* ike_staple.c: OCSP responses in IKE (RFC 4806).  Ours comes from the agent
+ * before its revocation lists; nothing is fetched here. */
+struct ike_stapled {
+	struct rbuf	 response;	/* the peer's; empty: none came */
+	int64_t		 at;		/* wall time when it came */
+};
+void ike_staple_begin(struct ike_engine *g, struct ike_cred *k);
+void ike_staple_answer(struct ike_engine *g, struct ike_cred *k,
+    const struct pki_staple_reply *r);
+void ike_staple_ask(const struct ike_profile *p, struct ike_out *o);
+void ike_staple_put(const struct ike_isa *s, struct ike_out *o);
+struct ike_stapled ike_staple_of(const struct ike_isa *s,
+    const struct ike_in *in);
 
 /* ike_profile.c */
 struct ike_profile *ike_profile_find(struct ike_engine *g, const char *name);

@@ -80,6 +80,7 @@ ike_profile_free_all(struct ike_engine *g)
 		LL_DELETE(g->creds, k);
 		cert_set_fini(&k->chain);
 		cert_set_fini(&k->anchors);
+		secret_free(k->staple);
 		ike_crl_fini(g, k);
 		free(k);
 	}
@@ -110,7 +111,7 @@ ike_cred_ask(struct ike_engine *g, struct ike_cred *k)
 	struct pki_identity m = { 0 };
 
 	snprintf(m.identity, sizeof(m.identity), "%s", k->name);
-	k->paging = false;
+	k->paging = k->stapling = false;
 	ike_crl_stop(k);
 	ike_cred_call(g, k, &pki_identity_type, &m);
 }
@@ -193,6 +194,7 @@ take_identity(struct ike_engine *g, struct ike_cred *k,
 
 	k->method = r->method;
 	k->n_crls = r->crls;
+	k->has_staple = r->staple;
 	memset(&k->id, 0, sizeof(k->id));
 	if (take_lists(k, r, &e) < 0) {
 		ike_cred_fail(g, k, e.msg);
@@ -218,7 +220,7 @@ take_identity(struct ike_engine *g, struct ike_cred *k,
 		ask_certificate(g, k);
 		return;
 	}
-	ike_crl_begin(g, k);
+	ike_staple_begin(g, k);
 }
 
 static void
@@ -238,7 +240,7 @@ take_certificate(struct ike_engine *g, struct ike_cred *k,
 		k->more_anchors = true;
 		k->more_index = (uint8_t)k->anchors.n;
 	} else {
-		ike_crl_begin(g, k);
+		ike_staple_begin(g, k);
 		return;
 	}
 	ask_certificate(g, k);
@@ -265,6 +267,8 @@ ike_cred_answer(struct ike_engine *g, const char *name, uint64_t ticket,
 	}
 	if (ike_crl_reading(k))
 		ike_crl_answer(g, k, m);
+	else if (k->stapling)
+		ike_staple_answer(g, k, m);
 	else if (k->paging)
 		take_certificate(g, k, m);
 	else

@@ -191,7 +191,7 @@ keep_blocks(struct ike_isa *s, const struct blocks *b)
 
 int
 ike_auth_judge(struct ike_isa *s, const struct cert_set *chain,
-    const struct ike_ocsp *ocsp, struct reason *why)
+    const struct ike_stapled *ocsp, struct reason *why)
 {
 	const struct ike_profile *p = s->profile;
 	const char *patterns[17] = { NULL };
@@ -236,7 +236,7 @@ verify_signature(struct ike_ctx *c, const struct cert *leaf, uint8_t method)
 static enum ike_result
 verify_certificate(struct ike_ctx *c, uint8_t method)
 {
-	struct ike_ocsp ocsp = ike_staple_of(c->isa, c->in);
+	struct ike_stapled ocsp = ike_staple_of(c->isa, c->in);
 	struct cert_set chain = { 0 };
 	enum ike_result rc;
 
@@ -373,6 +373,7 @@ ike_auth_read_notifies(struct ike_isa *s, const struct ike_in *in)
 {
 	s->auth->transport = ike_in_notify(in, IKE_N_USE_TRANSPORT_MODE) !=
 	    NULL;
+	s->auth->ocsp_wanted = s->auth->ocsp_wanted || in->ocsp_wanted;
 	s->auth->initial_contact = ike_in_notify(in, IKE_N_INITIAL_CONTACT) !=
 	    NULL;
 }

@@ -9,6 +9,7 @@
 #include "crypto/prf.h"
 #include "msg/msg.h"
 #include "pki_ring_crl.h"
+#include "pki_ring_staple.h"
 #include "wire/ike.h"
 
 static int
@@ -40,7 +41,7 @@ put_certs(const struct cert_set *s, struct rbuf *to, size_t max, size_t *n,
 }
 
 int
-pki_agent_identity(struct pki_ring *r, uid_t uid,
+pki_agent_identity(struct pki_ring *r, uid_t uid, int64_t wall,
     const struct pki_identity *in, struct pki_identity_reply *out,
     struct reason *why)
 {
@@ -60,6 +61,22 @@ pki_agent_identity(struct pki_ring *r, uid_t uid,
 	    &budget) && all;
 	out->more = !all;
 	out->crls = (uint8_t)n->n_crls;
+	out->staple = pki_ring_stapled(n, wall);
+	return 0;
+}
+
+int
+pki_agent_staple(struct pki_ring *r, uid_t uid, int64_t wall,
+    const struct pki_staple *in, struct pki_staple_reply *out,
+    struct reason *why)
+{
+	struct pki_entry *n = pki_ring_find(r, in->identity, uid, why);
+
+	if (n == NULL)
+		return -1;
+	memset(out, 0, sizeof(*out));
+	if (pki_ring_stapled(n, wall))
+		out->data = rbuf_of(n->staple->b, n->staple->len);
 	return 0;
 }
 

@@ -19,7 +19,7 @@
 /* Octets of chain and anchors in one reply; the rest by pki_agent_cert. */
 #define PKI_AGENT_CERTS_MAX	13000
 
-int pki_agent_identity(struct pki_ring *r, uid_t uid,
+int pki_agent_identity(struct pki_ring *r, uid_t uid, int64_t wall,
     const struct pki_identity *in, struct pki_identity_reply *out,
     struct reason *why);
 int pki_agent_cert(struct pki_ring *r, uid_t uid,
@@ -27,6 +27,9 @@ int pki_agent_cert(struct pki_ring *r, uid_t uid,
     struct reason *why);
 int pki_agent_crl(struct pki_ring *r, uid_t uid, const struct pki_crl *in,
     struct pki_crl_reply *out, struct reason *why);
+int pki_agent_staple(struct pki_ring *r, uid_t uid, int64_t wall,
+    const struct pki_staple *in, struct pki_staple_reply *out,
+    struct reason *why);
 void pki_agent_list(const struct pki_ring *r, struct pki_identities *out);
 int pki_agent_sign(struct pki_ring *r, uid_t uid, uint64_t now,
     const struct pki_sign *in, struct wbuf *room,

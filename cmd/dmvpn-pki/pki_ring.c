@@ -10,6 +10,7 @@
 #include "msg/msg.h"
 #include "pki_name.h"
 #include "pki_ring_crl.h"
+#include "pki_ring_staple.h"
 
 #define STAGE "load"
 
@@ -34,6 +35,7 @@ entry_free(struct pki_entry *n)
 		secret_free(n->psks[i].psk);
 	pki_seen_fini(&n->seen);
 	pki_ring_crl_drop(n);
+	secret_free(n->staple);
 	free(n);
 }
 
@@ -86,6 +88,7 @@ put(struct pki_ring *r, struct pki_entry *n, struct reason *why)
 		n->seen = old->seen;
 		memset(&old->seen, 0, sizeof(old->seen));
 		pki_ring_crl_inherit(n, old);
+		pki_ring_staple_inherit(n, old);
 		n->next = old->next;
 	} else
 		r->n++;

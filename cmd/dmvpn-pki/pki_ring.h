@@ -42,6 +42,8 @@ struct pki_entry {
 	size_t			 n_crls;	/* pki_ring_crl.h */
 	struct pki_crl_item	*crls[CRL_SET_MAX];
 	uint64_t		 crl_tag;	/* changes with them */
+	struct secret		*staple;	/* pki_ring_staple.h */
+	int64_t			 staple_made, staple_next;
 	uint64_t		 tokens;	/* of the rate cap, in 1/1000 */
 	uint64_t		 filled;	/* ms, when they were counted */
 };

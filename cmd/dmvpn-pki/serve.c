@@ -9,6 +9,7 @@
 #include "msg/msg.h"
 #include "pki_agent.h"
 #include "pki_ring_crl.h"
+#include "pki_ring_staple.h"
 #include "sys/daemon.h"
 #include "sys/log.h"
 
@@ -21,7 +22,8 @@ on_identity(void *arg, const struct call *c, const void *in)
 	struct pki_identity_reply out;
 	struct reason why;
 
-	if (pki_agent_identity(&a->ring, call_uid(c), in, &out, &why) < 0)
+	if (pki_agent_identity(&a->ring, call_uid(c), clock_wall(), in,
+	    &out, &why) < 0)
 		call_fail(c, &why);
 	else
 		call_reply(c, &pki_identity_reply_type, &out);
@@ -51,6 +53,20 @@ on_crl(void *arg, const struct call *c, const void *in)
 		call_fail(c, &why);
 	else
 		call_reply(c, &pki_crl_reply_type, &out);
+}
+
+static void
+on_staple(void *arg, const struct call *c, const void *in)
+{
+	struct agent *a = arg;
+	struct pki_staple_reply out;
+	struct reason why;
+
+	if (pki_agent_staple(&a->ring, call_uid(c), clock_wall(), in, &out,
+	    &why) < 0)
+		call_fail(c, &why);
+	else
+		call_reply(c, &pki_staple_reply_type, &out);
 }
 
 static void
@@ -135,15 +151,27 @@ on_load(void *arg, const struct call *c, const void *in)
 	tell_changed(a, m->identity, false);
 }
 
+/* These identities have something new to tell. */
+static void
+tell_done(struct agent *a, const char *what, const struct pki_crl_done *done)
+{
+	struct pki_changed ev = { .gone = false };
+	size_t i;
+
+	for (i = 0; i < done->n; i++) {
+		memcpy(ev.identity, done->names[i], sizeof(ev.identity));
+		server_event(a->server, &pki_changed_type, &ev);
+		log_event(LEVEL_INFO, what, T("identity", done->names[i]));
+	}
+}
+
 static void
 on_crl_load(void *arg, const struct call *c, const void *in)
 {
 	struct agent *a = arg;
 	const struct pki_crl_load *m = in;
-	struct pki_changed ev = { .gone = false };
 	struct pki_crl_done done;
 	struct reason why;
-	size_t i;
 
 	if (pki_ring_crl_piece(&a->ring, m, &done, &why) < 0) {
 		refused("crl-refused", m->identity, &why);
@@ -151,12 +179,23 @@ on_crl_load(void *arg, const struct call *c, const void *in)
 		return;
 	}
 	call_ok(c);
-	for (i = 0; i < done.n; i++) {
-		memcpy(ev.identity, done.names[i], sizeof(ev.identity));
-		server_event(a->server, &pki_changed_type, &ev);
-		log_event(LEVEL_INFO, "crl-loaded", T("identity",
-		    done.names[i]));
-	}
+	tell_done(a, "crl-loaded", &done);
+}
+
+static void
+on_staple_load(void *arg, const struct call *c, const void *in)
+{
+	struct agent *a = arg;
+	const struct pki_staple_load *m = in;
+	struct pki_crl_done done;
+	struct reason why;
+
+	if (pki_ring_staple(&a->ring, m, clock_wall(), &done, &why) < 0) {
+		refused("staple-refused", m->identity, &why);
+		call_fail(c, &why);
+	} else
+		call_ok(c);
+	tell_done(a, "staple-loaded", &done);
 }
 
 static void
@@ -184,6 +223,8 @@ static const struct serve_row rows[] = {
 	{ &pki_unload_type, on_unload, true },
 	{ &pki_crl_type, on_crl, false },
 	{ &pki_crl_load_type, on_crl_load, true },
+	{ &pki_staple_type, on_staple, false },
+	{ &pki_staple_load_type, on_staple_load, true },
 };
 
 static void

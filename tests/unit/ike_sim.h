@@ -71,6 +71,7 @@ struct sim_node {
 	struct sign_key		*key;		/* certificates */
 	struct rbuf		 chain[4], anchors[4];
 	size_t			 n_chain, n_anchors;
+	struct rbuf		 staple;	/* OCSP response; or empty */
 	uint64_t		 random;
 	bool			 same_random;	/* IKE-49 */
 	bool			 silent;	/* its gre does not answer */
@@ -509,6 +510,7 @@ sim_answer(struct sim_node *n)
 	    PKI_METHOD_CERTIFICATE : PKI_METHOD_PSK };
 	struct pki_sign_reply sig = { .method = a.method,
 	    .auth = rbuf_of(a.data, a.len) };
+	struct pki_staple_reply staple = { .data = n->staple };
 	struct reason why;
 	const void *m = NULL;
 
@@ -523,7 +525,10 @@ sim_answer(struct sim_node *n)
 		id.n_anchors = n->n_anchors;
 		memcpy(id.chain, n->chain, sizeof(n->chain));
 		memcpy(id.anchors, n->anchors, sizeof(n->anchors));
+		id.staple = rbuf_left(&n->staple) > 0;
 		m = &id;
+	} else if (a.type == &pki_staple_type) {
+		m = &staple;
 	} else if (a.type == &pki_sign_type || a.type == &pki_psk_type)
 		m = &sig;
 	ike_engine_answer(n->g, n->sim->now, SIM_WALL, a.ticket,

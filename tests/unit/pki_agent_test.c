@@ -253,7 +253,8 @@ the_public_side_is_told_and_no_more(void **state)
 	struct rbuf der = cert_der(peer);
 
 	(void)state;
-	assert_int_equal(pki_agent_identity(&ring, ME, &in, &out, &why), 0);
+	assert_int_equal(pki_agent_identity(&ring, ME, MAKE_NOW, &in,
+	    &out, &why), 0);
 	assert_int_equal(out.method, PKI_METHOD_CERTIFICATE);
 	assert_int_equal(out.id_type, IDENT_FQDN);
 	assert_memory_equal(out.id_data.p, "spoke.example.org", 17);
@@ -267,7 +268,8 @@ the_public_side_is_told_and_no_more(void **state)
 	assert_int_equal(pki_agent_cert(&ring, ME, &ask, &cert, &why), 0);
 	assert_int_equal(rbuf_left(&cert.certificate), 0);
 	snprintf(in.identity, sizeof(in.identity), "nobody");
-	assert_int_equal(pki_agent_identity(&ring, ME, &in, &out, &why), -1);
+	assert_int_equal(pki_agent_identity(&ring, ME, MAKE_NOW, &in,
+	    &out, &why), -1);
 	assert_string_equal(why.code, "not-found");
 }
 
