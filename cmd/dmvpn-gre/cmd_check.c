@@ -88,7 +88,8 @@ check_port(struct finding *f)
 	struct err e, quiet;
 	int fd;
 
-	fd = priv_socket_open(PATH_UDP4, &e);
+	if (priv_socket_open(PATH_UDP4, &fd, 1, &e) < 0)
+		fd = -1;
 	if (fd < 0 && (c = ask_open(GRE_SOCK, &quiet)) != NULL) {
 		conn_close(c);
 		find(f, GOOD, NULL, "UDP port 4500 is held by dmvpn-gre, "

@@ -77,8 +77,9 @@ cmd_run(int argc, char **argv)
 	const struct opt opts[] = {
 		{ 'r', "ready-fd", "FD", "write a newline there when serving",
 		    OPT_NUM, &r.ready_fd, 3, INT32_MAX },
-		{ 0, "threads", "N", "packet threads; 1: one for both ways "
-		    "(default 2)", OPT_NUM, &threads, 1, PATH_THREADS },
+		{ 0, "threads", "N", "packet threads, half of them for each "
+		    "way; 1: one for both (default: by CPUs, at most 8)",
+		    OPT_NUM, &threads, 1, PATH_THREADS },
 		{ 0, "openssl", NULL, "encrypt by OpenSSL alone, without "
 		    "ipsec-mb", OPT_FLAG, &conf.openssl, 0, 0 },
 		{ 0, "user", "NAME", "the packet half becomes this user",

@@ -69,8 +69,9 @@ thread_init(struct path *p, unsigned i, struct err *e)
 
 	t->p = p;
 	t->index = i;
-	t->in = i == 0;
-	t->out = i > 0 || p->n_threads == 1;
+	t->in = i < p->n_in;
+	t->out = i >= p->n_in || p->n_threads == 1;
+	t->slot = t->in ? i : i - p->n_in;
 	t->epoll = epoll_create1(EPOLL_CLOEXEC);
 	t->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (t->epoll < 0 || t->wake < 0 ||
@@ -148,8 +149,10 @@ path_new(const struct path_conf *conf, struct err *e)
 		return err_null(err_set(e, ENOMEM, "out of memory"));
 	p->conf = *conf;
 	p->now = conf->now != NULL ? conf->now : boottime;
-	p->n_threads = conf->threads == 0 ? 2 : conf->threads;
-	p->n_out = p->n_threads == 1 ? 1 : p->n_threads - 1;
+	p->n_threads = conf->threads == 0 ? path_threads_auto() :
+	    conf->threads;
+	p->n_in = path_receivers(p->n_threads);
+	p->n_out = path_senders(p->n_threads);
 	feature_crypto(p, conf->openssl);
 	path_epoch_init(&p->epoch);
 	p->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -165,7 +168,23 @@ path_new(const struct path_conf *conf, struct err *e)
 			path_free(p);
 			return NULL;
 		}
+	if (share_init(p) < 0) {
+		err_set(e, ENOMEM, "threads: out of memory");
+		path_free(p);
+		return NULL;
+	}
 	return p;
+}
+
+/* Whose loop a descriptor belongs into. */
+static int
+loop_of(const struct path *p, const struct port *port)
+{
+	unsigned i = port->thread;
+
+	if (port->kind == PORT_TAP)
+		i = share_holder(p, i);
+	return p->thread[i].epoll;
 }
 
 /* A descriptor for a thread to wait on, by its index in p->port: what
@@ -188,8 +207,7 @@ path_port_add(struct path *p, const struct port *port, struct err *e)
 	*copy = *port;
 	put(&p->port[i], copy);
 	ev.data.u32 = i;
-	if (epoll_ctl(p->thread[port->thread].epoll, EPOLL_CTL_ADD,
-	    port->fd, &ev) < 0) {
+	if (epoll_ctl(loop_of(p, port), EPOLL_CTL_ADD, port->fd, &ev) < 0) {
 		err_sys(e, "epoll_ctl");
 		put(&p->port[i], NULL);
 		free(copy);
@@ -220,24 +238,26 @@ path_port_remove(struct path *p, enum port_kind kind,
 		    port->iface != iface ||
 		    (kind == PORT_SOCKET && port->socket != socket))
 			continue;
-		epoll_ctl(p->thread[port->thread].epoll, EPOLL_CTL_DEL,
-		    port->fd, NULL);
+		epoll_ctl(loop_of(p, port), EPOLL_CTL_DEL, port->fd, NULL);
 		put(&p->port[i], NULL);
 		path_epoch_retire(&p->epoch, &port->retire, port_free);
 	}
 }
 
-/* What control asked for. */
+/* What control and other receivers have for us. */
 static void
 commands(struct path_thread *t)
 {
+	struct path_thread *sender = share_works_for(t);
 	struct event_head h;
 	uint64_t gone;
 	size_t n;
 
 	while (read(t->wake, &gone, sizeof(gone)) > 0)
 		continue;
-	while ((n = path_ring_get(&t->commands, t->frame, PATH_BUF)) > 0) {
+	share_handed(t);
+	while (sender != NULL && (n = path_ring_get(&sender->commands,
+	    t->frame, PATH_BUF)) > 0) {
 		memcpy(&h, t->frame, sizeof(h));
 		out_nhrp(t, h.interface, h.peer, t->frame + sizeof(h),
 		    n - sizeof(h));
@@ -282,6 +302,7 @@ path_turn(struct path_thread *t, int timeout)
 	for (i = 0; i < n; i++)
 		port_ready(t, ev[i].data.u32, ev[i].events);
 	say_wake(t);
+	share_turn(t);
 }
 
 static void *
@@ -313,6 +334,7 @@ path_start(struct path *p, struct err *e)
 		p->thread[i].started = rc == 0;
 	}
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	put(&p->started, rc == 0);
 	if (rc == 0)
 		return 0;
 	errno = rc;
@@ -334,6 +356,7 @@ threads_stop(struct path *p)
 	unsigned i;
 
 	atomic_store(&p->stop, true);
+	put(&p->started, false);
 	for (i = 0; i < p->n_threads; i++) {
 		if (!p->thread[i].started)
 			continue;
@@ -362,6 +385,8 @@ path_free(struct path *p)
 	for (i = 0; p->thread != NULL && i < p->n_threads; i++)
 		path_epoch_offline(&p->thread[i].quiet);
 	path_epoch_collect(&p->epoch);
+	if (p->thread != NULL)
+		share_fini(p);
 	for (i = 0; p->thread != NULL && i < p->n_threads; i++)
 		thread_fini(&p->thread[i]);
 	path_ring_fini(&p->own);
@@ -392,6 +417,7 @@ path_tick(struct path *p)
 	at = path_peer_tick(p, now);
 	if (at != 0 && at < next)
 		next = at;
+	share_tick(p, now);
 	if (!path_epoch_collect(&p->epoch) && next > now + 50)
 		next = now + 50;
 	return next > now ? next : now + 1;

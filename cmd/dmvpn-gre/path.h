@@ -28,16 +28,24 @@ struct path;
 #define PATH_QUEUES	16	/* of one TAP */
 #define PATH_MULTICAST	65533	/* peers of one multicast list */
 #define PATH_THREADS	64
+#define PATH_RECEIVERS	(PATH_THREADS / 2)
 
 struct path_conf {
-	/* 1: one loop for both directions; 2 (0 means that): one a
-	 * direction; more: further ones for the way out, one TAP queue
-	 * each. */
+	/* 1: one loop for both directions; more: half of them receive, the
+	 * others send; 0: path_threads_auto.  While one core is enough, a
+	 * receiver and a sender are one loop. */
 	unsigned	 threads;
 	bool		 openssl;	/* no other AEAD, whatever there is */
 	uint64_t	(*now)(void);	/* ms; NULL: CLOCK_BOOTTIME */
 	uint8_t		 seed[16];	/* random, for the hashes */
 };
+
+/* What suits the CPUs that there are for us. */
+unsigned path_threads_auto(void);
+/* How many of so many threads receive (one UDP socket and one for protocol
+ * 50 of each family for each of them) and send (a TAP queue each). */
+unsigned path_receivers(unsigned threads);
+unsigned path_senders(unsigned threads);
 
 /* Tables and rings; no thread yet. */
 struct path *path_new(const struct path_conf *conf, struct err *e);
@@ -117,7 +125,9 @@ enum path_socket {
 };
 #define PATH_SOCKETS 6
 
-/* Add a bound socket of that kind (several are fine: SO_REUSEPORT).  Sets
+/* Add a bound socket of that kind.  When there is one for each receiver
+ * (SO_REUSEPORT, in the order in which they were bound) the kernel is told
+ * which packets go to which.  Sets
  * O_NONBLOCK and the socket options it wants (pktinfo, TOS, UDP_GRO, path
  * MTU discovery, error queue); what the kernel refuses shows up in
  * path_features.  Takes fd, even when it fails. */
@@ -303,9 +313,10 @@ void path_drops(const struct path *p, uint64_t counts[PATH_DROP_N]);
 	X(PATH_RAW_ESP, 6, "raw-esp")		\
 	X(PATH_RAW_GRE, 7, "raw-gre")		\
 	X(PATH_IPV6, 8, "ipv6")			\
-	X(PATH_IPSEC_MB, 9, "ipsec-mb")
+	X(PATH_IPSEC_MB, 9, "ipsec-mb")		\
+	X(PATH_STEER, 10, "spi-steering")
 enum path_feature_id { PATH_FEATURES(NAME_ENUM) };
-#define PATH_FEATURE_N 10
+#define PATH_FEATURE_N 11
 extern const struct name path_feature_names[];
 
 struct path_feature {

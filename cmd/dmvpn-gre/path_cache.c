@@ -108,6 +108,23 @@ bucket_take(struct path_bucket *b, uint64_t now, uint64_t rate,
 	return true;
 }
 
+/* The word is when the bucket will be full again, in microseconds. */
+bool
+bucket_take_shared(_Atomic(uint64_t) *b, uint64_t now, uint64_t rate,
+    uint64_t burst)
+{
+	uint64_t us = now * 1000, one = 1000000 / rate, from;
+	uint64_t full = counted(b);
+
+	do {
+		from = full > us ? full : us;
+		if (from - us > (burst - 1) * one)
+			return false;
+	} while (!atomic_compare_exchange_weak_explicit(b, &full, from + one,
+	    memory_order_relaxed, memory_order_relaxed));
+	return true;
+}
+
 /* A packet that came from one peer goes to another: tell, once a second for
  * a pair of addresses. */
 void

@@ -116,9 +116,7 @@ path_interface_taps(struct path *p, unsigned id, const int *fds, size_t n,
 		    have + n, PATH_QUEUES);
 	for (k = 0; k < n; k++) {
 		port.fd = fds[k];
-		/* Queues go round over the threads of the way out. */
-		port.thread = p->n_threads == 1 ? 0 :
-		    1 + (unsigned)(have + k) % p->n_out;
+		port.thread = share_sender(p, (unsigned)(have + k));
 		if (rc == 0 && fcntl(fds[k], F_SETFL, O_NONBLOCK) < 0)
 			rc = err_sys(e, "TAP queue");
 		if (rc == 0)

@@ -129,15 +129,15 @@ path_nhrp_send(struct path *p, unsigned interface, uint16_t peer,
 {
 	struct event_head h = { .type = PATH_NHRP, .peer = peer,
 	    .interface = (uint8_t)interface };
-	struct path_thread *t = &p->thread[p->n_threads == 1 ? 0 : 1];
+	unsigned sender = share_sender(p, 0);
 
 	if (path_iface_find(p, interface) == NULL)
 		return err_set(e, ENOENT, "no interface %u", interface);
 	if (path_peer_find(p, peer) == NULL)
 		return err_set(e, ENOENT, "no peer %u", peer);
-	if (!path_ring_put(&t->commands, &h, sizeof(h), data.p,
-	    rbuf_left(&data)))
+	if (!path_ring_put(&p->thread[sender].commands, &h, sizeof(h),
+	    data.p, rbuf_left(&data)))
 		return err_set(e, ENOBUFS, "queue of NHRP messages is full");
-	path_thread_wake(t);
+	path_thread_wake(&p->thread[share_holder(p, sender)]);
 	return 0;
 }

@@ -145,6 +145,10 @@ in_esp(struct path_thread *t, const struct in_meta *m, uint8_t *p, size_t n)
 		unknown_spi(t, m, load32(p));
 		return;
 	}
+	if (share_owner(t->p, sa->spi_in) != t->index) {
+		share_hand(t, share_owner(t->p, sa->spi_in), m, p, n);
+		return;
+	}
 	s = esp_key_suite(sa->in);
 	head = (size_t)ESP_HEAD_LEN + s->iv_len;
 	if (n < head + s->block + s->icv_len ||
@@ -237,8 +241,9 @@ in_nhrp(struct path_thread *t, const struct in_meta *m, unsigned interface,
 
 	if (n == 0 || n > 4096)
 		drop(t, DROP_NHRP);
-	else if (!bucket_take(peer == NULL ? &t->nhrp : &peer->nhrp, t->now,
-	    NHRP_RATE, NHRP_BURST))
+	else if (peer == NULL ? !bucket_take(&t->nhrp, t->now, NHRP_RATE,
+	    NHRP_BURST) : !bucket_take_shared(&peer->nhrp, t->now, NHRP_RATE,
+	    NHRP_BURST))
 		drop(t, DROP_RATE);
 	else if (peer == NULL)
 		say_stranger(t, &h, p, n);

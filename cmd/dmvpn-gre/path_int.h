@@ -19,10 +19,11 @@
 /*
  * The inside of the packet path.  Who may touch what:
  *   control	creates, publishes and retires; reads counters;
- *   in		thread 0: sockets -> TAP; owns replay windows and the
- *		coalescer;
- *   out	threads 1.. (thread 0 too when there is only one): TAP ->
- *		sockets.
+ *   receivers	the first n_in threads: sockets -> TAP.  An SA belongs to one
+ *		of them, by its SPI: that one owns its replay window;
+ *   senders	the n_out behind them: TAP -> sockets.
+ * While one core is enough for both ways, a receiver does the work of the
+ * sender beside it (path_share.c); with one thread it always does.
  * What several of them touch is _Atomic; what is reached through an _Atomic
  * pointer never changes after it was published, but for its own atomics.
  */
@@ -91,6 +92,13 @@ struct peer_route {
 	struct addr		answer4, answer6; /* source of too-big */
 };
 
+/* Where a datagram came from and to. */
+struct in_meta {
+	struct endpoint	remote, local;
+	uint8_t		tos;
+	bool		udp;
+};
+
 struct path_sa;
 struct sa_set {
 	struct path_retire	 retire;
@@ -108,7 +116,7 @@ struct peer {
 	_Atomic(uint64_t)		 acquired, moved;	/* last said */
 	_Atomic(uint64_t)		 rx_packets, rx_bytes;
 	_Atomic(uint64_t)		 tx_packets, tx_bytes, drops;
-	struct path_bucket		 nhrp;	/* in's own */
+	_Atomic(uint64_t)		 nhrp;	/* bucket_take_shared */
 	/* control's own */
 	struct peer			*next, **prev;	/* of all peers */
 	struct path_sa			*pairs;	/* linked by peer_next */
@@ -124,7 +132,8 @@ struct path_sa {
 	unsigned		 interface;	/* tunnel mode */
 	bool			 esn;
 	struct esp_key		*in, *out;
-	struct replay		*replay;	/* in's own */
+	struct replay		*replay;	/* the owner's */
+	unsigned		 owner;		/* the thread that receives */
 	uint64_t		 soft_packets, hard_packets;
 	uint64_t		 soft_bytes, hard_bytes;
 	size_t			 n_local, n_remote;
@@ -206,16 +215,24 @@ struct flow {
 struct path_thread {
 	struct path		*p;
 	unsigned		 index;
+	unsigned		 slot;		/* of outbound keys */
 	bool			 in, out, started;
 	pthread_t		 id;
 	int			 epoll, wake;
 	_Atomic(uint64_t)	 quiet;		/* path_table.h */
 	uint64_t		 now;		/* ms, once a turn */
 	bool			 woke;		/* events were put */
+	/* Who does a sender's work: itself, or the receiver beside it. */
+	_Atomic(unsigned)	 holder, wanted;
+	uint64_t		 cpu, cpu_at;	/* control's: ns used, when */
 	_Atomic(uint64_t)	 drops[PATH_DROP_N];
 	/* Events to control: of SAs and peers, of members, of strangers. */
 	struct path_ring	 first, bulk, strangers;
-	struct path_ring	 commands;	/* from control */
+	struct path_ring	 commands;	/* a sender's, from control */
+	/* A receiver's: packets of its SAs that came to another, a ring for
+	 * each. */
+	struct path_ring	*handed;
+	bool			 handing[PATH_THREADS];	/* wake these */
 	struct tx		 tx;
 	struct rx		*rx;
 	struct flow		*flows;
@@ -229,7 +246,8 @@ struct path_thread {
 struct path {
 	struct path_conf		 conf;
 	uint64_t			(*now)(void);
-	unsigned			 n_threads, n_out;
+	unsigned			 n_threads, n_in, n_out;
+	_Atomic(bool)			 started;
 	struct path_thread		*thread;
 	_Atomic(bool)			 stop;
 	struct path_epoch		 epoch;
@@ -245,6 +263,7 @@ struct path {
 	struct path_hash		 ike;
 	_Atomic(struct port *)		 port[PATH_PORTS];
 	_Atomic(int)			 socket[PATH_SOCKETS];
+	unsigned			 n_sockets[PATH_SOCKETS]; /* control */
 	_Atomic(uint64_t)		*cache;		/* hairpins */
 
 	_Atomic(uint32_t)		 features;	/* bits, on */
@@ -255,7 +274,7 @@ struct path {
 	struct install_set		*installs;
 	struct peer			*peers;
 	uint64_t			 turn;
-	uint64_t			 mtu_at;
+	uint64_t			 mtu_at, shared_at;
 	unsigned			 n_dying;
 	struct path_ring		 own;	/* events of control itself */
 	uint8_t				*event_buf;
@@ -313,6 +332,36 @@ void path_thread_wake(struct path_thread *t);
 int path_port_add(struct path *p, const struct port *port, struct err *e);
 void path_port_remove(struct path *p, enum port_kind kind,
     enum path_socket socket, const struct iface *iface);
+
+/* path_share.c: which thread does what. */
+int share_init(struct path *p);
+void share_fini(struct path *p);
+/* The sender of TAP queue number k, and who does its work now.  From control
+ * the answer holds until the next tick. */
+unsigned share_sender(const struct path *p, unsigned k);
+unsigned share_holder(const struct path *p, unsigned sender);
+/* The sender whose work this thread does, NULL: none. */
+struct path_thread *share_works_for(struct path_thread *t);
+/* Once a turn: give a sender's work to whom control wants to have it. */
+void share_turn(struct path_thread *t);
+/* Control: who is to do it from now on. */
+void share_want(struct path *p, unsigned sender, unsigned who);
+/* Control, in a tick: one loop while one core is enough. */
+void share_tick(struct path *p, uint64_t now);
+/* The receiver whose SAs have that SPI. */
+static inline unsigned
+share_owner(const struct path *p, uint32_t spi)
+{
+	return p->n_in == 1 ? 0 : spi % p->n_in;
+}
+/* A packet for an SA of another receiver goes to it; wake them after a
+ * batch. */
+void share_hand(struct path_thread *t, unsigned owner,
+    const struct in_meta *m, const uint8_t *p, size_t n);
+void share_wake(struct path_thread *t);
+void share_handed(struct path_thread *t);
+/* Let the kernel give a socket what belongs to receiver k; -1: errno. */
+int share_steer(struct path *p, enum path_socket kind, int fd, unsigned k);
 
 /* path_peer.c */
 struct peer *path_peer_find(const struct path *p, uint16_t number);
@@ -424,6 +473,9 @@ void cache_hairpin(struct path_thread *t, const struct out_frame *f,
 bool say_now(struct path_thread *t, uint64_t what, uint64_t ms);
 bool bucket_take(struct path_bucket *b, uint64_t now, uint64_t rate,
     uint64_t burst);
+/* The same for several threads at once; the word begins at 0. */
+bool bucket_take_shared(_Atomic(uint64_t) *b, uint64_t now, uint64_t rate,
+    uint64_t burst);
 uint64_t path_mix(uint64_t h, uint64_t v);
 uint64_t path_addr_hash(uint64_t salt, const void *octets, size_t n);
 
@@ -435,11 +487,6 @@ void tap_answer(struct path_thread *t, struct iface *i, uint16_t peer,
     uint8_t *ip, size_t n);
 
 /* path_in.c */
-struct in_meta {
-	struct endpoint	remote, local;
-	uint8_t		tos;
-	bool		udp;
-};
 void in_esp(struct path_thread *t, const struct in_meta *m, uint8_t *p,
     size_t n);
 void in_bare_gre(struct path_thread *t, const struct in_meta *m,

@@ -65,6 +65,8 @@ why_off(const struct path *p, unsigned i)
 
 	if (i == PATH_IPSEC_MB)
 		return p->why_openssl;
+	if (i == PATH_STEER && p->n_in == 1)
+		return "one thread receives";
 	return why == 0 ? "no such descriptor was given" : strerror(why);
 }
 

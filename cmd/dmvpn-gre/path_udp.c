@@ -60,10 +60,31 @@ prepare(struct path *p, enum path_socket kind, int fd)
 	features(p, kind, fd);
 }
 
+/* There is one for each receiver: each is to get its own packets. */
+static void
+steer(struct path *p, enum path_socket kind)
+{
+	const struct port *port;
+	unsigned i;
+	int why = 0;
+
+	if (p->n_in == 1 || p->n_sockets[kind] != p->n_in)
+		return;
+	for (i = 0; i < PATH_PORTS; i++) {
+		port = get(&p->port[i]);
+		if (port != NULL && port->kind == PORT_SOCKET &&
+		    port->socket == kind &&
+		    share_steer(p, kind, port->fd, port->thread) < 0)
+			why = errno;
+	}
+	feature_set(p, PATH_STEER, why == 0, why);
+}
+
 int
 path_socket_add(struct path *p, enum path_socket kind, int fd, struct err *e)
 {
-	struct port port = { .kind = PORT_SOCKET, .socket = kind, .fd = fd };
+	struct port port = { .kind = PORT_SOCKET, .socket = kind, .fd = fd,
+	    .thread = p->n_sockets[kind] % p->n_in };
 	int rc;
 
 	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
@@ -78,6 +99,8 @@ path_socket_add(struct path *p, enum path_socket kind, int fd, struct err *e)
 	}
 	if (get(&p->socket[kind]) < 0)
 		put(&p->socket[kind], fd);
+	p->n_sockets[kind]++;
+	steer(p, kind);
 	return 0;
 }
 
@@ -85,6 +108,7 @@ void
 path_socket_remove(struct path *p, enum path_socket kind)
 {
 	put(&p->socket[kind], -1);
+	p->n_sockets[kind] = 0;
 	path_port_remove(p, PORT_SOCKET, kind, NULL);
 	path_epoch_wait(&p->epoch, 100);
 }
@@ -215,6 +239,7 @@ socket_read(struct path_thread *t, enum path_socket kind, int fd)
 	for (i = 0; i < n; i++)
 		in_message(t, kind, &rx->mm[i], rx->buf[i]);
 	gro_flush(t);
+	share_wake(t);
 }
 
 /* What ICMP or our own stack said about datagrams: only "too big" counts,

@@ -184,7 +184,6 @@ seal(struct wrap *w, uint8_t *esp, size_t n, uint8_t next)
 	const struct esp_suite *s = esp_key_suite(w->sa->out);
 	struct esp_job job = { .p = esp };
 	size_t head = (size_t)ESP_HEAD_LEN + s->iv_len;
-	unsigned slot = w->t->index == 0 ? 0 : w->t->index - 1;
 
 	job.sequence = next_number(w);
 	if (job.sequence == 0) {
@@ -195,7 +194,7 @@ seal(struct wrap *w, uint8_t *esp, size_t n, uint8_t next)
 	store32(esp + 4, (uint32_t)job.sequence);
 	job.text = esp_text_len(n, s->block);
 	esp_pad(esp + head, n, job.text, next);
-	if (esp_seal(w->sa->out, slot, w->sa->esn, &job, 1) < 0) {
+	if (esp_seal(w->sa->out, w->t->slot, w->sa->esn, &job, 1) < 0) {
 		drop_peer(w->t, w->peer, DROP_CRYPTO);
 		return 0;
 	}

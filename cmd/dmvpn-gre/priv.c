@@ -41,7 +41,8 @@ struct half {
 	struct half_conf	 conf;
 	struct priv_kernel	 kernel;
 	struct priv_notes	*notes;
-	int			 sockets[PATH_SOCKETS];
+	int			 sockets[PATH_SOCKETS][PATH_RECEIVERS];
+	size_t			 n_sockets[PATH_SOCKETS];
 	int			 exe;
 	pid_t			 pid;		/* 0: none */
 	struct priv_wire	 wire;
@@ -150,14 +151,14 @@ static void
 report_all(struct half *h)
 {
 	struct priv_report out;
-	size_t i;
+	size_t i, k;
 
-	for (i = 0; i < PATH_SOCKETS; i++) {
-		out = (struct priv_report){ .type = PRIV_SOCKET,
-		    .kind = (uint32_t)i };
-		if (h->sockets[i] >= 0)
-			report(h, &out, NULL, 0, &h->sockets[i], 1);
-	}
+	for (i = 0; i < PATH_SOCKETS; i++)
+		for (k = 0; k < h->n_sockets[i]; k++) {
+			out = (struct priv_report){ .type = PRIV_SOCKET,
+			    .kind = (uint32_t)i };
+			report(h, &out, NULL, 0, &h->sockets[i][k], 1);
+		}
 	priv_notes_each(h->notes, report_note, h);
 	for (i = 0; i < PRIV_LINKS; i++)
 		if (h->kernel.links[i].name[0] != '\0')
@@ -556,11 +557,15 @@ open_sockets(struct half *h, struct err *e)
 {
 	struct err why;
 	unsigned i;
+	ssize_t n;
 
 	for (i = 0; i < PATH_SOCKETS; i++) {
-		h->sockets[i] = priv_socket_open(i, &why);
-		if (h->sockets[i] >= 0)
+		n = priv_socket_open(i, h->sockets[i],
+		    path_receivers(h->conf.threads), &why);
+		if (n >= 0) {
+			h->n_sockets[i] = (size_t)n;
 			continue;
+		}
 		if (i == PATH_UDP4 || why.code == EADDRINUSE)
 			return err_set(e, why.code, "%s", why.msg);
 		log_event(LEVEL_DEBUG, "socket-missing", T("why", why.msg));
@@ -628,7 +633,7 @@ half_open(struct half *h, struct err *e)
 static unsigned
 queues_of(unsigned threads)
 {
-	unsigned n = threads <= 2 ? 1 : threads - 1;
+	unsigned n = path_senders(threads);
 
 	return n > PRIV_QUEUES ? PRIV_QUEUES : n;
 }
@@ -637,17 +642,16 @@ struct half *
 half_new(struct loop *l, const struct half_conf *conf, struct err *e)
 {
 	struct half *h = calloc(1, sizeof(*h));
-	size_t i;
 
 	if (h == NULL)
 		return err_null(err_set(e, ENOMEM, "out of memory"));
 	h->loop = l;
 	h->conf = *conf;
+	if (h->conf.threads == 0)
+		h->conf.threads = path_threads_auto();
 	h->exe = -1;
 	h->wire.fd = -1;
-	h->kernel.queues = queues_of(conf->threads);
-	for (i = 0; i < PATH_SOCKETS; i++)
-		h->sockets[i] = -1;
+	h->kernel.queues = queues_of(h->conf.threads);
 	if (half_open(h, e) < 0) {
 		h->keep = true;		/* nothing was made */
 		priv_kernel_fini(&h->kernel, true);
@@ -662,7 +666,7 @@ half_new(struct loop *l, const struct half_conf *conf, struct err *e)
 void
 half_free(struct half *h)
 {
-	size_t i;
+	size_t i, k;
 
 	if (h == NULL)
 		return;
@@ -679,8 +683,8 @@ half_free(struct half *h)
 		priv_kernel_fini(&h->kernel, h->keep);
 	priv_notes_free(h->notes);
 	for (i = 0; i < PATH_SOCKETS; i++)
-		if (h->sockets[i] >= 0)
-			close(h->sockets[i]);
+		for (k = 0; k < h->n_sockets[i]; k++)
+			close(h->sockets[i][k]);
 	for (i = 0; i < 2; i++)
 		if (h->conf.client[i] >= 0)
 			close(h->conf.client[i]);

@@ -29,8 +29,9 @@ int priv_tap_open(const char *name, uid_t owner, int *fds, size_t n,
 /* /dev/net/tun opened, to see that it can be. */
 int priv_tap_probe(struct err *e);
 
-/* A bound socket of a kind (enum path_socket); -1 and a sentence. */
-int priv_socket_open(unsigned kind, struct err *e);
+/* Up to n bound sockets of a kind (enum path_socket), for a receiver each:
+ * how many there are; -1 and a sentence. */
+ssize_t priv_socket_open(unsigned kind, int *fds, size_t n, struct err *e);
 /* What an unprivileged user can tell about who holds UDP port 4500:
  * "pid 71 (charon)", or "" . */
 const char *priv_port_holder(uint16_t port, char *out, size_t len);
@@ -112,7 +113,7 @@ void priv_entry_lost(struct priv_kernel *k, struct priv_link *l,
 struct half_conf {
 	const char	*user;		/* of the packet half; NULL: ours */
 	const char	*group;		/* of gre.sock; NULL: ours */
-	unsigned	 threads;	/* of the packet half, 0: its choice */
+	unsigned	 threads;	/* of the packet half, 0: as CPUs are */
 	bool		 openssl;	/* path.h */
 	bool		 serve;		/* gre.sock */
 	int		 client[2];	/* clients of the packet half; -1 */

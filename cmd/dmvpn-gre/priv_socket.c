@@ -67,8 +67,8 @@ udp_bind(int fd, int family, struct err *e)
 	    "program first", UDP_PORT, who[0] == '\0' ? "" : " by ", who);
 }
 
-int
-priv_socket_open(unsigned kind, struct err *e)
+static int
+socket_open(unsigned kind, bool again, struct err *e)
 {
 	int family = kinds[kind].family, fd, one = 1;
 
@@ -83,11 +83,44 @@ priv_socket_open(unsigned kind, struct err *e)
 	if (family == AF_INET6)
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one,
 		    sizeof(one));
+	if (again)
+		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one,
+		    sizeof(one));
 	if (kinds[kind].type == SOCK_DGRAM && udp_bind(fd, family, e) < 0) {
 		close(fd);
 		return -1;
 	}
 	return fd;
+}
+
+/* Bare GRE has no SPI by which it could be shared out. */
+static size_t
+of_kind(unsigned kind, size_t n)
+{
+	return kind == PATH_GRE4 || kind == PATH_GRE6 ? 1 : n;
+}
+
+ssize_t
+priv_socket_open(unsigned kind, int *fds, size_t n, struct err *e)
+{
+	int one = 1;
+	size_t i;
+
+	if ((fds[0] = socket_open(kind, false, e)) < 0)
+		return -1;
+	n = of_kind(kind, n);
+	/* The port was ours alone; the others share it with us. */
+	if (n > 1)
+		(void)setsockopt(fds[0], SOL_SOCKET, SO_REUSEPORT, &one,
+		    sizeof(one));
+	for (i = 1; i < n; i++)
+		if ((fds[i] = socket_open(kind, true, e)) < 0)
+			break;
+	if (i == n)
+		return (ssize_t)n;
+	while (i > 0)
+		close(fds[--i]);
+	return -1;
 }
 
 /* The inode of a UDP socket on that port, from /proc/net/udp{,6}; 0: none. */

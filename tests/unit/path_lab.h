@@ -46,19 +46,30 @@ lab_at(uint16_t port)
 	return e;
 }
 
+/* A socket on *port, 0: any, which others may share. */
 static inline int
-lab_udp(uint16_t *port)
+lab_udp_more(uint16_t *port)
 {
-	struct sockaddr_in sin = { .sin_family = AF_INET };
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+	    .sin_port = htons(*port) };
 	socklen_t n = sizeof(sin);
-	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), one = 1;
 
 	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	assert_true(fd >= 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one,
+	    sizeof(one)), 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&sin, n), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&sin, &n), 0);
 	*port = ntohs(sin.sin_port);
 	return fd;
+}
+
+static inline int
+lab_udp(uint16_t *port)
+{
+	*port = 0;
+	return lab_udp_more(port);
 }
 
 static inline void
@@ -83,13 +94,16 @@ lab_open(struct lab_end *e, unsigned threads, const struct path_interface *i)
 	struct path_conf conf = { .threads = threads, .now = lab_clock,
 	    .seed = { 1, 2, 3, 4, 5, 6, 7, 8 } };
 	struct err err = { 0 };
+	unsigned k;
 
 	e->p = path_new(&conf, &err);
 	if (e->p == NULL)
 		fail_msg("%s", err.msg);
 	lab_tap(e, i);
-	assert_int_equal(path_socket_add(e->p, PATH_UDP4, lab_udp(&e->port),
-	    &err), 0);
+	e->port = 0;
+	for (k = 0; k < path_receivers(threads); k++)
+		assert_int_equal(path_socket_add(e->p, PATH_UDP4,
+		    lab_udp_more(&e->port), &err), 0);
 }
 
 static inline void

@@ -249,6 +249,8 @@ churn(struct lab_end *e, uint16_t peer, uint16_t port, unsigned round)
 	path_drops(e->p, drops);
 	path_tick(e->p);
 	path_ike_spi_delete(e->p, next);
+	if (e->p->n_threads > 1)
+		share_want(e->p, e->p->n_in, round % 3 ? e->p->n_in : 0);
 	if (round % 2)
 		path_sa_delete(e->p, next, round % 4, NULL);
 	if (round % 5 == 4)
