@@ -134,7 +134,7 @@ set_one(struct gre *g, struct gre_iface *i, const char *owner,
 	o->until = m->hold == 0 ? 0 : now + (uint64_t)m->hold * 1000;
 	i->multicast_at = GRE_SOON;
 	i->mtu_at = GRE_SOON;
-	path_peer_address(g->path, m->peer, &m->address);
+	path_peer_address(g->path, i->id, m->peer, &m->address);
 	gre_note_map(g, o, false);
 	ask_neighbour(g, o, PRIV_NEIGH_SET, job);
 	return 0;

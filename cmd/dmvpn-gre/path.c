@@ -259,8 +259,12 @@ commands(struct path_thread *t)
 	while (sender != NULL && (n = path_ring_get(&sender->commands,
 	    t->frame, PATH_BUF)) > 0) {
 		memcpy(&h, t->frame, sizeof(h));
-		out_nhrp(t, h.interface, h.peer, t->frame + sizeof(h),
-		    n - sizeof(h));
+		if (h.type == PATH_PROBE)
+			out_probe(t, &h, t->frame + sizeof(h),
+			    n - sizeof(h));
+		else
+			out_nhrp(t, h.interface, h.peer,
+			    t->frame + sizeof(h), n - sizeof(h));
 	}
 	tx_flush(t);
 }
@@ -417,8 +421,23 @@ path_tick(struct path *p)
 	at = path_peer_tick(p, now);
 	if (at != 0 && at < next)
 		next = at;
+	at = probe_tick(p, now);
+	if (at != 0 && at < next)
+		next = at;
 	share_tick(p, now);
 	if (!path_epoch_collect(&p->epoch) && next > now + 50)
 		next = now + 50;
 	return next > now ? next : now + 1;
+}
+
+uint64_t
+path_due(const struct path *p)
+{
+	const struct peer *peer;
+	uint64_t first = 0;
+
+	for (peer = p->busy; peer != NULL; peer = peer->busy_next)
+		if (first == 0 || peer->search.at < first)
+			first = peer->search.at;
+	return first;
 }

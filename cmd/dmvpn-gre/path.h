@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/name.h"
 #include "msg/types.h"
+#include "path_mtu.h"
 
 /*
  * The packet path: threads that move packets between TAP queues and the
@@ -153,8 +154,8 @@ int path_peer_set(struct path *p, const struct path_peer *c, struct err *e);
 void path_peer_delete(struct path *p, uint16_t number);
 /* Who seems to have sent the "too big" messages about packets to this peer:
  * its tunnel address, one of each family; none: 169.254.x.y and fe80::N of
- * its number. */
-void path_peer_address(struct path *p, uint16_t number,
+ * its number.  The first one also answers pings (probes of the path MTU). */
+void path_peer_address(struct path *p, unsigned interface, uint16_t number,
     const struct addr *a);
 
 struct path_peer_stat {
@@ -166,6 +167,8 @@ struct path_peer_stat {
 	uint64_t	drops;
 	uint16_t	mtu;		/* outer path MTU as known now */
 	uint16_t	inner_mtu;	/* largest inner packet, 0: no SA yet */
+	enum mtu_how	how;		/* mtu: how it came about */
+	bool		searching;	/* for a better one */
 	unsigned	sas;
 };
 int path_peer_stat(const struct path *p, uint16_t number,
@@ -228,6 +231,10 @@ enum path_event_type {
 	PATH_SA_GONE,		/* peer, spi: the grace is over */
 	PATH_INVALID_SPI,	/* remote, local, spi */
 	PATH_MTU,		/* peer, mtu: new outer path MTU */
+	/* These stay inside: */
+	PATH_PROBE,		/* a peer's probe of the path MTU */
+	PATH_PROBED,		/* an answer to one of ours */
+	PATH_STUCK,		/* large packets are sent again and again */
 };
 struct path_event {
 	enum path_event_type	 type;
@@ -250,6 +257,8 @@ int path_event(struct path *p, struct path_event *ev);
 /* Housekeeping: keepalives, ends of grace, freeing, path MTU ageing.  Call
  * at the time it returns (ms) or earlier; at most 1 s away. */
 uint64_t path_tick(struct path *p);
+/* What events brought about may be due earlier; 0: nothing is. */
+uint64_t path_due(const struct path *p);
 
 /* ----------------------------------------------------------- status */
 

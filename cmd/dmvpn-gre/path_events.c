@@ -138,8 +138,8 @@ event_of(struct path_event *ev, const struct event_head *h,
 	ev->data = rbuf_of(data, n);
 }
 
-int
-path_event(struct path *p, struct path_event *ev)
+static int
+take(struct path *p, struct path_event *ev)
 {
 	struct event_head h;
 	uint64_t gone;
@@ -160,4 +160,13 @@ path_event(struct path *p, struct path_event *ev)
 	event_of(ev, &h, p->event_buf + sizeof(h), n - sizeof(h));
 	apply(p, ev);
 	return 1;
+}
+
+int
+path_event(struct path *p, struct path_event *ev)
+{
+	while (take(p, ev))
+		if (!probe_event(p, ev))
+			return 1;
+	return 0;
 }

@@ -9,6 +9,7 @@
 #define IKE_MAX		15360	/* fits into a message to dmvpn-ike */
 #define STRANGERS	2000	/* a second, of unknown SPIs */
 #define STRANGER_BURST	500
+#define IKE_WHOLE	1220	/* octets: passes nearly everywhere */
 
 /* IKE on port 4500, without the marker.  Datagrams of SAs that dmvpn-ike
  * knows never wait behind those of strangers. */
@@ -115,6 +116,9 @@ path_ike_send(struct path *p, const struct endpoint *remote,
 	endpoint_sockaddr(remote, &r);
 	mh.msg_namelen = r.to_len;
 	tx_control(&mh, ctl, local, v6, 0, 0);
+	/* Nobody probes for IKE: what may not pass, IP may fragment. */
+	if (rbuf_left(&data) > IKE_WHOLE && tx_send_cut(fd, v6, &mh))
+		return 0;
 	/* A first error may be an old one, about another datagram. */
 	for (tries = 0; tries < 3; tries++)
 		if (sendmsg(fd, &mh, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 ||

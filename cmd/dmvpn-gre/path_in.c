@@ -96,7 +96,8 @@ in_payload(struct path_thread *t, const struct in_meta *m,
 	struct iface *i;
 
 	if (next == IP_NONE) {		/* RFC 4303, 2.6: a dummy */
-		drop(t, DROP_DUMMY);
+		if (!in_probe(t, sa->peer, p, n))
+			drop(t, DROP_DUMMY);
 		return;
 	}
 	if (sa->mode == SA_MODE_TRANSPORT) {

@@ -105,6 +105,9 @@ in_inner(struct path_thread *t, const struct in_meta *m, struct iface *i,
 		v.tos = (uint8_t)((v.tos & ~3) | ecn);
 		ip_set_tos(p, v.tos);
 	}
+	if ((v.proto == IP_ICMP || v.proto == IP_ICMPV6) &&
+	    in_echo(t, peer, p, &v))
+		return true;
 	clamp(i, peer, sa, p, &v);
 	cache_put(t, i->id, p, &v, peer->number);
 	count(&peer->rx_packets, 1);

@@ -10,6 +10,7 @@
 
 #include "crypto/esp.h"
 #include "path.h"
+#include "path_mtu.h"
 #include "path_ring.h"
 #include "path_table.h"
 #include "wire/gre.h"
@@ -90,6 +91,8 @@ struct peer_route {
 		struct sockaddr_in6	v6;
 	}			to;
 	struct addr		answer4, answer6; /* source of too-big */
+	struct addr		ping;		/* on the tunnel, len 0: none */
+	unsigned		ping_by;	/* interface */
 };
 
 /* Where a datagram came from and to. */
@@ -116,11 +119,14 @@ struct peer {
 	_Atomic(uint64_t)		 acquired, moved;	/* last said */
 	_Atomic(uint64_t)		 rx_packets, rx_bytes;
 	_Atomic(uint64_t)		 tx_packets, tx_bytes, drops;
-	_Atomic(uint64_t)		 nhrp;	/* bucket_take_shared */
+	_Atomic(bool)			 large;	/* packets went out */
+	_Atomic(uint64_t)		 nhrp, probes;	/* bucket_take_shared */
 	/* control's own */
 	struct peer			*next, **prev;	/* of all peers */
 	struct path_sa			*pairs;	/* linked by peer_next */
 	uint64_t			 keepalive_at;
+	struct mtu_search		 search;
+	struct peer			*busy_next, **busy_prev; /* search */
 };
 
 struct path_sa {
@@ -212,6 +218,12 @@ struct flow {
 	struct iovec	 iov[PATH_SEGMENTS + 1];	/* 0: headers of ours */
 };
 
+/* The end of what a flow of TCP has sent; n: sent again since. */
+#define RESENT_SLOTS	256
+struct resent {
+	uint32_t	hash, end, n;
+};
+
 struct path_thread {
 	struct path		*p;
 	unsigned		 index;
@@ -241,6 +253,7 @@ struct path_thread {
 	struct path_bucket	 mcast[PATH_INTERFACES];
 	struct path_bucket	 ike, spi, too_big, nhrp, hairpin, resolve;
 	uint64_t		 said[SAID_SLOTS]; /* lossy: when */
+	struct resent		 resent[RESENT_SLOTS];	/* lossy */
 };
 
 struct path {
@@ -272,7 +285,7 @@ struct path {
 
 	/* control's own */
 	struct install_set		*installs;
-	struct peer			*peers;
+	struct peer			*peers, *busy;
 	uint64_t			 turn;
 	uint64_t			 mtu_at, shared_at;
 	unsigned			 n_dying;
@@ -374,6 +387,22 @@ uint64_t path_peer_tick(struct path *p, uint64_t now);
 void path_peer_mtu(struct path_thread *t, const struct addr *a,
     uint16_t mtu);
 
+/* path_probe.c: the path MTU of each peer.  Control: */
+void probe_init(struct path *p, struct peer *peer, uint16_t mtu);
+void probe_kick(struct path *p, struct peer *peer);
+void probe_forget(struct path *p, struct peer *peer);
+void probe_age(struct path *p, struct peer *peer, uint64_t now);
+uint64_t probe_tick(struct path *p, uint64_t now);
+bool probe_event(struct path *p, const struct path_event *ev);
+/* Packet threads: */
+struct out_frame;
+bool in_probe(struct path_thread *t, struct peer *peer, const uint8_t *p,
+    size_t n);
+bool in_echo(struct path_thread *t, struct peer *peer, const uint8_t *ip,
+    const struct ip_view *v);
+void probe_watch(struct path_thread *t, const struct out_frame *f,
+    struct peer *peer);
+
 /* path_sa.c */
 struct path_sa *path_sa_find(const struct path *p, uint32_t spi);
 void path_sa_seen(struct path *p, uint32_t spi);
@@ -416,6 +445,11 @@ uint8_t *wrap_slot(struct wrap *w, size_t n);
 /* Wrap the n octets that stand there and queue them. */
 bool wrap_send(struct wrap *w, uint8_t *inner, size_t n, uint16_t protocol,
     uint8_t tos);
+
+/* A dummy packet (RFC 4303, 2.6) that begins with n octets of data and makes
+ * an outer packet of that size, or as small as it can be. */
+bool wrap_dummy(struct path_thread *t, struct peer *peer, const void *data,
+    size_t n, uint16_t outer);
 
 /* path_tx.c */
 int tx_init(struct tx *tx);
@@ -530,6 +564,8 @@ struct event_head {
 	struct endpoint	 local, remote;
 	struct addr	 address;
 };
+void out_probe(struct path_thread *t, const struct event_head *h,
+    const uint8_t *data, size_t n);
 /* false: no room, counted. */
 bool say(struct path_thread *t, const struct event_head *h,
     const void *data, size_t n);

@@ -79,6 +79,7 @@ out_to_peer(struct path_thread *t, struct out_frame *f, struct peer *peer)
 	if (!wrap_begin(&w, t, f->iface, peer, f->ip, &f->v))
 		return;
 	clamp(&w, f);
+	probe_watch(t, f, peer);
 	if (f->vnet.gso_type != VIRTIO_NET_HDR_GSO_NONE)
 		gso_send(&w, f);
 	else if (f->v.len <= w.mtu)

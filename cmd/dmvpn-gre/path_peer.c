@@ -7,7 +7,7 @@
 #include "wire/esp.h"
 
 #define MTU_DEFAULT	1500
-#define MTU_AGE		600000	/* RFC 1191, 6.3: ten minutes */
+#define MTU_LOOK	1000	/* ms */
 
 struct peer *
 path_peer_find(const struct path *p, uint16_t number)
@@ -112,6 +112,8 @@ path_peer_route(struct path *p, struct peer *peer,
 	if (old != NULL) {
 		r->answer4 = old->answer4;
 		r->answer6 = old->answer6;
+		r->ping = old->ping;
+		r->ping_by = old->ping_by;
 	}
 	route_publish(p, peer, r);
 	return 0;
@@ -142,12 +144,30 @@ check(const struct path *p, const struct path_peer *c, struct err *e)
 	return 0;
 }
 
+/* What was learned of the path's MTU still holds. */
+static bool
+same_path(const struct path_peer *a, const struct path_peer *b)
+{
+	return a->mtu == b->mtu && a->encap == b->encap &&
+	    endpoint_equal(&a->remote, &b->remote) &&
+	    addr_equal(&a->local.addr, &b->local.addr);
+}
+
+static void
+path_changed(struct path *p, struct peer *peer)
+{
+	uint16_t mtu = get(&peer->route)->c.mtu;
+
+	probe_init(p, peer, mtu == 0 ? MTU_DEFAULT : mtu);
+	if (get(&peer->out) != NULL)
+		probe_kick(p, peer);
+}
+
 int
 path_peer_set(struct path *p, const struct path_peer *c, struct err *e)
 {
 	struct peer *peer = path_peer_find(p, c->number);
-	bool fresh = peer == NULL;
-	uint16_t mtu = c->mtu == 0 ? MTU_DEFAULT : c->mtu;
+	bool fresh = peer == NULL, same;
 
 	if (check(p, c, e) < 0)
 		return -1;
@@ -156,12 +176,14 @@ path_peer_set(struct path *p, const struct path_peer *c, struct err *e)
 			return err_set(e, ENOMEM, "out of memory");
 		peer->number = c->number;
 	}
+	same = !fresh && same_path(&get(&peer->route)->c, c);
 	if (path_peer_route(p, peer, c, e) < 0) {
 		if (fresh)
 			free(peer);
 		return -1;
 	}
-	put(&peer->mtu, mtu);
+	if (!same)
+		path_changed(p, peer);
 	peer->keepalive_at = c->keepalive != 0 ?
 	    p->now() + c->keepalive * 1000ULL : 0;
 	if (!fresh)
@@ -185,6 +207,7 @@ path_peer_delete(struct path *p, uint16_t number)
 	put(&p->peer[number], NULL);
 	if ((*peer->prev = peer->next) != NULL)
 		peer->next->prev = peer->prev;
+	probe_forget(p, peer);
 	r = get(&peer->route);
 	path_hash_remove(&p->by_addr, &r->node);
 	path_epoch_retire(&p->epoch, &r->retire, route_free);
@@ -201,7 +224,8 @@ path_peer_free_all(struct path *p)
 }
 
 void
-path_peer_address(struct path *p, uint16_t number, const struct addr *a)
+path_peer_address(struct path *p, unsigned interface, uint16_t number,
+    const struct addr *a)
 {
 	struct peer *peer = path_peer_find(p, number);
 	struct peer_route *r;
@@ -213,6 +237,12 @@ path_peer_address(struct path *p, uint16_t number, const struct addr *a)
 		r->answer4 = *a;
 	else
 		r->answer6 = *a;
+	if (r->ping.len == 0) {
+		r->ping = *a;
+		r->ping_by = interface;
+		if (r->c.encap == GRE_ENCAP_NONE)
+			probe_kick(p, peer);
+	}
 	route_publish(p, peer, r);
 }
 
@@ -239,6 +269,8 @@ path_peer_stat(const struct path *p, uint16_t number,
 	s->tx_bytes = counted(&peer->tx_bytes);
 	s->drops = counted(&peer->drops);
 	s->mtu = get(&peer->mtu);
+	s->how = peer->search.how;
+	s->searching = peer->search.phase != MTU_IDLE;
 	out = get(&peer->out);
 	if (out != NULL && out->n > 0)
 		s->inner_mtu = wrap_mtu(r, s->mtu, out->sa[0],
@@ -295,21 +327,20 @@ keepalive(struct path *p, const struct peer_route *r)
 		continue;
 }
 
-/* Keepalives that are due, unless packets went out meanwhile; path MTUs are
- * forgotten after a while.  Returns when to come again. */
+/* Keepalives that are due, unless packets went out meanwhile; path MTUs get
+ * old.  Returns when to come again. */
 uint64_t
 path_peer_tick(struct path *p, uint64_t now)
 {
 	const struct peer_route *r;
 	struct peer *peer;
 	uint64_t next = 0, every, out;
-	bool age = now - p->mtu_at >= MTU_AGE;
+	bool age = now >= p->mtu_at + MTU_LOOK;
 
 	for (peer = p->peers; peer != NULL; peer = peer->next) {
 		r = get(&peer->route);
 		if (age)
-			put(&peer->mtu, r->c.mtu == 0 ? MTU_DEFAULT :
-			    r->c.mtu);
+			probe_age(p, peer, now);
 		if (peer->keepalive_at == 0)
 			continue;
 		every = r->c.keepalive * 1000ULL;

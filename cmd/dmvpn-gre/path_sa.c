@@ -208,6 +208,7 @@ path_sa_add(struct path *p, const struct gre_sa_add *m, unsigned interface,
 		return -1;
 	}
 	path_hash_add(&p->sa, &sa->node);
+	probe_kick(p, peer);
 	path_epoch_collect(&p->epoch);
 	return 0;
 }

@@ -207,7 +207,7 @@ tx_send_cut(int fd, bool v6, const struct msghdr *mh)
 	int level = v6 ? IPPROTO_IPV6 : IPPROTO_IP;
 	int name = v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER;
 	int dont = v6 ? IPV6_PMTUDISC_DONT : IP_PMTUDISC_DONT;
-	int as_before = v6 ? IPV6_PMTUDISC_DO : IP_PMTUDISC_DO;
+	int as_before = v6 ? IPV6_PMTUDISC_PROBE : IP_PMTUDISC_PROBE;
 
 	if (setsockopt(fd, level, name, &dont, sizeof(dont)) < 0)
 		return false;

@@ -46,15 +46,18 @@ prepare(struct path *p, enum path_socket kind, int fd)
 	bool v6 = kind == PATH_UDP6 || kind == PATH_ESP6 ||
 	    kind == PATH_GRE6;
 
+	/* DF, but what the kernel holds of the path is not asked: probes
+	 * find that out (path_probe.c), and there is one truth. */
 	if (v6) {
 		option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
 		option(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
-		option(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO);
+		option(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER,
+		    IPV6_PMTUDISC_PROBE);
 		option(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
 	} else {
 		option(fd, IPPROTO_IP, IP_PKTINFO, 1);
 		option(fd, IPPROTO_IP, IP_RECVTOS, 1);
-		option(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO);
+		option(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
 		option(fd, IPPROTO_IP, IP_RECVERR, 1);
 	}
 	features(p, kind, fd);

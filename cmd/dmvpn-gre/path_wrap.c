@@ -244,3 +244,31 @@ wrap_send(struct wrap *w, uint8_t *inner, size_t n, uint16_t protocol,
 	tx_commit(w->t, &how, start, total);
 	return true;
 }
+
+bool
+wrap_dummy(struct path_thread *t, struct peer *peer, const void *data,
+    size_t n, uint16_t outer)
+{
+	const struct sa_set *set = get(&peer->out);
+	struct wrap w = { .t = t, .peer = peer, .route = get(&peer->route) };
+	struct tx_msg how = { .route = w.route, .peer = peer,
+	    .local = &w.route->c.local.addr };
+	size_t room, total;
+	uint8_t *at;
+
+	if (set == NULL || set->n == 0)
+		return false;
+	w.sa = set->sa[0];
+	w.head = ESP_HEAD_LEN + esp_key_suite(w.sa->out)->iv_len;
+	room = wrap_mtu(w.route, outer, w.sa, 0);
+	if (room < n)
+		room = n;
+	if ((at = wrap_slot(&w, room)) == NULL)
+		return false;
+	memcpy(at, data, n);
+	memset(at + n, 0, room - n);
+	if ((total = seal(&w, at - w.head, room, IP_NONE)) == 0)
+		return false;
+	tx_commit(t, &how, at - w.head, total);
+	return true;
+}

@@ -460,10 +460,20 @@ static void
 on_path_tick(void *arg)
 {
 	struct packet *p = arg;
+
+	p->path_at = 0;
+	serve_path_at(p, path_tick(p->path));
+}
+
+void
+serve_path_at(struct packet *p, uint64_t at)
+{
 	struct err e;
 
-	if (timer_at(p->loop, &p->path_tick, path_tick(p->path),
-	    on_path_tick, p, &e) < 0)
+	if (at == 0 || (p->path_at != 0 && p->path_at <= at))
+		return;
+	p->path_at = at;
+	if (timer_at(p->loop, &p->path_tick, at, on_path_tick, p, &e) < 0)
 		log_event(LEVEL_ERROR, "timer-failed", T("why", e.msg));
 }
 

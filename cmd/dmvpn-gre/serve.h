@@ -26,6 +26,7 @@ struct packet {
 	uint32_t		 seq;
 	bool			 begun, over;
 	uint64_t		 unsent;	/* requests that found no room */
+	uint64_t		 path_at;	/* ms, of path_tick */
 };
 
 /* "dmvpn-gre packet-half", started by the privileged half only. */
@@ -43,6 +44,8 @@ void serve_refuse(const struct call *c, const struct err *e);
 
 /* Something changed: the turn ends with gre_tick. */
 void serve_poke(struct packet *p);
+/* The packet path has something to do at that time (ms), 0: no. */
+void serve_path_at(struct packet *p, uint64_t at);
 
 /* A request of which the report goes to a call. */
 void serve_lookup(struct packet *p, const struct call *c,

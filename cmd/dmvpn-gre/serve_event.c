@@ -145,4 +145,5 @@ serve_events(void *arg)
 
 	for (i = 0; i < BATCH && path_event(p->path, &ev) > 0; i++)
 		handlers[ev.type](p, &ev);
+	serve_path_at(p, path_due(p->path));
 }

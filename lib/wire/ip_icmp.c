@@ -6,7 +6,9 @@
 
 #define ICMP_UNREACHABLE	3
 #define ICMP_REDIRECT		5
+#define ICMP_ECHO		8
 #define ICMPV6_TOO_BIG		2
+#define ICMPV6_ECHO		128
 #define ND_FIRST		133
 #define ND_SOLICIT		135
 #define ND_LAST			137
@@ -90,6 +92,53 @@ icmp_too_big(uint8_t *out, const uint8_t *p, const struct ip_view *v,
 	if (ip_dst_multicast(p, v))
 		return 0;
 	return too_big4(out, p, v, src, mtu);
+}
+
+void
+icmp_echo(uint8_t *out, size_t n, const struct addr *src,
+    const struct addr *dst, uint16_t id, uint16_t seq, const void *data,
+    size_t len)
+{
+	struct ip_view v = { .version = src->len == 16 ? 6 : 4,
+	    .proto = src->len == 16 ? IP_ICMPV6 : IP_ICMP,
+	    .src = src->len == 16 ? 8 : 12, .alen = src->len };
+	size_t head = v.version == 6 ? 40 : 20;
+	uint8_t *icmp = out + head;
+
+	memset(out, 0, n);
+	memcpy(out + v.src, src->b, v.alen);
+	memcpy(out + v.src + v.alen, dst->b, v.alen);
+	icmp[0] = v.version == 6 ? ICMPV6_ECHO : ICMP_ECHO;
+	store16(icmp + 4, id);
+	store16(icmp + 6, seq);
+	memcpy(icmp + 8, data, len);
+	if (v.version == 6) {
+		out[0] = 0x60;
+		store16(out + 4, (uint16_t)(n - head));
+		out[6] = IP_ICMPV6;
+		out[7] = 64;
+		sum_done(icmp + 2, sum_add(icmp, n - head,
+		    sum_pseudo(out, &v, (uint32_t)(n - head))));
+		return;
+	}
+	out[0] = 0x45;
+	store16(out + 2, (uint16_t)n);
+	store16(out + 4, seq);
+	out[8] = 64;
+	out[9] = IP_ICMP;
+	ip4_checksum(out);
+	sum_done(icmp + 2, sum_add(icmp, n - head, 0));
+}
+
+const uint8_t *
+icmp_echo_reply(const uint8_t *p, const struct ip_view *v, size_t len)
+{
+	uint8_t type = v->version == 6 ? ICMPV6_ECHO + 1 : 0;
+
+	if (!v->first || v->proto != (v->version == 6 ? IP_ICMPV6 :
+	    IP_ICMP) || v->len < v->l4 + 8U + len || p[v->l4] != type)
+		return NULL;
+	return p + v->l4 + 8;
 }
 
 bool

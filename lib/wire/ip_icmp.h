@@ -19,6 +19,19 @@
 size_t icmp_too_big(uint8_t *out, const uint8_t *p, const struct ip_view *v,
     const struct addr *src, uint16_t mtu);
 
+/*
+ * An echo request of n octets (ICMP_ECHO_MIN + len at least) that begins with
+ * len octets of data, the rest zeros.  IPv4: it may be fragmented.
+ */
+#define ICMP_ECHO_MIN	48
+void icmp_echo(uint8_t *out, size_t n, const struct addr *src,
+    const struct addr *dst, uint16_t id, uint16_t seq, const void *data,
+    size_t len);
+/* What an echo reply, or its first fragment, carries: len octets at least,
+ * else NULL.  The checksum is not looked at. */
+const uint8_t *icmp_echo_reply(const uint8_t *p, const struct ip_view *v,
+    size_t len);
+
 /* ICMP or ICMPv6 redirect? */
 bool icmp_is_redirect(const uint8_t *p, const struct ip_view *v);
 

@@ -74,7 +74,7 @@ everything(struct path *p, uint32_t round)
 	ok = path_peer_set(p, &c, &e) == 0 && ok;
 	ok = path_sa_add(p, &m, 0, &e) == 0 && ok;
 	ok = path_multicast_set(p, 1, list, 1, &e) == 0 && ok;
-	path_peer_address(p, 2, &hop);
+	path_peer_address(p, 1, 2, &hop);
 	ok = path_ike_spi_add(p, 0x1234, &e) == 0 && ok;
 	if (path_peer_find(p, 2) != NULL)
 		ok = path_sa_delete(p, 0x1000, 5, NULL) == 0 && ok;

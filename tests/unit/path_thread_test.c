@@ -238,7 +238,7 @@ churn(struct lab_end *e, uint16_t peer, uint16_t port, unsigned round)
 	assert_int_equal(path_sa_add(e->p, &m, 0, NULL), 0);
 	assert_int_equal(path_multicast_set(e->p, 1, list, round % 3,
 	    NULL), 0);
-	path_peer_address(e->p, peer, &hop);
+	path_peer_address(e->p, 1, peer, &hop);
 	i.mtu = (uint16_t)(1300 + round % 100);
 	assert_int_equal(path_interface_set(e->p, &i, NULL), 0);
 	assert_int_equal(path_ike_spi_add(e->p, next, NULL), 0);
