@@ -24,6 +24,8 @@ static const struct command commands[] = {
 	    "certificates as PEM, DER, PKCS#7 or PKCS#12" },
 	{ "backup", cmd_backup, "[-f] FILE", "copy the store to a file" },
 	{ "restore", cmd_restore, "[-f] FILE", "put a backup back" },
+	{ "enroll", cmd_enroll, "PROTOCOL [OPTIONS] URL NAME",
+	    "get a certificate from another CA, and renew it" },
 	{ "agent", cmd_agent, "[-l [NAME=]FILE]... [--psk [NAME=]FILE]...",
 	    "hold the keys of the tunnels and sign for dmvpn-ike" },
 	{ "load", cmd_load, "[--psk] [--crl FILE]... [[NAME=]FILE]",

@@ -163,7 +163,7 @@ int
 enroll_request(struct enroll *n, struct err *e)
 {
 	const EVP_MD *md = cert_pkey_kind(n->key) == CERT_KEY_ED25519 ? NULL :
-	    n->legacy ? EVP_sha1() : EVP_sha256();
+	    EVP_sha256();
 	X509_REQ *r = X509_REQ_new();
 
 	err_clear(e);
@@ -211,10 +211,8 @@ enroll_hello(struct enroll *n, struct err *e)
 }
 
 enum enroll_answer
-enroll_begin(struct enroll *n, struct err *e)
+enroll_ask(struct enroll *n, struct err *e)
 {
-	if (enroll_hello(n, e) < 0 || enroll_request(n, e) < 0)
-		return ENROLL_FAILED;
 	return finish(n, n->protocol->ask(n, e), e);
 }
 

@@ -122,10 +122,10 @@ int enroll_request(struct enroll *n, struct err *e);
  * is in n->verdict and no error: the challenge is spent. */
 int enroll_judge(struct enroll *n, struct err *e);
 
-/* Only hello and trust. */
+/* The first two steps: hello and trust. */
 int enroll_hello(struct enroll *n, struct err *e);
-/* hello .. ask; then poll again and again, then judge. */
-enum enroll_answer enroll_begin(struct enroll *n, struct err *e);
+/* ask, or poll again and again; what is DONE was judged. */
+enum enroll_answer enroll_ask(struct enroll *n, struct err *e);
 enum enroll_answer enroll_poll(struct enroll *n, struct err *e);
 
 /* Key (locked by pass, or not), chain, anchors: one PEM text. */

@@ -238,7 +238,7 @@ self_signed(const struct enroll *n, struct scep_algs algs, struct err *e)
 
 	if (x == NULL || usage == NULL || self_fill(x, n, e) < 0 ||
 	    X509_add_ext(x, usage, -1) != 1 || X509_sign(x, n->key,
-	    algs.legacy ? EVP_sha1() : EVP_sha256()) <= 0) {
+	    algs.weak ? EVP_sha1() : EVP_sha256()) <= 0) {
 		X509_free(x);
 		x = NULL;
 		if (e == NULL || e->code == 0)
@@ -345,7 +345,8 @@ refused(const struct enroll *n, const struct scep_attrs *a, struct err *e)
 		why = n->challenge == NULL && (n->old == NULL ||
 		    n->old->n == 0) ? "it wants a challenge, or does not give "
 		    "such a certificate" : n->challenge == NULL ?
-		    "it does not renew this certificate" : "the challenge is "
+		    "it does not renew this certificate, or wants a "
+		    "challenge for it too" : "the challenge is "
 		    "wrong, used already or too old (NDES: one hour), or its "
 		    "template does not allow this";
 		break;

@@ -62,10 +62,11 @@ struct scep_attrs {
 	char		text[SCEP_TEXT_MAX + 1];	/* failInfoText */
 };
 
-/* What both ends use.  legacy: 3DES and SHA-1, which are refused otherwise. */
+/* Weak is 3DES or SHA-1; to be read also DES. */
 struct scep_algs {
-	bool	legacy;		/* take and make them */
-	bool	sha512;		/* the other side knows no SHA-256 */
+	bool	legacy;		/* weak ones are taken, not refused */
+	bool	weak;		/* and made: the other side knows no other */
+	bool	sha512;		/* make that: it knows no SHA-256 */
 };
 
 struct evp_pkey_st;

@@ -68,7 +68,8 @@ scep_caps_pick(uint32_t caps, bool legacy, struct scep_algs *algs,
 	bool sha2 = caps & (SCEP_CAP_SHA256 | SCEP_CAP_SHA512);
 	char text[128];
 
-	*algs = (struct scep_algs){ .legacy = legacy && !(aes && sha2) };
+	*algs = (struct scep_algs){ .legacy = legacy,
+	    .weak = legacy && !(aes && sha2) };
 	if (aes && sha2)
 		algs->sha512 = !(caps & SCEP_CAP_SHA256);
 	else if (!legacy)

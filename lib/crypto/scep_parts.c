@@ -4,6 +4,7 @@
 
 #include <openssl/err.h>
 #include <openssl/pkcs7.h>
+#include <openssl/provider.h>
 
 #include "base/text.h"
 #include "crypto/der.h"
@@ -43,6 +44,19 @@ scep_cms_parse(struct rbuf der, int nid, struct err *e)
 
 /* --------------------------------------------------------------- envelope */
 
+/* Some servers send certificates under single DES, whatever they say that
+ * they can.  To be read only: it is nothing secret. */
+static bool
+old_ciphers(void)
+{
+	static OSSL_PROVIDER *legacy;
+
+	if (legacy == NULL)
+		legacy = OSSL_PROVIDER_try_load(NULL, "legacy", 1);
+	ERR_clear_error();
+	return legacy != NULL;
+}
+
 /* RFC 8894, 3.5.2: AES-128-CBC is what all know; longer keys do no harm. */
 static int
 check_cipher(CMS_ContentInfo *cms, struct scep_algs algs, struct err *e)
@@ -67,12 +81,14 @@ check_cipher(CMS_ContentInfo *cms, struct scep_algs algs, struct err *e)
 	for (i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
 		if (nid == taken[i])
 			return 0;
-	if (nid == NID_des_ede3_cbc && algs.legacy)
+	if (algs.legacy && (nid == NID_des_ede3_cbc ||
+	    (nid == NID_des_cbc && old_ciphers())))
 		return 0;
 	return err_set(e, ENOTSUP, "envelope: cipher %s, which %s",
 	    nid == NID_undef ? "that is unknown" : OBJ_nid2sn(nid),
-	    nid == NID_des_ede3_cbc ? "is weak: --legacy allows it" :
-	    "we do not take");
+	    nid != NID_des_ede3_cbc && nid != NID_des_cbc ? "we do not take" :
+	    algs.legacy ? "OpenSSL has not, without its legacy provider" :
+	    "is weak: --legacy allows it");
 }
 
 static int
