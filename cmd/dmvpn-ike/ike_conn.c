@@ -90,6 +90,20 @@ ike_conn_failed(struct ike_isa *s)
 	}
 }
 
+void
+ike_conn_move(struct ike_isa *from, struct ike_isa *to)
+{
+	struct ike_conn *c;
+
+	LL_FOREACH(from->g->conns, c)
+		if (c->isa == from) {
+			c->isa = to;
+			if (to->conn == NULL)
+				to->conn = c;
+		}
+	from->conn = NULL;
+}
+
 /* Does this living SA do what the connection asks for? */
 static bool
 serves(const struct ike_isa *s, const struct ike_conn *c)
@@ -103,25 +117,39 @@ serves(const struct ike_isa *s, const struct ike_conn *c)
 	return !s->nat_remote || s->remote.port == c->set.remote.port;
 }
 
+/* A try of ours that has said nothing yet, or what the peer replaced. */
+static bool
+gives_way(const struct ike_isa *t)
+{
+	return t == NULL || t->phase == IKE_REPLACED ||
+	    (t->phase == IKE_CONNECTING && t->out.phase == IKE_INIT_SENT);
+}
+
+static void
+take_over(struct ike_isa *s, struct ike_conn *c)
+{
+	struct ike_isa *t = c->isa;
+
+	c->isa = s;
+	if (s->conn == NULL)
+		s->conn = c;
+	if (t == NULL)
+		return;
+	if (t->conn == c)
+		t->conn = NULL;
+	if (t->phase == IKE_CONNECTING)
+		ike_isa_die(t);
+}
+
 void
 ike_conn_up(struct ike_isa *s)
 {
 	struct ike_conn *c;
-	struct ike_isa *idle;
 	bool told = false;
 
 	LL_FOREACH(s->g->conns, c) {
-		/* a try of ours that has said nothing yet gives way */
-		if (c->isa != s && (c->isa == NULL || (c->isa->phase ==
-		    IKE_CONNECTING && c->isa->out.phase == IKE_INIT_SENT)) &&
-		    serves(s, c)) {
-			idle = c->isa;
-			c->isa = s;
-			if (s->conn == NULL)
-				s->conn = c;
-			if (idle != NULL)
-				ike_isa_die(idle);
-		}
+		if (c->isa != s && gives_way(c->isa) && serves(s, c))
+			take_over(s, c);
 		if (c->isa != s)
 			continue;
 		c->tries = 0;
@@ -132,19 +160,6 @@ ike_conn_up(struct ike_isa *s)
 	}
 	if (!told)
 		tell_up(s, NULL);
-}
-
-static int
-local_of(struct ike_engine *g, const struct ike_conn *c,
-    struct endpoint *local)
-{
-	local->port = c->set.remote.port == IKE_PORT_NAT ? IKE_PORT_NAT :
-	    IKE_PORT;
-	local->addr = c->profile->set.local;
-	if (local->addr.len == 0 && g->ops.local_for(g->ops.arg,
-	    &c->set.remote.addr, &local->addr) < 0)
-		memset(&local->addr, 0, sizeof(local->addr));
-	return 0;
 }
 
 static bool
@@ -176,11 +191,32 @@ mark_crossing(struct ike_isa *s)
 			t->crossing = s->crossing = true;
 }
 
+/* Whoever is not at 500 is behind a NAT, or at 4500 himself: that port speaks
+ * to us by ours of 4500. */
+struct ike_isa *
+ike_conn_isa(struct ike_engine *g, struct ike_profile *p,
+    const struct endpoint *remote)
+{
+	struct endpoint local = { .addr = p->set.local,
+	    .port = remote->port == IKE_PORT ? IKE_PORT : IKE_PORT_NAT };
+	struct ike_isa *s;
+
+	if (local.addr.len == 0 && g->ops.local_for(g->ops.arg,
+	    &remote->addr, &local.addr) < 0)
+		memset(&local.addr, 0, sizeof(local.addr));
+	s = ike_isa_new(g, true, &local, remote);
+	if (s == NULL)
+		return NULL;
+	ike_isa_set_profile(s, p);
+	s->trying = true;
+	DL_APPEND2(g->tries, s, try_prev, try_next);
+	mark_crossing(s);
+	return s;
+}
+
 void
 ike_conn_try(struct ike_engine *g, struct ike_conn *c)
 {
-	struct endpoint local;
-
 	if (c->isa != NULL)
 		return;
 	if (c->profile == NULL || !c->profile->cred->ready) {
@@ -196,8 +232,7 @@ ike_conn_try(struct ike_engine *g, struct ike_conn *c)
 	}
 	if (reuse(g, c))
 		return;
-	local_of(g, c, &local);
-	c->isa = ike_isa_new(g, true, &local, &c->set.remote);
+	c->isa = ike_conn_isa(g, c->profile, &c->set.remote);
 	if (c->isa == NULL) {
 		reason_set(&c->why, "ike-sa-init", "failed",
 		    "out of memory");
@@ -205,8 +240,6 @@ ike_conn_try(struct ike_engine *g, struct ike_conn *c)
 		return;
 	}
 	c->isa->conn = c;
-	ike_isa_set_profile(c->isa, c->profile);
-	mark_crossing(c->isa);
 	ike_init_begin(c->isa);
 }
 

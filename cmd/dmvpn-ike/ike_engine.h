@@ -120,8 +120,9 @@ void ike_engine_gre_down(struct ike_engine *g, uint64_t now);
  * dmvpn-gre is there.  First state what it holds of owner "ike", row by row:
  * peers and SAs that no IKE SA of ours knows are orphans, their numbers stay
  * taken by their identity until it comes back.  Then gre_up: peers that are
- * missing are stated again under their numbers, and every IKE SA that lost
- * its CHILD_SA makes a new one at once.
+ * missing are stated again under their numbers, every IKE SA that lost its
+ * CHILD_SA makes a new one at once, and the peers of orphans that no
+ * connection leads to are called, a few hundred a second.
  */
 void ike_engine_gre_peer(struct ike_engine *g, uint64_t now,
     const struct gre_peer *p);

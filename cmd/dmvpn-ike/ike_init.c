@@ -6,6 +6,8 @@
 #include "crypto/prf.h"
 #include "crypto/sign.h"
 
+#define INIT	(P(SA) | P(KE) | P(NONCE))
+
 /* Our public value for this group. */
 static int
 make_dh(struct ike_isa *s, uint16_t group)
@@ -278,6 +280,8 @@ answer_error(struct ike_engine *g, const struct ike_in *in, uint16_t type,
 	    .exchange = IKE_SA_INIT, .flags = IKE_FLAG_RESPONSE };
 	struct ike_out o;
 
+	if (!ike_may_notify(in, len))
+		return;
 	ike_out_begin(g, &o);
 	ike_put_notify(&o.c, IKE_PROTO_NONE, NULL, 0, type, data, len);
 	ike_send_clear(g, &in->local, &in->remote, &h, &o, NULL);
@@ -444,12 +448,11 @@ init_digest(const struct ike_in *in, uint8_t key[20])
 static void
 mark_crossing(struct ike_engine *g, struct ike_isa *s)
 {
-	struct ike_conn *k;
+	struct ike_isa *t;
 
-	LL_FOREACH(g->conns, k)
-		if (k->isa != NULL && k->isa->phase == IKE_CONNECTING &&
-		    addr_equal(&k->isa->remote.addr, &s->remote.addr))
-			k->isa->crossing = s->crossing = true;
+	DL_FOREACH2(g->tries, t, try_next)
+		if (addr_equal(&t->remote.addr, &s->remote.addr))
+			t->crossing = s->crossing = true;
 }
 
 static void
@@ -500,7 +503,10 @@ init_in(struct ike_engine *g, struct ike_in *in)
 		    &in->critical, 1);
 		return;
 	}
-	if (ike_cookie_check(g, in))
+	/* no cookie, and no state, for what is no request at all */
+	if ((in->present & INIT) != INIT)
+		g->counters[IKE_C_MALFORMED]++;
+	else if (ike_cookie_check(g, in))
 		init_new(g, in, key);
 }
 

@@ -276,9 +276,11 @@ struct ike_isa {
 	bool			 crossing;	/* peer began at once with us */
 	bool			 announced;	/* ike-up was said */
 	bool			 half_open;	/* counted as such */
+	bool			 trying;	/* in g->tries */
 	bool			 dead_peer;	/* does not answer */
 	bool			 losing;	/* the other one survives */
-	uint64_t		 born, last_in, told;	/* told: ike-heard */
+	uint64_t		 made, born;	/* born: as it came up */
+	uint64_t		 last_in, told;	/* told: ike-heard */
 	uint64_t		 rekey_at;
 	uint32_t		 next_out, next_in;
 	struct ike_flight	*request;	/* waits for its answer */
@@ -300,6 +302,7 @@ struct ike_isa {
 	struct reason		 why;
 	struct ike_isa		*peer_next;	/* of the same peer */
 	struct ike_isa		*prev, *next;	/* of the engine */
+	struct ike_isa		*try_prev, *try_next;
 };
 
 /* An SA in dmvpn-gre that an earlier run left. */
@@ -323,6 +326,7 @@ struct ike_peer {
 	struct ike_isa		*isas;		/* all of them, by peer_next */
 	struct ike_orphan	*orphans;
 	struct ike_timer	 life;		/* orphans: then they go */
+	struct ike_timer	 call;		/* orphans: we call the peer */
 	struct ike_peer		*same;		/* of its bucket */
 	UT_hash_handle		 hh;		/* by number */
 };
@@ -350,6 +354,7 @@ struct ike_engine {
 	struct ike_profile	*profiles;
 	struct ike_conn		*conns;
 	struct ike_isa		*isas;		/* list */
+	struct ike_isa		*tries;		/* ours that are not up yet */
 	struct ike_isa		*dead;		/* to be freed */
 	struct ike_isa		*by_spi;
 	struct ike_auth_state	*by_init;
@@ -451,6 +456,9 @@ void ike_out_begin(struct ike_engine *g, struct ike_out *o);
 int ike_send_clear(struct ike_engine *g, const struct endpoint *local,
     const struct endpoint *remote, const struct ike_header *h,
     struct ike_out *o, struct secret **copy);
+/* Is what came large enough for a notify with so many octets of data?  One
+ * whose address may be forged is never sent more than it sent (IKE-22). */
+bool ike_may_notify(const struct ike_in *in, size_t data);
 void ike_send_octets(struct ike_engine *g, const struct endpoint *local,
     const struct endpoint *remote, const struct secret *octets);
 /* The next request of an IKE SA; resent until answered. */
@@ -684,6 +692,11 @@ bool ike_profile_admits(const struct ike_profile *p, const struct ident *id);
 void ike_conn_try(struct ike_engine *g, struct ike_conn *c);
 void ike_conn_failed(struct ike_isa *s);	/* its SA died */
 void ike_conn_up(struct ike_isa *s);
+/* All that hangs on one now hangs on the other. */
+void ike_conn_move(struct ike_isa *from, struct ike_isa *to);
+/* A new IKE SA of ours to there: ike_init_begin is next.  NULL: no memory. */
+struct ike_isa *ike_conn_isa(struct ike_engine *g, struct ike_profile *p,
+    const struct endpoint *remote);
 void ike_conn_free_all(struct ike_engine *g);
 
 /* ike_peer.c */
@@ -699,10 +712,18 @@ void ike_peer_settle(struct ike_isa *s);	/* others of its identity */
 void ike_peer_moved(struct ike_isa *s);
 struct ike_peer *ike_peer_find(struct ike_engine *g, uint16_t number);
 void ike_peer_free_all(struct ike_engine *g);
-void ike_peer_orphans_done(struct ike_peer *p);
-
+struct ike_peer *ike_peer_new(struct ike_engine *g, uint16_t number,
+    const char *identity, const char *profile);	/* NULL: no memory */
 void ike_peer_lost_replaced(struct ike_isa *s);
 bool ike_peer_needs_child(const struct ike_isa *s);
+
+/* ike_orphan.c: peers and SAs that an earlier run of ours left */
+void ike_orphans_begin(struct ike_engine *g);	/* call their peers soon */
+void ike_orphan_call(struct ike_engine *g, void *peer);
+/* s is up: calls to there that nobody answered yet are for nothing. */
+void ike_orphan_call_end(struct ike_isa *s);
+void ike_orphans_remove(struct ike_engine *g, struct ike_peer *p);
+void ike_orphans_free(struct ike_peer *p);
 
 /* ike_route.c: a tunnel that is up, profile.routes */
 void ike_route_state(const struct ike_csa *c);

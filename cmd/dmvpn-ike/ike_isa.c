@@ -128,7 +128,7 @@ ike_isa_new(struct ike_engine *g, bool initiator,
 	*(initiator ? &s->spi_i : &s->spi_r) = s->own_spi;
 	s->local = *local;
 	s->remote = *remote;
-	s->born = s->last_in = g->now;
+	s->made = s->born = s->last_in = g->now;
 	s->phase = initiator ? IKE_CONNECTING : IKE_IDLE;
 	HASH_ADD(hh, g->by_spi, own_spi, sizeof(s->own_spi), s);
 	DL_APPEND(g->isas, s);
@@ -184,6 +184,9 @@ leave_half_open(struct ike_isa *s)
 	if (s->half_open)
 		s->g->n_half_open--;
 	s->half_open = false;
+	if (s->trying)
+		DL_DELETE2(s->g->tries, s, try_prev, try_next);
+	s->trying = false;
 }
 
 /* It needs no IKE_AUTH (any more). */
@@ -411,8 +414,10 @@ ike_isa_up(struct ike_isa *s)
 	start_life(s);
 	ike_peer_settle(s);
 	ike_isa_answered(s);
-	if (s->phase != IKE_DEAD)
-		ike_conn_up(s);
+	if (s->phase == IKE_DEAD)
+		return;
+	ike_orphan_call_end(s);
+	ike_conn_up(s);
 }
 
 /* What waited goes on there; another rekey of the IKE SA would be idle. */
@@ -435,18 +440,13 @@ void
 ike_isa_adopt(struct ike_isa *from, struct ike_isa *to)
 {
 	struct ike_csa *c, *t;
-	struct ike_conn *k;
 
 	DL_FOREACH_SAFE(from->children, c, t) {
 		DL_DELETE(from->children, c);
 		c->isa = to;
 		DL_APPEND(to->children, c);
 	}
-	LL_FOREACH(from->g->conns, k)
-		if (k->isa == from)
-			k->isa = to;
-	to->conn = from->conn;
-	from->conn = NULL;
+	ike_conn_move(from, to);
 	if (to->peer == NULL && from->peer != NULL) {
 		to->peer = from->peer;
 		LL_DELETE2(to->peer->isas, from, peer_next);

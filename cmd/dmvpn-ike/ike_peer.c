@@ -9,7 +9,6 @@
  */
 #define TWICE		60000	/* ms between two changes of the machine */
 #define HANDOVER	2000	/* ms that the SA of before is kept */
-#define DRAIN		5000	/* ms for packets on the SAs of orphans */
 #define REMEMBER	3600000	/* ms that the number of one who left is kept */
 #define CROSSING	5000	/* ms until the loser of two SAs is closed */
 #define KEEPALIVE	20	/* seconds, RFC 3948, 4 */
@@ -70,31 +69,11 @@ lowest_free(const struct ike_engine *g)
 }
 
 static void
-orphans_remove(struct ike_engine *g, struct ike_peer *p, uint32_t grace)
-{
-	struct ike_orphan *o;
-
-	while ((o = p->orphans) != NULL) {
-		struct gre_sa_delete m = { .spi_in = o->spi_in,
-		    .grace = grace };
-
-		LL_DELETE(p->orphans, o);
-		if (g->gre_up)
-			g->ops.call(g->ops.arg, 0, &gre_sa_delete_type, &m);
-		free(o);
-	}
-}
-
-static void
 peer_free(struct ike_engine *g, struct ike_peer *p)
 {
-	struct ike_orphan *o;
-
-	while ((o = p->orphans) != NULL) {
-		LL_DELETE(p->orphans, o);
-		free(o);
-	}
+	ike_orphans_free(p);
 	ike_timer_fini(g, &p->life);
+	ike_timer_fini(g, &p->call);
 	HASH_DEL(g->peers, p);
 	LL_DELETE2(*bucket(g, p->identity), p, same);
 	mark(g, p->number, false);
@@ -127,21 +106,24 @@ life_end(struct ike_engine *g, void *arg)
 	struct ike_peer *p = arg;
 
 	if (p->isa != NULL) {
-		orphans_remove(g, p, DRAIN);
+		ike_orphans_remove(g, p);
 		return;
 	}
 	forget(g, p);
 	peer_free(g, p);
 }
 
-static struct ike_peer *
-peer_new(struct ike_engine *g, uint16_t number, const char *identity,
+struct ike_peer *
+ike_peer_new(struct ike_engine *g, uint16_t number, const char *identity,
     const char *profile)
 {
 	struct ike_peer *p = calloc(1, sizeof(*p));
 
-	if (p == NULL || ike_timer_init(g, &p->life, life_end, p) < 0) {
+	if (p == NULL || ike_timer_init(g, &p->life, life_end, p) < 0 ||
+	    ike_timer_init(g, &p->call, ike_orphan_call, p) < 0) {
 		g->counters[IKE_C_NO_MEMORY]++;
+		if (p != NULL)
+			ike_timer_fini(g, &p->life);
 		free(p);
 		return NULL;
 	}
@@ -442,7 +424,7 @@ ike_peer_take(struct ike_isa *s, struct err *e)
 			number = steal(g);
 		if (number == 0)
 			return err_set(e, ENOSPC, "no peer number is free");
-		p = peer_new(g, number, identity, s->profile->set.profile);
+		p = ike_peer_new(g, number, identity, s->profile->set.profile);
 	}
 	if (p == NULL)
 		return err_set(e, ENOMEM, "out of memory");
@@ -534,23 +516,17 @@ settle_crossing(struct ike_isa *a, struct ike_isa *b)
 {
 	struct ike_isa *loser = loser_of(a, b);
 	struct ike_isa *winner = loser == a ? b : a;
-	struct ike_conn *c;
 
 	loser->losing = true;
 	winner->peer->isa = winner;
-	LL_FOREACH(a->g->conns, c)
-		if (c->isa == loser) {
-			c->isa = winner;
-			if (winner->conn == NULL)
-				winner->conn = c;
-		}
-	loser->conn = NULL;
-	/* not at once: the winner may still be on its way to the peer */
+	ike_conn_move(loser, winner);
+	/* Not at once: the winner may still be on its way to the peer.  Who
+	 * began it may not have seen that they crossed. */
 	if (!loser->own_kind)
 		ike_task_add(loser, IKE_DO_DELETE, 0, 0);
-	else if (loser->initiator)
+	else
 		ike_timer_set(loser->g, &loser->life, loser->g->now +
-		    CROSSING);
+		    (loser->initiator ? CROSSING : 3 * CROSSING));
 }
 
 /* The peer began anew, but has our answer not yet: until it sends on the new
@@ -564,6 +540,15 @@ retire(struct ike_isa *t)
 	ike_timer_set(t->g, &t->life, t->g->now + HANDOVER);
 }
 
+/* t came up while s was on its way.  The peer may have said INITIAL_CONTACT
+ * before it heard of t; it settles with t by the nonces. */
+static bool
+crossed(const struct ike_isa *s, const struct ike_isa *t)
+{
+	return t->peer == s->peer && t->initiator != s->initiator &&
+	    t->crossing && s->crossing && t->born >= s->made;
+}
+
 static void
 settle_with(struct ike_isa *s, struct ike_peer *p)
 {
@@ -575,7 +560,9 @@ settle_with(struct ike_isa *s, struct ike_peer *p)
 		next = t->peer_next;
 		if (t == s || t->phase != IKE_UP)
 			continue;
-		if (claim && !t->dead_peer && t->peer == s->peer) {
+		if (claim && !t->dead_peer && crossed(s, t)) {
+			settle_crossing(s, t);
+		} else if (claim && !t->dead_peer && t->peer == s->peer) {
 			retire(t);
 		} else if (claim || t->dead_peer) {
 			reason_set(&t->why, "ike-auth", "replaced",
@@ -641,57 +628,6 @@ ike_engine_gre_down(struct ike_engine *g, uint64_t now)
 		c->present = false;
 }
 
-void
-ike_engine_gre_peer(struct ike_engine *g, uint64_t now,
-    const struct gre_peer *m)
-{
-	struct ike_peer *p = ike_peer_find(g, m->peer);
-	char profile[64];
-
-	g->now = now;
-	if (strcmp(m->owner, "ike") != 0 || m->peer > IKE_PEERS_MAX)
-		return;
-	if (p != NULL) {
-		p->stated = true;
-		return;
-	}
-	snprintf(profile, sizeof(profile), "%.*s", (int)rbuf_left(&m->blob),
-	    rbuf_left(&m->blob) > 0 ? (const char *)m->blob.p : "");
-	p = peer_new(g, m->peer, m->name, profile);
-	if (p == NULL)
-		return;
-	p->stated = true;
-	p->orphan = true;
-	p->remote = m->remote;
-	p->local = m->local;
-	p->encap = m->encap;
-	ike_timer_set(g, &p->life, now + g->tune.orphan_life);
-}
-
-void
-ike_engine_gre_sa(struct ike_engine *g, uint64_t now,
-    const struct gre_sa *m)
-{
-	struct ike_peer *p = ike_peer_find(g, m->peer);
-	struct ike_orphan *o;
-	struct ike_csa *c;
-	uint32_t spi = m->spi_in;
-
-	g->now = now;
-	if (strcmp(m->owner, "ike") != 0 || p == NULL)
-		return;
-	HASH_FIND(hh, g->by_child, &spi, sizeof(spi), c);
-	if (c != NULL) {
-		c->present = true;
-		return;
-	}
-	o = calloc(1, sizeof(*o));
-	if (o == NULL)
-		return;
-	o->spi_in = spi;
-	LL_PREPEND(p->orphans, o);
-}
-
 static void
 find_lost(struct ike_engine *g, struct ike_isa *s)
 {
@@ -721,6 +657,7 @@ ike_engine_gre_up(struct ike_engine *g, uint64_t now, int64_t wall)
 	HASH_ITER(hh, g->peers, p, t)
 		if (!p->stated && p->isa != NULL)
 			ike_peer_state(p);
+	ike_orphans_begin(g);
 	DL_FOREACH_SAFE(g->isas, s, u) {
 		struct gre_ike_spi_set m = { .spi = s->own_spi };
 

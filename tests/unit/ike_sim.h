@@ -449,13 +449,25 @@ sim_note(void *arg, bool warn, const char *id, const char *peer,
 
 /* ---- the world ---- */
 
+static inline void
+sim_engine(struct sim_node *n, const struct ike_tune *tune)
+{
+	struct ike_ops ops = { .arg = n, .random = sim_random,
+	    .local_for = sim_local_for, .send = sim_send, .call = sim_call,
+	    .event = sim_event, .wanted = sim_wanted, .probed = sim_probed,
+	    .note = sim_note };
+	struct err e;
+
+	n->g = ike_engine_new(&ops, tune, n->sim->now, &e);
+	assert_non_null(n->g);
+}
+
 static inline struct sim *
 sim_new(int nodes, uint64_t seed, const struct ike_tune *tune)
 {
 	static const char *const ids[] = { "a.example.org", "b.example.org",
 	    "c.example.org", "d.example.org" };
 	struct sim *s = calloc(1, sizeof(*s));
-	struct err e;
 	int i;
 
 	assert_non_null(s);
@@ -465,11 +477,6 @@ sim_new(int nodes, uint64_t seed, const struct ike_tune *tune)
 	s->nat = -1;
 	for (i = 0; i < nodes; i++) {
 		struct sim_node *n = &s->n[i];
-		struct ike_ops ops = { .arg = n, .random = sim_random,
-		    .local_for = sim_local_for, .send = sim_send,
-		    .call = sim_call, .event = sim_event,
-		    .wanted = sim_wanted, .probed = sim_probed,
-		    .note = sim_note };
 		uint8_t octets[4] = { 192, 0, 2, (uint8_t)(i + 1) };
 
 		n->sim = s;
@@ -478,8 +485,7 @@ sim_new(int nodes, uint64_t seed, const struct ike_tune *tune)
 		n->psk = "the same everywhere";
 		n->random = seed * 1000 + (uint64_t)i;
 		n->addr = addr_of(octets, 4);
-		n->g = ike_engine_new(&ops, tune, s->now, &e);
-		assert_non_null(n->g);
+		sim_engine(n, tune);
 		ike_engine_gre_up(n->g, s->now, SIM_WALL);
 	}
 	return s;

@@ -1,0 +1,171 @@
+#include "ike_int.h"
+
+#include <stdlib.h>
+
+/*
+ * Orphans: peers and SAs in dmvpn-gre that an earlier run of ours left.  They
+ * carry packets until their peer is back on an IKE SA.  Those that we have a
+ * connection to are called by it; the others, all the spokes of a hub, are
+ * called one after the other, since they can not see that we began anew.
+ */
+#define DRAIN		5000	/* ms for packets on the SAs of orphans */
+#define FIRST_CALL	1000	/* ms: connections and peers go first */
+#define CALLS_APART	4	/* ms, on the average */
+#define CALL_AGAIN	30000	/* ms after a call that nobody answered */
+
+void
+ike_orphans_remove(struct ike_engine *g, struct ike_peer *p)
+{
+	struct ike_orphan *o;
+
+	while ((o = p->orphans) != NULL) {
+		struct gre_sa_delete m = { .spi_in = o->spi_in,
+		    .grace = DRAIN };
+
+		LL_DELETE(p->orphans, o);
+		if (g->gre_up)
+			g->ops.call(g->ops.arg, 0, &gre_sa_delete_type, &m);
+		free(o);
+	}
+}
+
+void
+ike_orphans_free(struct ike_peer *p)
+{
+	struct ike_orphan *o;
+
+	while ((o = p->orphans) != NULL) {
+		LL_DELETE(p->orphans, o);
+		free(o);
+	}
+}
+
+/* ---- adoption ---- */
+
+void
+ike_engine_gre_peer(struct ike_engine *g, uint64_t now,
+    const struct gre_peer *m)
+{
+	struct ike_peer *p = ike_peer_find(g, m->peer);
+	char profile[64];
+
+	g->now = now;
+	if (strcmp(m->owner, "ike") != 0 || m->peer > IKE_PEERS_MAX)
+		return;
+	if (p != NULL) {
+		p->stated = true;
+		return;
+	}
+	snprintf(profile, sizeof(profile), "%.*s", (int)rbuf_left(&m->blob),
+	    rbuf_left(&m->blob) > 0 ? (const char *)m->blob.p : "");
+	p = ike_peer_new(g, m->peer, m->name, profile);
+	if (p == NULL)
+		return;
+	p->stated = true;
+	p->orphan = true;
+	p->remote = m->remote;
+	p->local = m->local;
+	p->encap = m->encap;
+	ike_timer_set(g, &p->life, now + g->tune.orphan_life);
+}
+
+void
+ike_engine_gre_sa(struct ike_engine *g, uint64_t now,
+    const struct gre_sa *m)
+{
+	struct ike_peer *p = ike_peer_find(g, m->peer);
+	struct ike_orphan *o;
+	struct ike_csa *c;
+	uint32_t spi = m->spi_in;
+
+	g->now = now;
+	if (strcmp(m->owner, "ike") != 0 || p == NULL)
+		return;
+	HASH_FIND(hh, g->by_child, &spi, sizeof(spi), c);
+	if (c != NULL) {
+		c->present = true;
+		return;
+	}
+	o = calloc(1, sizeof(*o));
+	if (o == NULL)
+		return;
+	o->spi_in = spi;
+	LL_PREPEND(p->orphans, o);
+}
+
+/* ---- the call ---- */
+
+static uint64_t
+draw(struct ike_engine *g, uint64_t below)
+{
+	uint32_t r = 0;
+
+	ike_random(g, &r, sizeof(r));
+	return below * r / UINT32_MAX;
+}
+
+void
+ike_orphans_begin(struct ike_engine *g)
+{
+	uint64_t span = FIRST_CALL + CALLS_APART *
+	    (uint64_t)HASH_CNT(hh, g->peers);
+	struct ike_peer *p, *t;
+
+	HASH_ITER(hh, g->peers, p, t)
+		if (p->orphans != NULL && p->isa == NULL)
+			ike_timer_set(g, &p->call, g->now + FIRST_CALL +
+			    draw(g, span));
+}
+
+/* In tunnel mode the remote knows its selectors, the headend does not. */
+static bool
+ours_to_call(struct ike_engine *g, const struct ike_peer *p,
+    const struct ike_profile *profile)
+{
+	const struct ike_conn *c;
+
+	if (profile->set.mode != SA_MODE_TRANSPORT || !profile->set.accept)
+		return false;
+	LL_FOREACH(g->conns, c)
+		if (addr_equal(&c->set.remote.addr, &p->remote.addr))
+			return false;
+	return true;
+}
+
+/* Timer: it did not come by itself. */
+void
+ike_orphan_call(struct ike_engine *g, void *peer)
+{
+	struct ike_peer *p = peer;
+	struct ike_profile *profile = ike_profile_find(g, p->profile);
+	struct endpoint remote = p->remote;
+	struct ike_isa *s;
+
+	if (p->isa != NULL || p->orphans == NULL)
+		return;
+	if (profile == NULL || !profile->cred->ready) {
+		ike_timer_set(g, &p->call, g->now + FIRST_CALL);
+		return;
+	}
+	ike_timer_set(g, &p->call, g->now + g->tune.retry_total +
+	    draw(g, CALL_AGAIN));
+	if (!ours_to_call(g, p, profile))
+		return;
+	if (p->encap != GRE_ENCAP_UDP)
+		remote.port = IKE_PORT;
+	s = ike_conn_isa(g, profile, &remote);
+	if (s != NULL)
+		ike_init_begin(s);
+}
+
+void
+ike_orphan_call_end(struct ike_isa *s)
+{
+	struct ike_isa *t, *next;
+
+	DL_FOREACH_SAFE2(s->g->tries, t, next, try_next)
+		if (t != s && t->conn == NULL && t->profile == s->profile &&
+		    t->out.phase == IKE_INIT_SENT &&
+		    addr_equal(&t->remote.addr, &s->remote.addr))
+			ike_isa_die(t);
+}
