@@ -6,7 +6,7 @@
 #include <openssl/x509v3.h>
 
 #include "crypto/cert.h"
-#include "pki_issue.h"
+#include "pki_issue_int.h"
 
 /* RFC 5280, 5.3.1 */
 static const struct {
@@ -108,26 +108,44 @@ add_extensions(X509_CRL *crl, const struct pki_ca *ca, uint64_t number)
 	return ok;
 }
 
+/* RFC 5280, 5.2.5: critical */
+static int
+add_scope(X509_CRL *crl, const char *url)
+{
+	ISSUING_DIST_POINT *p = ISSUING_DIST_POINT_new();
+	int ok = p != NULL && (p->distpoint = pki_issue_point(url)) != NULL &&
+	    X509_CRL_add1_ext_i2d(crl, NID_issuing_distribution_point, p, 1,
+	    X509V3_ADD_DEFAULT) == 1;
+
+	ISSUING_DIST_POINT_free(p);
+	return ok;
+}
+
 X509_CRL *
 pki_issue_crl(const struct pki_ca *ca, uint64_t number, int64_t now,
     int64_t next, const struct pki_revoked *v, size_t n, struct err *e)
 {
+	return pki_issue_crl_part(ca, NULL, number, now, next, v, n, e);
+}
+
+X509_CRL *
+pki_issue_crl_part(const struct pki_ca *ca, const char *url, uint64_t number,
+    int64_t now, int64_t next, const struct pki_revoked *v, size_t n,
+    struct err *e)
+{
 	X509_CRL *crl = X509_CRL_new();
-	enum cert_key kind = cert_pkey_kind(ca->key);
-	const EVP_MD *md = kind == CERT_KEY_ED25519 ? NULL :
-	    kind == CERT_KEY_P384 ? EVP_sha384() :
-	    kind == CERT_KEY_P521 ? EVP_sha512() : EVP_sha256();
 	int ok = crl != NULL &&
 	    X509_CRL_set_version(crl, X509_CRL_VERSION_2) == 1 &&
 	    X509_CRL_set_issuer_name(crl,
 	    X509_get_subject_name(ca->cert)) == 1 &&
-	    set_times(crl, now, next) && add_extensions(crl, ca, number);
+	    set_times(crl, now, next) && add_extensions(crl, ca, number) &&
+	    (url == NULL || add_scope(crl, url));
 	size_t i;
 
 	for (i = 0; ok && i < n; i++)
 		ok = add_revoked(crl, &v[i]);
 	ok = ok && X509_CRL_sort(crl) == 1 &&
-	    X509_CRL_sign(crl, ca->key, md) > 0;
+	    X509_CRL_sign(crl, ca->key, pki_issue_md(ca->key)) > 0;
 	if (!ok) {
 		X509_CRL_free(crl);
 		crl = NULL;

@@ -10,6 +10,7 @@
 #include "base/addr.h"
 #include "crypto/cert.h"
 #include "crypto/ident.h"
+#include "pki_issue_int.h"
 #include "sys/priv.h"
 
 #define DAY		86400
@@ -95,30 +96,38 @@ add_conf(X509 *x, X509V3_CTX *ctx, int nid, const char *value)
 	return ok;
 }
 
-static int
-add_blocks(X509 *x, const struct blocks *b, bool critical, struct err *e)
+X509_EXTENSION *
+pki_issue_blocks(const struct blocks *b, bool critical, struct err *e)
 {
 	unsigned char *der;
 	ASN1_OCTET_STRING *o = ASN1_OCTET_STRING_new();
 	X509_EXTENSION *ext = NULL;
 	size_t len;
-	int ok;
 
 	if (blocks_der(b, &der, &len, e) < 0) {
 		ASN1_OCTET_STRING_free(o);
-		return 0;
+		return NULL;
 	}
-	ok = o != NULL && ASN1_OCTET_STRING_set(o, der, (int)len) == 1 &&
-	    (ext = X509_EXTENSION_create_by_NID(NULL, NID_sbgp_ipAddrBlock,
-	    critical, o)) != NULL && X509_add_ext(x, ext, -1) == 1;
-	X509_EXTENSION_free(ext);
+	if (o != NULL && ASN1_OCTET_STRING_set(o, der, (int)len) == 1)
+		ext = X509_EXTENSION_create_by_NID(NULL, NID_sbgp_ipAddrBlock,
+		    critical, o);
 	ASN1_OCTET_STRING_free(o);
 	blocks_free_der(der);
+	return ext;
+}
+
+static int
+add_blocks(X509 *x, const struct blocks *b, bool critical, struct err *e)
+{
+	X509_EXTENSION *ext = pki_issue_blocks(b, critical, e);
+	int ok = ext != NULL && X509_add_ext(x, ext, -1) == 1;
+
+	X509_EXTENSION_free(ext);
 	return ok;
 }
 
-static GENERAL_NAME *
-general_name(int type, const char *text)
+GENERAL_NAME *
+pki_issue_name(int type, const char *text)
 {
 	GENERAL_NAME *g = NULL;
 	ASN1_IA5STRING *s;
@@ -143,7 +152,7 @@ pki_want_names(const struct pki_want *w)
 	size_t i;
 
 	for (i = 0; ok && i < w->n_sans; i++) {
-		GENERAL_NAME *g = general_name(w->sans[i].type,
+		GENERAL_NAME *g = pki_issue_name(w->sans[i].type,
 		    w->sans[i].text);
 
 		ok = g != NULL && sk_GENERAL_NAME_push(names, g) > 0;
@@ -168,10 +177,71 @@ add_sans(X509 *x, const struct pki_want *w)
 	return ok;
 }
 
+DIST_POINT_NAME *
+pki_issue_point(const char *url)
+{
+	DIST_POINT_NAME *n = DIST_POINT_NAME_new();
+	GENERAL_NAME *g = pki_issue_name(GEN_URI, url);
+
+	if (n != NULL) {
+		n->type = 0;			/* fullName */
+		n->name.fullname = GENERAL_NAMES_new();
+	}
+	if (n != NULL && g != NULL && n->name.fullname != NULL &&
+	    sk_GENERAL_NAME_push(n->name.fullname, g) > 0)
+		return n;
+	GENERAL_NAME_free(g);
+	DIST_POINT_NAME_free(n);
+	return NULL;
+}
+
+/* RFC 5280, 4.2.1.13 */
+static int
+add_crl_point(X509 *x, const char *url)
+{
+	CRL_DIST_POINTS *all = CRL_DIST_POINTS_new();
+	DIST_POINT *p = DIST_POINT_new();
+	int ok = all != NULL && p != NULL &&
+	    (p->distpoint = pki_issue_point(url)) != NULL &&
+	    sk_DIST_POINT_push(all, p) > 0;
+
+	if (!ok)
+		DIST_POINT_free(p);
+	ok = ok && X509_add1_ext_i2d(x, NID_crl_distribution_points, all, 0,
+	    X509V3_ADD_DEFAULT) == 1;
+	CRL_DIST_POINTS_free(all);
+	return ok;
+}
+
+/* RFC 5280, 4.2.2.1 */
+static int
+add_ocsp(X509 *x, const char *url)
+{
+	AUTHORITY_INFO_ACCESS *all = AUTHORITY_INFO_ACCESS_new();
+	ACCESS_DESCRIPTION *one = ACCESS_DESCRIPTION_new();
+	GENERAL_NAME *g = pki_issue_name(GEN_URI, url);
+	int ok = all != NULL && one != NULL && g != NULL;
+
+	if (ok) {
+		GENERAL_NAME_free(one->location);
+		one->location = g;
+		ASN1_OBJECT_free(one->method);
+		one->method = OBJ_nid2obj(NID_ad_OCSP);
+		ok = sk_ACCESS_DESCRIPTION_push(all, one) > 0;
+	} else
+		GENERAL_NAME_free(g);
+	if (!ok)
+		ACCESS_DESCRIPTION_free(one);
+	ok = ok && X509_add1_ext_i2d(x, NID_info_access, all, 0,
+	    X509V3_ADD_DEFAULT) == 1;
+	AUTHORITY_INFO_ACCESS_free(all);
+	return ok;
+}
+
 /* ---------------------------------------------------------------- to make */
 
-static const EVP_MD *
-md_for(const EVP_PKEY *k)
+const EVP_MD *
+pki_issue_md(const EVP_PKEY *k)
 {
 	switch (cert_pkey_kind(k)) {
 	case CERT_KEY_P384:
@@ -194,8 +264,8 @@ set_time(ASN1_TIME *to, int64_t t)
 	return ASN1_TIME_adj(to, 0, (int)(t / DAY), (long)(t % DAY)) != NULL;
 }
 
-static int
-set_subject(X509_NAME *n, const struct pki_want *w)
+int
+pki_issue_subject(X509_NAME *n, const struct pki_want *w)
 {
 	/* O before CN: most significant first (X.501). */
 	return (w->organisation == NULL || X509_NAME_add_entry_by_NID(n,
@@ -205,8 +275,8 @@ set_subject(X509_NAME *n, const struct pki_want *w)
 	    (const unsigned char *)w->name, -1, -1, 0) == 1;
 }
 
-static X509 *
-begin(const struct pki_want *w, EVP_PKEY *key)
+X509 *
+pki_issue_begin(const struct pki_want *w, EVP_PKEY *key)
 {
 	X509 *x = X509_new();
 	BIGNUM *bn = BN_bin2bn(w->serial, PKI_SERIAL_LEN, NULL);
@@ -215,7 +285,7 @@ begin(const struct pki_want *w, EVP_PKEY *key)
 	    BN_to_ASN1_INTEGER(bn, X509_get_serialNumber(x)) != NULL &&
 	    set_time(X509_getm_notBefore(x), w->from) &&
 	    set_time(X509_getm_notAfter(x), w->to) &&
-	    set_subject(X509_get_subject_name(x), w) &&
+	    pki_issue_subject(X509_get_subject_name(x), w) &&
 	    X509_set_pubkey(x, key) == 1;
 
 	BN_free(bn);
@@ -226,8 +296,8 @@ begin(const struct pki_want *w, EVP_PKEY *key)
 	return x;
 }
 
-static X509 *
-done(X509 *x, int ok, struct err *e)
+X509 *
+pki_issue_done(X509 *x, int ok, struct err *e)
 {
 	if (!ok) {
 		X509_free(x);
@@ -243,7 +313,7 @@ done(X509 *x, int ok, struct err *e)
 X509 *
 pki_issue_ca(const struct pki_want *w, EVP_PKEY *key, struct err *e)
 {
-	X509 *x = begin(w, key);
+	X509 *x = pki_issue_begin(w, key);
 	X509V3_CTX ctx;
 	int ok = x != NULL;
 
@@ -255,8 +325,8 @@ pki_issue_ca(const struct pki_want *w, EVP_PKEY *key, struct err *e)
 	    add_conf(x, &ctx, NID_key_usage, "critical,keyCertSign,cRLSign") &&
 	    add_conf(x, &ctx, NID_subject_key_identifier, "hash") &&
 	    add_blocks(x, &w->blocks, false, e) &&
-	    X509_sign(x, key, md_for(key)) > 0;
-	return done(x, ok, e);
+	    X509_sign(x, key, pki_issue_md(key)) > 0;
+	return pki_issue_done(x, ok, e);
 }
 
 /* What the verdict would refuse later is refused now. */
@@ -313,7 +383,7 @@ pki_issue_peer(const struct pki_ca *ca, const struct pki_want *w,
 	err_clear(e);
 	if (check_inside(ca, w, e) < 0)
 		return NULL;
-	ok = (x = begin(w, key)) != NULL;
+	ok = (x = pki_issue_begin(w, key)) != NULL;
 	X509V3_set_ctx(&ctx, ca->cert, x, NULL, NULL, 0);
 	ok = ok && X509_set_issuer_name(x,
 	    X509_get_subject_name(ca->cert)) == 1 &&
@@ -325,8 +395,10 @@ pki_issue_peer(const struct pki_ca *ca, const struct pki_want *w,
 	    add_conf(x, &ctx, NID_subject_key_identifier, "hash") &&
 	    add_conf(x, &ctx, NID_authority_key_identifier, "keyid:always") &&
 	    (w->n_sans == 0 || add_sans(x, w)) &&
+	    (w->crl_url == NULL || add_crl_point(x, w->crl_url)) &&
+	    (w->ocsp_url == NULL || add_ocsp(x, w->ocsp_url)) &&
 	    (!w->blocks.present ||
 	    add_blocks(x, &w->blocks, p->critical_blocks, e)) &&
-	    X509_sign(x, ca->key, md_for(ca->key)) > 0;
-	return done(x, ok, e);
+	    X509_sign(x, ca->key, pki_issue_md(ca->key)) > 0;
+	return pki_issue_done(x, ok, e);
 }

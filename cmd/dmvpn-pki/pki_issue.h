@@ -33,6 +33,8 @@ struct pki_want {
 		const char	*text;
 	} sans[PKI_SANS_MAX];
 	struct blocks			 blocks;
+	const char			*crl_url;	/* or NULL */
+	const char			*ocsp_url;	/* or NULL */
 	int64_t				 from, to;	/* wall seconds */
 	uint8_t				 serial[PKI_SERIAL_LEN];
 };
@@ -77,6 +79,11 @@ int pki_reason_check(const char *why, struct err *e);
 
 X509_CRL *pki_issue_crl(const struct pki_ca *ca, uint64_t number, int64_t now,
     int64_t next, const struct pki_revoked *v, size_t n, struct err *e);
+/* One partition (RFC 5280, 5.2.5): it speaks of the certificates that have this
+ * URL as their distribution point, and of no others. */
+X509_CRL *pki_issue_crl_part(const struct pki_ca *ca, const char *url,
+    uint64_t number, int64_t now, int64_t next, const struct pki_revoked *v,
+    size_t n, struct err *e);
 
 /* Key of a certificate request (DER), after its signature, its key and what it
  * asks for were checked: it must not want to be a CA, have critical extensions

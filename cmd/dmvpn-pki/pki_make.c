@@ -9,6 +9,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/text.h"
+#include "pki_points.h"
 
 #define SERIAL_TRIES	4
 #define DAY		86400
@@ -16,9 +17,10 @@
 /* Record x; EEXIST when the serial number is taken. */
 static int
 record(struct pki_store *s, const struct pki_want *w, X509 *x,
-    char serial[48], struct err *e)
+    unsigned partition, char serial[48], struct err *e)
 {
-	struct pki_row row = { .from = w->from, .to = w->to };
+	struct pki_row row = { .from = w->from, .to = w->to,
+	    .partition = partition };
 	unsigned char *der = NULL;
 	int rc, len = i2d_X509(x, &der);
 
@@ -38,14 +40,17 @@ X509 *
 pki_make_cert(struct pki_store *s, const struct pki_ca *ca,
     struct pki_want *w, EVP_PKEY *key, char serial[48], struct err *e)
 {
+	struct pki_points points;
 	X509 *x = NULL;
 	int i;
 
 	for (i = 0; i < SERIAL_TRIES; i++) {
 		if (pki_serial_make(w->serial, e) < 0 ||
+		    pki_points_take(s, w, &points, e) < 0 ||
 		    (x = pki_issue_peer(ca, w, key, e)) == NULL)
 			return NULL;
-		if (record(s, w, x, serial, e) == 0)
+		w->crl_url = w->ocsp_url = NULL;	/* they were of points */
+		if (record(s, w, x, points.partition, serial, e) == 0)
 			return x;
 		X509_free(x);
 		if (e->code != EEXIST)

@@ -22,7 +22,7 @@
 #define CERT_SET_MAX	32	/* certificates of a chain or of the anchors */
 #define CERT_PEM_MAX	(CERT_SET_MAX * 2 * CERT_MAX)
 #define CRL_MAX		(64 << 20)	/* octets of one CRL */
-#define CRL_SET_MAX	16
+#define CRL_SET_MAX	64
 #define RSA_BITS_MAX	8192
 #define RSA_BITS_MIN	2048
 
@@ -64,8 +64,9 @@ struct crl *crl_parse(struct rbuf der, struct err *e);
 void crl_free(struct crl *c);
 const struct X509_crl_st *crl_x509(const struct crl *c);
 
-/* What tells lists apart: whose it is (its issuer's name and key id), and
- * which one (its number, 0 when it has none; as it is issued). */
+/* What tells lists apart: whose it is (its issuer's name and key id, and the
+ * partition that it speaks of), and which one (its number, 0 when it has none;
+ * as it is issued). */
 struct crl_info {
 	uint8_t		 issuer[32];	/* SHA-256 */
 	uint8_t		 number[20];	/* big-endian */

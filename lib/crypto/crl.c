@@ -10,6 +10,7 @@
 #include <openssl/x509v3.h>
 
 #include "crypto/cert.h"
+#include "crypto/crl_int.h"
 #include "crypto/der.h"
 
 struct crl {
@@ -31,7 +32,7 @@ crl_parse(struct rbuf der, struct err *e)
 		return err_null(err_in(e, "CRL"));
 	if ((c = calloc(1, sizeof(*c))) == NULL)
 		return err_null(err_set(e, ENOMEM, "CRL"));
-	c->x = d2i_X509_CRL(NULL, &p, (long)rbuf_left(&der));
+	c->x = crl_quick_parse(&p, (long)rbuf_left(&der));
 	if (c->x == NULL || p != der.end) {
 		crl_free(c);
 		ERR_clear_error();
@@ -120,7 +121,21 @@ seconds(const ASN1_TIME *t, int64_t none)
 	return (int64_t)timegm(&tm);
 }
 
-/* Its name, then the key identifier if it has one. */
+/* Which part of the issuer's certificates it speaks of (RFC 5280, 5.2.5); a
+ * list that has no such extension speaks of all. */
+static int
+hash_scope(X509_CRL *x, EVP_MD_CTX *md)
+{
+	int at = X509_CRL_get_ext_by_NID(x, NID_issuing_distribution_point,
+	    -1);
+	const ASN1_OCTET_STRING *o = at < 0 ? NULL :
+	    X509_EXTENSION_get_data(X509_CRL_get_ext(x, at));
+
+	return o == NULL || EVP_DigestUpdate(md, ASN1_STRING_get0_data(o),
+	    (size_t)ASN1_STRING_length(o)) == 1;
+}
+
+/* Its name, the key identifier if it has one, its scope. */
 static int
 hash_issuer(X509_CRL *x, uint8_t out[32])
 {
@@ -136,7 +151,7 @@ hash_issuer(X509_CRL *x, uint8_t out[32])
 	    (akid == NULL || akid->keyid == NULL || EVP_DigestUpdate(md,
 	    ASN1_STRING_get0_data(akid->keyid),
 	    (size_t)ASN1_STRING_length(akid->keyid)) == 1) &&
-	    EVP_DigestFinal_ex(md, out, NULL) == 1;
+	    hash_scope(x, md) && EVP_DigestFinal_ex(md, out, NULL) == 1;
 	EVP_MD_CTX_free(md);
 	OPENSSL_free(der);
 	AUTHORITY_KEYID_free(akid);

@@ -88,6 +88,7 @@ static bool
 is_about_crl(int error)
 {
 	return error == X509_V_ERR_UNABLE_TO_GET_CRL ||
+	    error == X509_V_ERR_DIFFERENT_CRL_SCOPE ||
 	    error == X509_V_ERR_CRL_HAS_EXPIRED;
 }
 
@@ -112,7 +113,9 @@ tolerated(struct verdict_walk *w, int error, X509_STORE_CTX *ctx)
 {
 	if (w->ask->need_crl)
 		return put_off(w, error, ctx);
-	if (error == X509_V_ERR_UNABLE_TO_GET_CRL)
+	/* Of another scope: other partitions are there, but not ours. */
+	if (error == X509_V_ERR_UNABLE_TO_GET_CRL ||
+	    error == X509_V_ERR_DIFFERENT_CRL_SCOPE)
 		return w->crl_missing = true;
 	if (error == X509_V_ERR_CRL_HAS_EXPIRED)
 		return w->crl_old = true;

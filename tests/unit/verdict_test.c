@@ -217,6 +217,36 @@ ike_27_a_leaf_is_no_ca(void **state)
 	fini_middle(&leaf);
 }
 
+/* keyCertSign without basic constraints */
+static void
+ike_27_key_usage_alone_makes_no_ca(void **state)
+{
+	const struct make_ext exts[] = {
+		{ NID_key_usage, "critical,keyCertSign,cRLSign" },
+		{ 0, NULL } };
+	struct middle top, leaf;
+	EVP_PKEY *key = pki_key_make("p256", NULL);
+	struct q q = { .at = MAKE_NOW };
+	struct cert *mid;
+	X509 *x;
+
+	(void)state;
+	make_middle(&top, NULL, NULL, "top", "critical,CA:TRUE");
+	x = make_raw(top.x, top.key, "mid", key, EVP_sha256(), MAKE_NOW - 10,
+	    MAKE_NOW + 1000, exts);
+	mid = make_cert_of(x);
+	make_middle(&leaf, x, key, "leaf", NULL);
+	q.leaf = leaf.c;
+	q.anchor = top.c;
+	q.others[0] = mid;
+	assert_int_equal(judge(&q), VERDICT_BAD_CHAIN);
+	cert_free(mid);
+	X509_free(x);
+	EVP_PKEY_free(key);
+	fini_middle(&top);
+	fini_middle(&leaf);
+}
+
 static void
 ike_27_the_path_length_counts(void **state)
 {
@@ -681,6 +711,7 @@ main(void)
 		cmocka_unit_test(ike_27_a_self_signed_stranger_is_untrusted),
 		cmocka_unit_test(ike_27_intermediates_are_wanted_and_used),
 		cmocka_unit_test(ike_27_a_leaf_is_no_ca),
+		cmocka_unit_test(ike_27_key_usage_alone_makes_no_ca),
 		cmocka_unit_test(ike_27_the_path_length_counts),
 		cmocka_unit_test(ike_27_cross_certificates_in_a_loop_end),
 		cmocka_unit_test(ike_28_times_are_judged_at_the_time_given),
