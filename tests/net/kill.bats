@@ -40,6 +40,10 @@ registered() {
 	site hub dmvpn-nhrp cache -j | grep -q '"kind":"registered"'
 }
 
+called_back() {
+	site hub dmvpn-ike peers -j | grep -q '"identity":"spoke.test"'
+}
+
 @test "OPS-01: kill -9 of ike, nhrp, dpd and the agent of a hub loses no packet" {
 	sites_up hub spoke
 	stream lan2 192.168.1.10
@@ -47,6 +51,7 @@ registered() {
 		kill_layer hub "$layer"
 	done
 	wait_for 10 registered
+	wait_for 10 called_back		# a hub calls its spokes
 	stream_on 300
 	measure
 	[ "$lost" -eq 0 ]
