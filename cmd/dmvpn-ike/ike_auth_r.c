@@ -76,6 +76,41 @@ ike_r_eap(struct ike_ctx *c)
 	return refuse(c, "no-eap", "the peer wants EAP, which is not offered");
 }
 
+static enum ike_result
+not_admitted(struct ike_ctx *c, const struct ident *id)
+{
+	reason_set(&c->why, "ike-auth", "wrong-name",
+	    "no profile of ours admits this identity");
+	ident_text(id, c->why.offered, sizeof(c->why.offered));
+	return refuse(c, "wrong-name", "");
+}
+
+/* An identity that no profile admits costs as much as a wrong PSK, so that
+ * the time of the answer does not tell which names we know (IKE-26): the
+ * agent is asked under a profile that serves for this alone. */
+static enum ike_result
+ask_in_vain(struct ike_ctx *c, const struct ident *id)
+{
+	struct ike_isa *s = c->isa;
+	struct ike_profile *p = NULL;
+	struct ike_auth auth = { 0 };
+
+	ike_auth_parse(ike_in_body(c->in, IKE_P_AUTH), &auth, NULL);
+	if (auth.method == IKE_AUTH_PSK)
+		while ((p = ike_profile_accepting(c->g, &s->local.addr,
+		    p)) != NULL)
+			if (p->cred->method == PKI_METHOD_PSK)
+				break;
+	if (p == NULL)
+		return not_admitted(c, id);
+	if (ike_auth_keep_peer(s, c->in, IKE_P_IDI, c) < 0)
+		return IKE_FAIL;
+	ike_isa_set_profile(s, p);
+	s->auth->in_vain = true;
+	return ike_auth_ask_psk(s, true) == 0 ? not_admitted(c, id) :
+	    IKE_WAIT;
+}
+
 enum ike_result
 ike_r_auth(struct ike_ctx *c)
 {
@@ -90,12 +125,8 @@ ike_r_auth(struct ike_ctx *c)
 	    ident_of(idi.type, idi.data, &id, &c->e) < 0)
 		return refuse(c, "bad-identity", c->e.msg);
 	p = pick_profile(c, &id);
-	if (p == NULL) {
-		reason_set(&c->why, "ike-auth", "wrong-name",
-		    "no profile of ours admits this identity");
-		ident_text(&id, c->why.offered, sizeof(c->why.offered));
-		return refuse(c, "wrong-name", "");
-	}
+	if (p == NULL)
+		return ask_in_vain(c, &id);
 	ike_isa_set_profile(s, p);
 	if (ike_auth_keep_child(s, c->in) < 0)
 		return refuse(c, "failed", "out of memory");
@@ -111,6 +142,10 @@ ike_r_checked(struct ike_ctx *c)
 	struct ike_isa *s = c->isa;
 	const struct pki_sign_reply *r = c->m;
 
+	if (s->auth->in_vain) {
+		ike_isa_set_profile(s, NULL);
+		return not_admitted(c, s->ident);
+	}
 	ident_text(s->ident, c->why.peer, sizeof(c->why.peer));
 	if (r == NULL)
 		return refuse(c, "no-psk", "the agent has no PSK for it");

@@ -205,7 +205,8 @@ tell_stranger(struct ike_engine *g, const struct ike_in *in, uint16_t type,
 	struct ike_header h = in->h;
 	struct ike_out o;
 
-	if (in->h.flags & IKE_FLAG_RESPONSE)
+	if ((in->h.flags & IKE_FLAG_RESPONSE) ||
+	    !ike_may_notify(in, value != 0))
 		return;
 	if (g->now - g->error_window >= 1000) {
 		g->error_window = g->now;

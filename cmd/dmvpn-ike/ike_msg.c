@@ -5,6 +5,7 @@
 
 #define SK_HEAD		(IKE_HEADER_LEN + IKE_PAYLOAD_LEN)
 #define SKF_HEAD	(SK_HEAD + 4)
+#define NOTIFY_HEAD	(IKE_PAYLOAD_LEN + 4)
 #define PARTS_LIFE	30000	/* ms; then fragments are forgotten */
 #define TRACE_CLEAR	7168	/* as in ike-packet */
 #define TRACE_DATA	8192
@@ -79,6 +80,12 @@ ike_send_clear(struct ike_engine *g, const struct endpoint *local,
 	}
 	transmit(g, NULL, local, remote, wbuf_rbuf(&w), 0, rbuf_of(NULL, 0));
 	return 0;
+}
+
+bool
+ike_may_notify(const struct ike_in *in, size_t data)
+{
+	return rbuf_left(&in->raw) >= IKE_HEADER_LEN + NOTIFY_HEAD + data;
 }
 
 void

@@ -266,8 +266,9 @@ pki_agent_psk(struct pki_ring *r, uid_t uid, uint64_t now,
 {
 	struct pki_entry *n = pki_ring_find(r, in->identity, uid, why);
 	size_t len = prf_len(in->prf);
+	static const uint8_t nobody[32];
 	const struct secret *psk;
-	struct rbuf nonce;
+	struct rbuf nonce, key;
 	struct err e;
 	uint8_t *to;
 
@@ -284,13 +285,17 @@ pki_agent_psk(struct pki_ring *r, uid_t uid, uint64_t now,
 	if (!pki_ring_take(r, n, now, PKI_COST_PSK))
 		return refuse(why, "psk", "busy", n->name, "too many requests "
 		    "a second");
-	if ((psk = psk_for(n, in)) == NULL)
+	/* a peer that has no PSK costs the same work as one that has */
+	psk = psk_for(n, in);
+	key = psk != NULL ? rbuf_of(psk->b, psk->len) :
+	    rbuf_of(nobody, sizeof(nobody));
+	to = wbuf_grab(room, len);
+	if (to == NULL || prf_psk_auth(in->prf, key, in->message, in->nonce,
+	    in->mac, to, &e) < 0)
+		return refuse(why, "psk", "failed", n->name, "the PRF failed");
+	if (psk == NULL)
 		return refuse(why, "psk", "not-found", n->name, "no PSK for "
 		    "this peer");
-	to = wbuf_grab(room, len);
-	if (to == NULL || prf_psk_auth(in->prf, rbuf_of(psk->b, psk->len),
-	    in->message, in->nonce, in->mac, to, &e) < 0)
-		return refuse(why, "psk", "failed", n->name, "the PRF failed");
 	out->method = SIGN_PSK;
 	out->auth = wbuf_rbuf(room);
 	return 0;

@@ -467,6 +467,49 @@ unknown_spis_get_few_answers_IKE_22(void **state)
 	sim_free(s);
 }
 
+/* Whose address may be forged gets no more than it sent (G5). */
+static void
+nobody_gets_more_octets_than_it_sent_IKE_22(void **state)
+{
+	static const struct { uint8_t exchange, version, next; } rows[] = {
+		{ IKE_INFORMATIONAL, 0x20, 0 }, { IKE_AUTH, 0x20, 0 },
+		{ IKE_SA_INIT, 0x30, 0 }, { IKE_SA_INIT, 0x20, 0 },
+		{ IKE_SA_INIT, 0x20, 200 },
+	};
+	struct ike_tune tune = { .cookie_from = 1 };
+	struct sim *s = sim_new(2, 9, &tune);
+	struct endpoint from = stranger(3);
+	uint8_t b[1024] = { 0 };
+	struct ike_header h = { .spi_i = 1, .flags = IKE_FLAG_INITIATOR };
+	size_t i, len, before;
+
+	(void)state;
+	sim_profiles(s);
+	len = init_request(b, sizeof(b), 5, 9);
+	sim_inject(s, 1, b, len, &from);	/* cookies are asked for */
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (len = IKE_HEADER_LEN; len < 64; len++) {
+			struct wbuf w = wbuf_of(b, sizeof(b));
+
+			memset(b, 0, sizeof(b));
+			h.spi_r = rows[i].exchange == IKE_SA_INIT ? 0 : 2;
+			h.exchange = rows[i].exchange;
+			h.next = len >= 32 ? rows[i].next : 0;
+			h.length = (uint32_t)len;
+			ike_header_put(&w, &h);
+			b[17] = rows[i].version;
+			b[IKE_HEADER_LEN + 1] = 0x80;	/* critical */
+			b[IKE_HEADER_LEN + 3] =
+			    (uint8_t)(len - IKE_HEADER_LEN);
+			s->now += 1000;
+			before = s->n[1].sent_bytes;
+			sim_inject(s, 1, b, len, &from);
+			assert_true(s->n[1].sent_bytes - before <= len);
+		}
+	assert_int_equal(ike_engine_counter(s->n[1].g, IKE_C_COOKIES), 0);
+	sim_free(s);
+}
+
 static uint8_t recorded[64][2048];
 static struct sim_packet record[64];
 static size_t n_record;
@@ -584,6 +627,7 @@ main(void)
 		cmocka_unit_test(a_forged_answer_does_not_keep_us_out_IKE_19),
 		cmocka_unit_test(plain_notifies_do_not_end_an_sa_IKE_20),
 		cmocka_unit_test(unknown_spis_get_few_answers_IKE_22),
+		cmocka_unit_test(nobody_gets_more_octets_than_it_sent_IKE_22),
 		cmocka_unit_test(
 		    a_repeated_request_gets_the_same_octets_IKE_37),
 		cmocka_unit_test(
