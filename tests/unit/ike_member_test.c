@@ -1,7 +1,5 @@
-#include "ike_sim.h"
+#include "ike_member.h"
 
-#include "base/text.h"
-#include "crypto/sk.h"
 #include "wire/ike_proposal.h"
 
 /* What members do that mean ill: first by asking for much, then with their
@@ -179,87 +177,6 @@ names_of_identities_are_unique(void **state)
 	assert_string_equal(name[7], "a");
 }
 
-/* ---- a member with keys: the attacker is node 0's keys in our hands ---- */
-
-static struct sk_dir member_out;
-static uint64_t member_i, member_r;
-static bool member_known;
-
-/* Take the keys from the exported line. */
-static void
-steal_keys(struct sim_node *n, const struct ike_keys *k)
-{
-	struct sk_suite suite = { .encr = IKE_ENCR_AES_GCM_16,
-	    .key_bits = 256, .prf = IKE_PRF_HMAC_SHA384 };
-	uint8_t key[64];
-	struct wbuf w = wbuf_of(key, sizeof(key));
-	const char *at = strchr(strchr(k->line, ',') + 1, ',') + 1;
-	char hex[80];
-
-	if (n->index != 0)
-		return;
-	snprintf(hex, sizeof(hex), "%.72s", at);
-	assert_int_equal(text_unhex(hex, &w, NULL), 36);
-	member_i = k->spi_i;
-	member_r = k->spi_r;
-	member_known = sk_dir_set(&member_out, &suite, rbuf_of(key, w.len),
-	    rbuf_of(NULL, 0), NULL) == 0;
-}
-
-static void
-member_event(void *arg, const struct msg_type *t, const void *m)
-{
-	if (t == &ike_keys_type)
-		steal_keys(arg, m);
-	sim_event(arg, t, m);
-}
-
-/* Node 1 with an SA up; what we send carries node 0's keys. */
-static struct sim *
-member(uint64_t seed)
-{
-	struct sim *s = sim_new(2, seed, NULL);
-	struct ike_ops ops = { .arg = &s->n[0], .random = sim_random,
-	    .local_for = sim_local_for, .send = sim_send, .call = sim_call,
-	    .event = member_event, .wanted = sim_wanted,
-	    .probed = sim_probed, .note = sim_note };
-
-	ike_engine_free(s->n[0].g);
-	s->n[0].g = ike_engine_new(&ops, NULL, s->now, NULL);
-	assert_non_null(s->n[0].g);
-	ike_engine_gre_up(s->n[0].g, s->now, SIM_WALL);
-	sim_profiles(s);
-	sim_connect(s, 0, 1);
-	sim_run(s, 3000);
-	sim_one_sa(s);
-	assert_true(member_known);
-	return s;
-}
-
-static void
-member_send(struct sim *s, uint8_t exchange, uint32_t id, uint8_t first,
-    const void *clear, size_t len)
-{
-	static uint64_t count = 1u << 20;
-	struct ike_header h = { .spi_i = member_i, .spi_r = member_r,
-	    .next = IKE_P_SK, .exchange = exchange,
-	    .flags = IKE_FLAG_INITIATOR, .id = id };
-	struct endpoint from = { s->n[0].addr, 4500 };
-	uint8_t b[4096], iv[16] = { 0 };
-	struct wbuf w = wbuf_of(b, sizeof(b)), wi = wbuf_of(iv, 8);
-	size_t sealed = sk_sealed_len(&member_out, len);
-
-	wbuf_be64(&wi, ++count);
-	h.length = (uint32_t)(IKE_HEADER_LEN + 4 + sealed);
-	ike_header_put(&w, &h);
-	wbuf_u8(&w, first);
-	wbuf_u8(&w, 0);
-	wbuf_be16(&w, (uint16_t)(4 + sealed));
-	assert_int_equal(sk_seal(&member_out, &w, 0, iv, rbuf_of(clear, len),
-	    NULL), 0);
-	sim_inject(s, 1, b, w.len, &from);
-}
-
 static void
 rekeys_of_nothing_are_refused_IKE_39(void **state)
 {
@@ -267,7 +184,7 @@ rekeys_of_nothing_are_refused_IKE_39(void **state)
 		{ 3, 4 }, { 0, 4 }, { 1, 4 }, { 2, 4 }, { 255, 4 },
 		{ 3, 0 }, { 3, 3 }, { 3, 8 }, { 3, 255 },
 	};
-	struct sim *s = member(20);
+	struct sim *s = member_up(20);
 	uint8_t b[2048], octets[255] = { 0xab, 0xcd };
 	struct ike_proposal p;
 	struct ike_ts ts = { .type = IKE_TS_IPV4, .protocol = 47,
@@ -299,7 +216,7 @@ rekeys_of_nothing_are_refused_IKE_39(void **state)
 static void
 children_without_end_are_refused_IKE_46(void **state)
 {
-	struct sim *s = member(21);
+	struct sim *s = member_up(21);
 	uint8_t b[2048], octets[32] = { 0xab, 0xcd };
 	struct ike_proposal p;
 	struct ike_ts ts = { .type = IKE_TS_IPV4, .protocol = 47,
@@ -332,7 +249,7 @@ children_without_end_are_refused_IKE_46(void **state)
 static void
 broken_payloads_under_good_keys_are_told_IKE_23(void **state)
 {
-	struct sim *s = member(22);
+	struct sim *s = member_up(22);
 	static const uint8_t broken[] = { 0, 0, 0, 200, 1, 2, 3 };
 	static const uint8_t deletes[] = { 0, 0, 0, 12, 3, 4, 0, 9, 1, 2, 3,
 	    4 };
@@ -345,7 +262,7 @@ broken_payloads_under_good_keys_are_told_IKE_23(void **state)
 	assert_int_equal(s->n[1].downs, 1);
 	assert_string_equal(s->n[1].down.reason.code, "invalid-syntax");
 	sim_free(s);
-	s = member(22);
+	s = member_up(22);
 	sent = s->n[1].sent;
 	member_send(s, IKE_INFORMATIONAL, 2, IKE_P_DELETE, deletes,
 	    sizeof(deletes));
@@ -358,7 +275,7 @@ static void
 ids_outside_the_window_are_dropped_IKE_37(void **state)
 {
 	static const uint32_t ids[] = { 3, 4, 0, 1000, 4294967295u };
-	struct sim *s = member(23);
+	struct sim *s = member_up(23);
 	unsigned sent = s->n[1].sent;
 	size_t i;
 

@@ -55,6 +55,7 @@ struct sim_sa {
 struct sim_answer {
 	uint64_t	ticket;
 	const struct msg_type *type;
+	char		identity[64];	/* of the agent */
 	bool		fail;
 	uint8_t		data[4096];
 	size_t		len;
@@ -75,7 +76,12 @@ struct sim_node {
 	uint64_t		 random;
 	bool			 same_random;	/* IKE-49 */
 	bool			 silent;	/* its gre does not answer */
+	bool			 slow_sa;	/* nor does it for SAs */
 	bool			 refuse_sa;
+	bool			 lie;		/* its signatures are wrong */
+	bool			 mirror;	/* its AUTH is what it got */
+	uint8_t			 got_auth[64];
+	unsigned		 psk_asked;
 	struct sim_sa		 sa[SIM_SAS];
 	size_t			 n_sa;
 	struct sim_answer	 answer[64];
@@ -295,6 +301,12 @@ sim_answer_psk(struct sim_node *n, const struct pki_psk *m,
 		assert_int_equal(prf_psk_auth(m->prf, rbuf_of(n->psk,
 		    strlen(n->psk)), m->message, m->nonce, m->mac, a->data,
 		    NULL), 0);
+	/* a responder checks first, then signs */
+	if (n->mirror && n->psk_asked % 2 == 1)
+		memcpy(a->data, n->got_auth, a->len);
+	else
+		memcpy(n->got_auth, a->data, a->len);
+	n->psk_asked++;
 }
 
 static inline void
@@ -309,6 +321,8 @@ sim_answer_sign(struct sim_node *n, const struct pki_sign *m,
 	a->fail = n->key == NULL || sign_make(n->key, m->hashes, m->n_hashes,
 	    false, &parts, &a->method, &w, &e) < 0;
 	a->len = w.len;
+	if (n->lie && a->len > 0)
+		a->data[a->len - 1] ^= 1;
 }
 
 static inline void
@@ -355,6 +369,9 @@ sim_call(void *arg, uint64_t ticket, const struct msg_type *t, const void *m)
 		sim_answer_sign(n, m, a);
 	else if (t == &gre_sa_add_type)
 		a->fail = n->refuse_sa;
+	else if (t == &pki_identity_type)
+		snprintf(a->identity, sizeof(a->identity), "%s",
+		    ((const struct pki_identity *)m)->identity);
 }
 
 /* What a message says, for SIM_TRACE. */
@@ -508,12 +525,14 @@ sim_free(struct sim *s)
 	free(s);
 }
 
+/* An agent with a key has a PSK too, under the name "psk". */
 static inline void
-sim_answer(struct sim_node *n)
+sim_answer_at(struct sim_node *n, size_t k)
 {
-	struct sim_answer a = n->answer[0];
-	struct pki_identity_reply id = { .method = n->key != NULL ?
-	    PKI_METHOD_CERTIFICATE : PKI_METHOD_PSK };
+	struct sim_answer a = n->answer[k];
+	struct pki_identity_reply id = { .method = n->key != NULL &&
+	    strcmp(a.identity, "psk") != 0 ? PKI_METHOD_CERTIFICATE :
+	    PKI_METHOD_PSK };
 	struct pki_sign_reply sig = { .method = a.method,
 	    .auth = rbuf_of(a.data, a.len) };
 	struct pki_staple_reply staple = { .data = n->staple };
@@ -521,14 +540,16 @@ sim_answer(struct sim_node *n)
 	const void *m = NULL;
 
 	n->n_answer--;
-	memmove(&n->answer[0], &n->answer[1], n->n_answer *
+	memmove(&n->answer[k], &n->answer[k + 1], (n->n_answer - k) *
 	    sizeof(n->answer[0]));
 	reason_set(&why, "test", "refused", "refused by the test");
 	if (a.type == &pki_identity_type) {
 		id.id_type = IKE_ID_FQDN;
 		id.id_data = rbuf_of(n->id, strlen(n->id));
-		id.n_chain = n->n_chain;
-		id.n_anchors = n->n_anchors;
+		if (id.method == PKI_METHOD_CERTIFICATE) {
+			id.n_chain = n->n_chain;
+			id.n_anchors = n->n_anchors;
+		}
 		memcpy(id.chain, n->chain, sizeof(n->chain));
 		memcpy(id.anchors, n->anchors, sizeof(n->anchors));
 		id.staple = rbuf_left(&n->staple) > 0;
@@ -539,6 +560,26 @@ sim_answer(struct sim_node *n)
 		m = &sig;
 	ike_engine_answer(n->g, n->sim->now, SIM_WALL, a.ticket,
 	    a.fail ? NULL : m, a.fail ? &why : NULL);
+}
+
+static inline void
+sim_answer(struct sim_node *n)
+{
+	sim_answer_at(n, 0);
+}
+
+/* The first that it does answer. */
+static inline bool
+sim_answer_one(struct sim_node *n)
+{
+	size_t k;
+
+	for (k = 0; k < n->n_answer && !n->silent; k++)
+		if (!n->slow_sa || n->answer[k].type != &gre_sa_add_type) {
+			sim_answer_at(n, k);
+			return true;
+		}
+	return false;
 }
 
 static inline size_t
@@ -582,10 +623,8 @@ sim_step(struct sim *s, uint64_t until)
 	struct sim_packet p;
 
 	for (i = 0; i < s->nodes; i++)
-		if (s->n[i].n_answer > 0 && !s->n[i].silent) {
-			sim_answer(&s->n[i]);
+		if (sim_answer_one(&s->n[i]))
 			return true;
-		}
 	if (s->n_wire > 0) {
 		k = sim_first(s);
 		at = s->wire[k].at;
