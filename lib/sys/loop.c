@@ -118,6 +118,12 @@ loop_stop(struct loop *l)
 	event_base_loopbreak(l->base);
 }
 
+struct event_base *
+loop_base(struct loop *l)
+{
+	return l->base;
+}
+
 /* The time is read at most once a turn, when it is first asked for. */
 uint64_t
 loop_now(const struct loop *l)

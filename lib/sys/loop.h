@@ -32,6 +32,8 @@ struct loop *loop_new(struct err *e);
 void loop_free(struct loop *l);
 int loop_run(struct loop *l, struct err *e);	/* until loop_stop */
 void loop_stop(struct loop *l);
+/* libevent's side of it, for its own HTTP and buffers. */
+struct event_base *loop_base(struct loop *l);
 
 /* Milliseconds of CLOCK_BOOTTIME, read once a turn of the loop. */
 uint64_t loop_now(const struct loop *l);

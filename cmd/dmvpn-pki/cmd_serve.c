@@ -1,0 +1,384 @@
+#include <errno.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cmd_ca.h"
+#include "pki_desk.h"
+#include "pki_file.h"
+#include "serve_web.h"
+#include "sys/ask.h"
+#include "sys/daemon.h"
+#include "sys/log.h"
+#include "sys/serve.h"
+
+#define SOCKET		"pki-serve.sock"
+#define BACKLOG		128
+
+struct serve_opts {
+	struct daemon_opts	 daemon;
+	const char		*store, *pass_file;
+	struct opt_list		 http, https, names;
+	uint64_t		 crl_days, rate;
+};
+
+/* --------------------------------------------------------- the CA's half */
+
+/* The folder of the store: its journal comes and goes beside it. */
+static void
+folder_of(const char *path, char *out, size_t len)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (slash == NULL)
+		snprintf(out, len, ".");
+	else
+		snprintf(out, len, "%.*s", slash == path ? 1 :
+		    (int)(slash - path), path);
+}
+
+static int
+desk_confine(const char *store, struct err *e)
+{
+	const struct priv none = { .user = NULL };
+	char folder[4096];
+	const struct sandbox_path paths[] = { { folder, true },
+		{ NULL, false } };
+	const struct sandbox_conf box = { .paths = paths,
+		.flags = SANDBOX_FILES | SANDBOX_SQLITE };
+
+	folder_of(store, folder, sizeof(folder));
+	return priv_drop(&none, e) < 0 ? -1 : sandbox_enter(&box, e);
+}
+
+/* It ends with the web's half: when the socket does. */
+static int
+desk_run(const struct serve_opts *o, int fd)
+{
+	struct cmd_ca c = { .store = NULL };
+	struct desk d = { .crl_days = o->crl_days };
+	struct err e = { 0 };
+	int status = EXIT_OK, rc = -1;
+
+	(void)signal(SIGINT, SIG_IGN);
+	(void)signal(SIGTERM, SIG_IGN);
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (cmd_ca_open(&c, o->store, &e) < 0 ||
+	    cmd_ca_unlock(&c, o->pass_file, &e) < 0)
+		status = cmd_status_of(&e);
+	else if (pki_store_commit(c.store, &e) < 0 ||
+	    desk_confine(cmd_store_path(o->store), &e) < 0)
+		status = EXIT_SYSTEM;
+	d.store = c.store;
+	d.ca = c.ca;
+	while (status == EXIT_OK && (rc = serve_desk_once(&d, fd, &e)) == 0)
+		continue;
+	if (status == EXIT_OK && rc < 0)
+		status = EXIT_SYSTEM;
+	desk_fini(&d);
+	cmd_ca_close(&c);
+	return status == EXIT_OK ? EXIT_OK : command_fail(status, &e);
+}
+
+/* The child has the CA, we have the network.  Its pid, and our end. */
+static pid_t
+desk_start(const struct serve_opts *o, int *fd, struct err *e)
+{
+	int pair[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_sys(e, "socketpair");
+	if ((pid = fork()) < 0)
+		return err_sys(e, "fork");
+	if (pid == 0) {
+		close(pair[0]);
+		/* What it does to the store is whole or not at all. */
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(desk_run(o, pair[1]));
+	}
+	close(pair[1]);
+	*fd = pair[0];
+	return pid;
+}
+
+/* ------------------------------------------------------- the web's half */
+
+struct front {
+	struct web			 web;
+	struct server			*server;
+	const struct serve_opts		*opts;
+};
+
+static void
+on_serving(void *arg, const struct call *c, const void *in)
+{
+	struct front *f = arg;
+
+	(void)in;
+	f->web.seen.connections = f->web.n_visits;
+	call_reply(c, &pki_serving_reply_type, &f->web.seen);
+}
+
+static const struct serve_row rows[] = {
+	{ &pki_serving_type, on_serving, false },
+};
+
+static void
+on_signal(void *arg)
+{
+	struct front *f = arg;
+
+	loop_stop(f->web.loop);
+}
+
+static int
+bind_tcp(const struct endpoint *p, struct err *e)
+{
+	struct sockaddr_in in4 = { .sin_family = AF_INET,
+		.sin_port = htons(p->port) };
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6,
+		.sin6_port = htons(p->port) };
+	bool v6 = p->addr.len == 16;
+	int one = 1, fd = socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM |
+	    SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct addr_buf ab;
+
+	memcpy(&in4.sin_addr, p->addr.b, sizeof(in4.sin_addr));
+	memcpy(&in6.sin6_addr, p->addr.b, sizeof(in6.sin6_addr));
+	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one,
+	    sizeof(one)) == 0 && (!v6 || setsockopt(fd, IPPROTO_IPV6,
+	    IPV6_V6ONLY, &one, sizeof(one)) == 0) &&
+	    bind(fd, v6 ? (struct sockaddr *)&in6 : (struct sockaddr *)&in4,
+	    v6 ? sizeof(in6) : sizeof(in4)) == 0 && listen(fd, BACKLOG) == 0)
+		return fd;
+	err_sys(e, "listen at %s", endpoint_text(p, &ab));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+/* "192.0.2.1:8443", ":8443" for all addresses of IPv4, "[::]:8443". */
+static int
+listen_at(struct web *w, const char *text, bool tls, struct err *e)
+{
+	char full[80];
+	struct endpoint p;
+	struct addr_buf ab;
+	int fd;
+
+	snprintf(full, sizeof(full), "%s%s", text[0] == ':' ? "0.0.0.0" : "",
+	    text);
+	if (endpoint_parse(full, tls ? 443 : 80, &p, e) < 0 ||
+	    (fd = bind_tcp(&p, e)) < 0)
+		return -1;
+	snprintf(w->seen.listens[w->seen.n_listens],
+	    sizeof(w->seen.listens[0]), "%s://%s", tls ? "https" : "http",
+	    endpoint_text(&p, &ab));
+	if (web_listen(w, fd, tls, e) < 0)
+		return -1;
+	w->seen.n_listens++;
+	return 0;
+}
+
+static int
+listen_all(struct web *w, const struct serve_opts *o, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < o->http.n; i++)
+		if (listen_at(w, o->http.v[i], false, e) < 0)
+			return err_in(e, "--http");
+	for (i = 0; i < o->https.n; i++)
+		if (listen_at(w, o->https.v[i], true, e) < 0)
+			return err_in(e, "--https");
+	return 0;
+}
+
+static int
+front_open(struct front *f, struct err *e)
+{
+	char path[108];
+	const struct server_conf conf = { .program = "dmvpn-pki",
+		.path = path, .rows = rows,
+		.n_rows = sizeof(rows) / sizeof(rows[0]), .arg = f,
+		.group = (gid_t)-1 };
+
+	if (run_dir_make(e) < 0 || run_path(path, sizeof(path), SOCKET,
+	    e) < 0 || (f->server = server_new(f->web.loop, &conf, e)) == NULL)
+		return -1;
+	return daemon_signals(f->web.loop, on_signal, f, e);
+}
+
+static void
+on_ready(void *arg)
+{
+	struct front *f = arg;
+
+	daemon_ready(&f->opts->daemon);
+	log_event(LEVEL_INFO, "serving", U("listeners", f->web.n_listeners),
+	    T("names", f->web.names));
+}
+
+static int
+front_run(struct front *f, const struct serve_opts *o, int desk,
+    const char *names, struct err *e)
+{
+	struct web *w = &f->web;
+
+	f->opts = o;
+	w->ready = on_ready;
+	w->arg = f;
+	w->seen.since = clock_ms();
+	w->rate.a_second = o->rate;
+	if ((w->loop = loop_new(e)) == NULL) {
+		close(desk);
+		return -1;
+	}
+	if (web_open(w, desk, names, e) < 0 || listen_all(w, o, e) < 0 ||
+	    front_open(f, e) < 0 || daemon_confine(o->daemon.user, 0, true,
+	    NULL, e) < 0 || web_tls_ask(w, e) < 0 ||
+	    loop_run(w->loop, e) < 0)
+		return -1;
+	return w->failed ? err_set(e, EPIPE, "the CA's half has ended") : 0;
+}
+
+/* Its status is ours when it had something to say. */
+static int
+desk_end(pid_t pid, int status)
+{
+	int how;
+
+	while (waitpid(pid, &how, 0) < 0)
+		if (errno != EINTR)
+			return status;
+	return WIFEXITED(how) && WEXITSTATUS(how) != 0 ? WEXITSTATUS(how) :
+	    status;
+}
+
+static int
+serve(const struct serve_opts *o, const char *names)
+{
+	struct front f = { .server = NULL };
+	struct err e = { 0 };
+	int fd = -1, status = EXIT_OK, rc;
+	pid_t pid = desk_start(o, &fd, &e);
+
+	if (pid < 0)
+		return command_fail(EXIT_SYSTEM, &e);
+	rc = front_run(&f, o, fd, names, &e);
+	web_close(&f.web);
+	server_free(f.server);
+	loop_free(f.web.loop);
+	if (rc < 0)
+		status = EXIT_SYSTEM;
+	rc = desk_end(pid, EXIT_OK);
+	if (rc != EXIT_OK)
+		return rc;		/* it has said why */
+	return status == EXIT_OK ? EXIT_OK : command_fail(status, &e);
+}
+
+/* The names of our certificate, checked later by the half that issues it. */
+static int
+join_names(const struct opt_list *l, char *out, size_t len, struct err *e)
+{
+	struct wbuf w = wbuf_of(out, len);
+	char host[256] = "localhost";
+	size_t i;
+
+	if (l->n == 0) {
+		(void)gethostname(host, sizeof(host) - 1);
+		wbuf_put(&w, host, strlen(host));
+	}
+	for (i = 0; i < l->n; i++) {
+		wbuf_put(&w, " ", i > 0);
+		wbuf_put(&w, l->v[i], strlen(l->v[i]));
+	}
+	wbuf_u8(&w, '\0');
+	return wbuf_ok(&w) ? 0 : err_set(e, EINVAL, "too many --name");
+}
+
+int
+cmd_serve(int argc, char **argv)
+{
+	struct serve_opts o = { .crl_days = 7, .rate = 20 };
+	const struct opt opts[] = {
+		CMD_STORE_OPT(&o.store), CMD_PASS_OPT(&o.pass_file),
+		{ 0, "http", "ADDRESS[:PORT]", "CRL, OCSP and SCEP there; "
+		    "repeatable", OPT_LIST, &o.http, 0, 0 },
+		{ 0, "https", "ADDRESS[:PORT]", "EST too; repeatable",
+		    OPT_LIST, &o.https, 0, 0 },
+		{ 0, "name", "HOST", "a name or address by which clients know "
+		    "us; repeatable", OPT_LIST, &o.names, 0, 0 },
+		{ 0, "crl-days", "DAYS", "how long a list is valid", OPT_NUM,
+		    &o.crl_days, 1, 3650 },
+		{ 0, "rate", "N", "requests a second for one address; 0: all",
+		    OPT_NUM, &o.rate, 0, 1000000 },
+		DAEMON_OPTS(o.daemon),
+		OPT_END,
+	};
+	char names[256];
+	struct err e = { 0 };
+	int status;
+
+	if (opt_parse(&argc, &argv, opts, "--http ADDRESS[:PORT] "
+	    "--https ADDRESS[:PORT] [--name HOST]...", 0, 0, &status) < 0 ||
+	    daemon_opts(&o.daemon, &status) < 0)
+		return status;
+	if (o.http.n + o.https.n == 0)
+		return command_usage("--http or --https is wanted");
+	if (o.http.n + o.https.n > WEB_LISTENS)
+		return command_usage("at most %d addresses", WEB_LISTENS);
+	if (join_names(&o.names, names, sizeof(names), &e) < 0)
+		return command_fail(EXIT_USAGE, &e);
+	return serve(&o, names);
+}
+
+/* ---------------------------------------------------------------- serving */
+
+static void
+row(const char *what, uint64_t n)
+{
+	printf("%-12s %llu\n", what, (unsigned long long)n);
+}
+
+int
+cmd_serving(int argc, char **argv)
+{
+	const struct pki_serving ask = { .none = 0 };
+	struct pki_serving_reply r;
+	bool json = false;
+	const struct opt opts[] = { CMD_JSON_OPT(&json), OPT_END };
+	struct err e = { 0 };
+	char since[16];
+	size_t i;
+	int status;
+
+	if (opt_parse(&argc, &argv, opts, "[-j]", 0, 0, &status) < 0)
+		return status;
+	status = command_call(SOCKET, &pki_serving_type, &ask,
+	    &pki_serving_reply_type, &r);
+	if (status != EXIT_OK)
+		return status;
+	if (json)
+		return out_json(stdout, &pki_serving_reply_type, &r, &e) < 0 ?
+		    command_fail(EXIT_SYSTEM, &e) : EXIT_OK;
+	printf("%-12s %s\n", "up", human_time((clock_ms() - r.since) / 1000,
+	    since));
+	for (i = 0; i < r.n_listens; i++)
+		printf("%-12s %s\n", i == 0 ? "listens" : "", r.listens[i]);
+	row("connections", r.connections);
+	row("accepted", r.accepted);
+	row("dropped", r.dropped);
+	row("requests", r.requests);
+	row("answered", r.answered);
+	row("refused", r.refused);
+	row("failed", r.failed);
+	return EXIT_OK;
+}

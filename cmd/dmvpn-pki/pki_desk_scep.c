@@ -1,0 +1,255 @@
+/* SCEP at the desk; the interface is in pki_desk.h. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <openssl/err.h>
+
+#include "base/addr.h"
+#include "pki_desk.h"
+#include "pki_grant.h"
+#include "pki_scep.h"
+#include "pki_sql.h"
+
+#define RA_DAYS		365
+#define RA_LEFT		(30 * 86400)	/* s; then a new one is made */
+#define CHALLENGE	(PKI_GRANT_ID + PKI_GRANT_PASSWORD)
+
+/* What waits for an approval: a poll has nothing but its transaction. */
+static const char schema[] =
+    "CREATE TABLE IF NOT EXISTS scep_wait("
+    " id TEXT PRIMARY KEY, token TEXT NOT NULL, request BLOB NOT NULL,"
+    " at INTEGER NOT NULL)";
+
+static int
+wait_add(struct pki_store *s, const struct pki_scep_want *w,
+    const char *token, struct err *e)
+{
+	sqlite3_stmt *q;
+
+	if (pki_sql_run(s, schema, "make tables", e) < 0 ||
+	    (q = pki_sql_prepare(s, "INSERT OR REPLACE INTO scep_wait(id, "
+	    "token, request, at) VALUES(?, ?, ?, ?)", e)) == NULL)
+		return -1;
+	pki_sql_text(q, 1, w->transaction);
+	pki_sql_text(q, 2, token);
+	pki_sql_blob(q, 3, w->request);
+	sqlite3_bind_int64(q, 4, w->now);
+	return pki_sql_done(s, q, "write", e);
+}
+
+/* 1: found. */
+static int
+wait_find(struct pki_store *s, const char *transaction,
+    char token[PKI_GRANT_ID + 1], struct secret **request, struct err *e)
+{
+	sqlite3_stmt *q;
+	struct rbuf r;
+	int rc;
+
+	if (pki_sql_run(s, schema, "make tables", e) < 0 ||
+	    (q = pki_sql_prepare(s, "SELECT token, request FROM scep_wait "
+	    "WHERE id = ?", e)) == NULL)
+		return -1;
+	pki_sql_text(q, 1, transaction);
+	if ((rc = sqlite3_step(q)) == SQLITE_ROW) {
+		pki_sql_column_text(q, 0, token, PKI_GRANT_ID + 1);
+		r = pki_sql_column(q, 1);
+		*request = secret_copy(r.p, rbuf_left(&r));
+	}
+	sqlite3_finalize(q);
+	if (rc != SQLITE_ROW)
+		return rc == SQLITE_DONE ? 0 : pki_sql_failed(s, "read", e);
+	return *request != NULL ? 1 : err_set(e, ENOMEM, "out of memory");
+}
+
+static enum pki_scep_answer
+say(enum desk_says says)
+{
+	return says == DESK_ISSUED ? PKI_SCEP_ISSUE : says == DESK_WAIT ?
+	    PKI_SCEP_WAIT : PKI_SCEP_REFUSE;
+}
+
+/* The challenge is the token's id and its secret together. */
+static enum pki_scep_answer
+by_challenge(struct desk *d, const struct pki_scep_want *w, X509 **out,
+    struct err *e)
+{
+	char id[PKI_GRANT_ID + 1], password[PKI_GRANT_PASSWORD + 1];
+	struct desk_enrol q = { .protocol = "scep", .from = w->from,
+		.user = id, .password = password, .request = w->request };
+	struct err ignored;
+	enum desk_says says;
+
+	if (strlen(w->challenge) != CHALLENGE) {
+		err_set(e, EACCES, "the challenge is no token of ours");
+		return PKI_SCEP_REFUSE;
+	}
+	memcpy(id, w->challenge, PKI_GRANT_ID);
+	id[PKI_GRANT_ID] = '\0';
+	memcpy(password, w->challenge + PKI_GRANT_ID, sizeof(password));
+	says = desk_enrol(d, &q, w->now, out, e);
+	secret_wipe(password, sizeof(password));
+	if (says == DESK_WAIT && wait_add(d->store, w, id, &ignored) < 0) {
+		*e = ignored;
+		return PKI_SCEP_REFUSE;
+	}
+	return say(says);
+}
+
+/* The old certificate has signed the message. */
+static enum pki_scep_answer
+by_old(struct desk *d, const struct pki_scep_want *w, X509 **out,
+    struct err *e)
+{
+	struct desk_enrol q = { .protocol = "scep", .from = w->from,
+		.request = w->request };
+	unsigned char *der = NULL;
+	int len = i2d_X509((X509 *)(uintptr_t)w->old, &der);
+	enum desk_says says = DESK_FAILED;
+
+	if (len > 0) {
+		q.certificate = rbuf_of(der, (size_t)len);
+		says = desk_enrol(d, &q, w->now, out, e);
+	} else
+		err_set(e, ENOMEM, "out of memory");
+	OPENSSL_free(der);
+	return say(says);
+}
+
+/* Is the poll signed with the key that the request is for? */
+static bool
+same_key(const struct secret *request, const X509 *signer)
+{
+	const unsigned char *p = request->b;
+	X509_REQ *r = d2i_X509_REQ(NULL, &p, (long)request->len);
+	EVP_PKEY *mine = r == NULL ? NULL : X509_REQ_get0_pubkey(r);
+	EVP_PKEY *theirs = signer == NULL ? NULL : X509_get0_pubkey(signer);
+	bool same = mine != NULL && theirs != NULL &&
+	    EVP_PKEY_eq(mine, theirs) == 1;
+
+	X509_REQ_free(r);
+	ERR_clear_error();
+	return same;
+}
+
+static enum pki_scep_answer
+by_poll(struct desk *d, const struct pki_scep_want *w, X509 **out,
+    struct err *e)
+{
+	char token[PKI_GRANT_ID + 1];
+	struct desk_enrol q = { .protocol = "scep", .from = w->from,
+		.user = token };
+	struct secret *request = NULL;
+	enum pki_scep_answer a = PKI_SCEP_REFUSE;
+	int rc = wait_find(d->store, w->transaction, token, &request, e);
+
+	if (rc == 0 || (rc > 0 && !same_key(request, w->signer)))
+		err_set(e, EPERM, "nothing of this transaction waits");
+	else if (rc > 0) {
+		q.request = rbuf_of(request->b, request->len);
+		a = say(desk_enrol(d, &q, w->now, out, e));
+	}
+	secret_free(request);
+	return a;
+}
+
+static enum pki_scep_answer
+on_issue(void *arg, const struct pki_scep_want *w, X509 **out, struct err *e)
+{
+	if (rbuf_left(&w->request) == 0)
+		return by_poll(arg, w, out, e);
+	return w->old != NULL ? by_old(arg, w, out, e) :
+	    by_challenge(arg, w, out, e);
+}
+
+static int
+on_row(void *arg, const struct pki_row *row)
+{
+	const unsigned char *p = row->der.p;
+	X509 **x = arg;
+
+	*x = d2i_X509(NULL, &p, (long)rbuf_left(&row->der));
+	ERR_clear_error();
+	return 1;
+}
+
+static X509 *
+on_find(void *arg, const char *serial, struct err *e)
+{
+	struct desk *d = arg;
+	X509 *x = NULL;
+
+	if (pki_store_each(d->store, serial, on_row, &x, e) < 0)
+		return NULL;
+	if (x == NULL)
+		err_set(e, ENOENT, "there is no such certificate");
+	return x;
+}
+
+static X509_CRL *
+on_list(void *arg, struct err *e)
+{
+	struct desk *d = arg;
+
+	return desk_crl_x509(d, d->now, e);
+}
+
+/* RSA for the envelope (RFC 8894, 2.2); kept as long as we run. */
+static int
+ra_make(struct desk *d, int64_t now, struct err *e)
+{
+	uint8_t serial[PKI_SERIAL_LEN];
+	EVP_PKEY *key = NULL;
+	X509 *x = NULL;
+
+	if (EVP_PKEY_get_base_id(d->ca.key) == EVP_PKEY_RSA || (d->ra != NULL &&
+	    now + RA_LEFT < d->ra_until))
+		return 0;
+	if (pki_serial_make(serial, e) < 0 || pki_scep_ra(&d->ca, serial, now,
+	    RA_DAYS, &x, &key, e) < 0)
+		return -1;
+	X509_free(d->ra);
+	EVP_PKEY_free(d->ra_key);
+	d->ra = x;
+	d->ra_key = key;
+	d->ra_until = now + (int64_t)RA_DAYS * 86400;
+	return 0;
+}
+
+void
+desk_scep(struct desk *d, const struct pki_web_ask *a, struct rbuf body,
+    int64_t now, struct desk_reply *r)
+{
+	struct addr_buf ab;
+	struct pki_scep s = { .ca = d->ca, .ra = d->ca.cert,
+		.ra_key = d->ca.key, .ops = { d, on_issue, on_find,
+		on_list } };
+	const struct pki_scep_call c = { .operation = a->rest,
+		.message = body, .from = addr_text(&a->from, &ab),
+		.now = now };
+	struct secret *room = secret_new(SCEP_REPLY_MAX);
+	struct wbuf w = wbuf_of(room == NULL ? NULL : room->b,
+	    room == NULL ? 0 : SCEP_REPLY_MAX);
+	struct pki_scep_reply out = { .body = &w };
+
+	d->now = now;
+	if (room == NULL)
+		err_set(&r->why, ENOMEM, "out of memory");
+	if (room == NULL || ra_make(d, now, &r->why) < 0) {
+		desk_refuse(r, 503, &r->why);
+		secret_free(room);
+		return;
+	}
+	if (d->ra != NULL) {
+		s.ra = d->ra;
+		s.ra_key = d->ra_key;
+	}
+	if (pki_scep_answer(&s, &c, &out, &r->why) < 0)
+		desk_refuse(r, 500, &r->why);
+	else {
+		desk_say(r, out.type, w.buf, w.len);
+		r->head.status = (uint16_t)out.status;
+	}
+	secret_free(room);
+}
