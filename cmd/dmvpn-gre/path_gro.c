@@ -81,9 +81,11 @@ gro_flush(struct path_thread *t)
 {
 	unsigned i;
 
-	for (i = 0; t->n_flows > 0 && i < PATH_FLOWS; i++)
-		if (t->flows[i].used)
-			flow_flush(t, &t->flows[i]);
+	for (i = 0; i < t->n_flows; i++) {
+		if (t->begun[i]->used)
+			flow_flush(t, t->begun[i]);
+		t->begun[i]->listed = false;
+	}
 	t->n_flows = 0;
 }
 
@@ -171,10 +173,30 @@ append(struct flow *f, struct iface *i, uint16_t peer, uint8_t *ip,
 	return true;
 }
 
+/* The flow's slot: where it is, else a free one of those that it may have,
+ * else the first, whose flow goes. */
+static struct flow *
+slot_of(struct path_thread *t, uint32_t hash)
+{
+	struct flow *first = &t->flows[hash & (PATH_FLOWS - PATH_WAYS)];
+	struct flow *f, *room = first;
+
+	for (f = first; f < first + PATH_WAYS; f++) {
+		if (f->used && f->hash == hash)
+			return f;
+		if (!f->used)
+			room = f;
+	}
+	return room;
+}
+
 static void
-begin(struct flow *f, struct iface *i, uint16_t peer, uint8_t *ip,
+begin(struct path_thread *t, struct flow *f, struct iface *i, uint16_t peer, uint8_t *ip,
     const struct ip_view *v, size_t head, uint32_t hash)
 {
+	if (!f->listed)
+		t->begun[t->n_flows++] = f;
+	f->listed = true;
 	f->used = true;
 	f->checked = true;
 	f->tcp = v->proto == IP_TCP;
@@ -216,7 +238,7 @@ gro_add(struct path_thread *t, struct iface *i, uint16_t peer, uint8_t *ip,
 	}
 	h = path_mix(hash, v->len - v->l4 >= 4U && v->first ?
 	    load32(ip + v->l4) : 0);
-	f = &t->flows[h & (PATH_FLOWS - 1)];
+	f = slot_of(t, (uint32_t)h);
 	if (head > 0 && !sum_l4_ok(ip, v))
 		head = 0;
 	if (f->used && head > 0 && append(f, i, peer, ip, v, head)) {
@@ -224,14 +246,13 @@ gro_add(struct path_thread *t, struct iface *i, uint16_t peer, uint8_t *ip,
 			flow_flush(t, f);
 		return;
 	}
-	if (f->used)
+	if (f->used && (head > 0 || f->hash == (uint32_t)h))
 		flow_flush(t, f);
 	if (head == 0) {
 		pass(t, i, peer, ip, v, (uint32_t)h);
 		return;
 	}
-	begin(f, i, peer, ip, v, head, (uint32_t)h);
-	t->n_flows++;
+	begin(t, f, i, peer, ip, v, head, (uint32_t)h);
 	if (ended(f, ip, v, head))
 		flow_flush(t, f);
 }

@@ -35,7 +35,8 @@
 #define PATH_TX_BUF	(256 * 1024)
 #define PATH_HEAD_ROOM	64		/* ESP, IV and GRE before a packet */
 #define PATH_TAIL_ROOM	64		/* padding, trailer, ICV */
-#define PATH_FLOWS	64		/* slots of the coalescer */
+#define PATH_FLOWS	256		/* slots of the coalescer */
+#define PATH_WAYS	4		/* of them a flow may be in */
 #define PATH_SEGMENTS	64		/* datagrams of one UDP_SEGMENT send */
 #define PATH_SA_OUT	8		/* outbound SAs of a peer */
 #define PATH_PORTS	1024		/* descriptors, at most */
@@ -205,7 +206,7 @@ struct rx {
 
 /* One flow whose packets are put together again. */
 struct flow {
-	bool		 used, tcp, v6;
+	bool		 used, listed, tcp, v6;
 	struct iface	*iface;
 	uint16_t	 peer;
 	uint16_t	 count, seg;
@@ -249,6 +250,7 @@ struct path_thread {
 	struct rx		*rx;
 	struct flow		*flows;
 	unsigned		 n_flows;	/* begun this batch */
+	struct flow		*begun[PATH_FLOWS];
 	uint8_t			*frame;
 	struct path_bucket	 mcast[PATH_INTERFACES];
 	struct path_bucket	 ike, spi, too_big, nhrp, hairpin, resolve;

@@ -254,10 +254,66 @@ what_is_joined_can_be_cut_again(void **state)
 	lab_close(&e);
 }
 
+/* Round after round, a packet of each of so many flows; returns how many
+ * frames they became.  Each flow's payload counts up. */
+static unsigned
+interleaved(unsigned flows, unsigned rounds)
+{
+	static uint8_t packets[400 * 8][96], out[70000];
+	static unsigned came[400];
+	const uint8_t *ip = out + HEAD, *at;
+	struct path_thread *t;
+	struct lab_end e;
+	struct ip_view v;
+	uint8_t frame[256];
+	unsigned i, k, frames = 0;
+	ssize_t n;
+
+	lab_open(&e, 1, &mgre);
+	lab_peer(&e, 2, GRE_ENCAP_UDP, 4500);
+	t = &e.p->thread[0];
+	memset(came, 0, sizeof(came));
+	for (i = 0; i < flows * rounds; i++) {
+		uint8_t *p = packets[i];
+
+		lab_udp_frame(frame, 2, 60);
+		memcpy(p, frame + HEAD, 88);
+		store16(p + 20, (uint16_t)(i % flows));
+		store32(p + 28, i / flows);
+		sums(p, false, 20, 88, false);
+		assert_int_equal(ip_parse(p, 88, &v), IP_OK);
+		gro_add(t, path_iface_find(e.p, 1), 2, p, &v,
+		    path_addr_hash(1, p + 12, 8));
+	}
+	gro_flush(t);
+	for (; (n = lab_read(&e, out, sizeof(out))) > 0; frames++)
+		for (k = load16(ip + 20), at = ip + 28; at < out + n; at += 60)
+			assert_int_equal(load32(at), came[k]++);
+	for (k = 0; k < flows; k++)
+		assert_int_equal(came[k], rounds);
+	lab_close(&e);
+	return frames;
+}
+
+static void
+interleaved_flows_are_joined_each(void **state)
+{
+	unsigned many;
+
+	(void)state;
+	assert_in_range(interleaved(64, 16), 64, 128);
+	assert_int_equal(interleaved(1, 64), 1);
+	/* More than there are slots: in order all the same. */
+	many = interleaved(400, 8);
+	assert_in_range(many, 400, 3200);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		{ "64 flows packet by packet become a frame each",
+		    interleaved_flows_are_joined_each, NULL, NULL, NULL },
 		{ "what is joined can be cut again, byte for byte",
 		    what_is_joined_can_be_cut_again, NULL, NULL, NULL },
 	};
