@@ -49,8 +49,8 @@ interface_row(struct table *t, const void *item)
 }
 
 static const char *const peer_heads[] = { ">peer", "owner", "encap",
-    "remote", "name", ">sas", ">last in", ">rx packets", ">tx packets",
-    ">drops", NULL };
+    "remote", "name", ">sas", ">mtu", "how", ">inside", ">last in",
+    ">rx packets", ">tx packets", ">drops", NULL };
 
 static void
 peer_row(struct table *t, const void *item)
@@ -66,6 +66,10 @@ peer_row(struct table *t, const void *item)
 	    addr_text(&m->remote.addr, &b) : endpoint_text(&m->remote, &b));
 	table_cell(t, "%s", m->name[0] == '\0' ? "-" : m->name);
 	table_cell(t, "%u", m->sas);
+	table_cell(t, "%u", m->mtu);
+	table_cell(t, "%s", m->searching ? "searching" :
+	    name_find(mtu_how_names, m->mtu_how));
+	table_cell(t, "%u", m->inner_mtu);
 	table_cell(t, "%s", ago(m->last_in, time));
 	table_cell(t, "%llu", (unsigned long long)m->rx_packets);
 	table_cell(t, "%llu", (unsigned long long)m->tx_packets);

@@ -118,6 +118,9 @@ peer_item(struct gre *g, const struct gre_peer_entry *e,
 	out->last_in = s.last_in;
 	out->last_out = s.last_out;
 	out->mtu = s.mtu;
+	out->mtu_how = s.how;
+	out->searching = s.searching;
+	out->inner_mtu = s.inner_mtu;
 	out->rx_packets = s.rx_packets;
 	out->rx_bytes = s.rx_bytes;
 	out->tx_packets = s.tx_packets;

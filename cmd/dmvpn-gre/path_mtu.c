@@ -21,7 +21,7 @@ mtu_init(struct mtu_search *m, uint16_t floor, uint16_t max)
 	m->floor = floor < max ? floor : max;
 	m->max = max;
 	m->mtu = max;
-	m->how = MTU_ASSUMED;
+	m->how = MTU_HOW_ASSUMED;
 }
 
 static uint64_t
@@ -79,7 +79,7 @@ climb(struct mtu_search *m, uint16_t lo, uint32_t hi)
 	if (hi - lo <= EXACT) {
 		m->phase = MTU_IDLE;
 		m->mtu = lo;
-		m->how = MTU_PROBED;
+		m->how = MTU_HOW_PROBED;
 		return;
 	}
 	ladder(m, MTU_CLIMB);
@@ -95,7 +95,7 @@ climb(struct mtu_search *m, uint16_t lo, uint32_t hi)
 void
 mtu_kick(struct mtu_search *m, uint64_t now, uint64_t ms)
 {
-	if (m->phase == MTU_IDLE && m->how != MTU_PROBED &&
+	if (m->phase == MTU_IDLE && m->how != MTU_HOW_PROBED &&
 	    (m->kick_at == 0 || m->kick_at > now + ms))
 		m->kick_at = now + ms;
 }
@@ -107,7 +107,7 @@ mtu_told(struct mtu_search *m, uint16_t mtu, uint64_t now)
 		return;		/* about a probe, or an old packet */
 	m->before = m->mtu;
 	m->mtu = mtu;
-	m->how = MTU_TOLD;
+	m->how = MTU_HOW_TOLD;
 	m->raise_at = now + MTU_AGE;
 	verify(m, now);
 }
@@ -176,7 +176,7 @@ mtu_stuck(struct mtu_search *m, uint64_t now)
 	if (!m->ever && m->verified != 0 && ++m->stuck >= STUCK_MAX &&
 	    m->mtu > BASE) {
 		m->mtu = BASE;	/* nobody can be asked */
-		m->how = MTU_GUESSED;
+		m->how = MTU_HOW_GUESSED;
 		m->raise_at = now + MTU_AGE;
 		m->stuck = 0;
 		return;
@@ -197,7 +197,7 @@ mtu_age(struct mtu_search *m, uint64_t now, bool large)
 		}
 		m->raise_at = 0;	/* RFC 1191, 6.3 */
 		m->mtu = m->max;
-		m->how = MTU_ASSUMED;
+		m->how = MTU_HOW_ASSUMED;
 	}
 	if (m->confirm_at == 0)
 		m->confirm_at = now + MTU_CONFIRM;
@@ -238,11 +238,11 @@ judge_verify(struct mtu_search *m, uint64_t now)
 	if (top >= m->mtu) {
 		/* What ICMP said is true, or it is not. */
 		m->mtu = top;
-		m->how = MTU_PROBED;
+		m->how = MTU_HOW_PROBED;
 		m->phase = MTU_IDLE;
 	} else {
 		m->mtu = top;
-		m->how = MTU_PROBED;
+		m->how = MTU_HOW_PROBED;
 		climb(m, top, miss == 0 ? m->max + 1U : m->rung[miss - 1]);
 	}
 	if (m->mtu >= m->max)
@@ -260,7 +260,7 @@ judge_climb(struct mtu_search *m, uint64_t now)
 
 	if (lo >= m->max) {
 		m->mtu = lo;
-		m->how = MTU_PROBED;
+		m->how = MTU_HOW_PROBED;
 		m->phase = MTU_IDLE;
 		m->raise_at = 0;
 		return;

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/name.h"
+#include "msg/types.h"
 
 /*
  * The path MTU to one peer by probes of our own (RFC 8899, RFC 4821), where
@@ -20,19 +20,11 @@
 #define MTU_AGE		600000	/* ms; RFC 8899, 5.1.1: PMTU_RAISE_TIMER */
 #define MTU_CONFIRM	60000	/* ms, while large packets are sent */
 
-/* How the present value came about. */
-#define MTU_HOWS(X)				\
-	X(MTU_ASSUMED, 0, "assumed")		\
-	X(MTU_TOLD, 1, "told")			\
-	X(MTU_PROBED, 2, "probed")		\
-	X(MTU_GUESSED, 3, "guessed")
-enum mtu_how { MTU_HOWS(NAME_ENUM) };
-
 enum mtu_phase { MTU_IDLE, MTU_VERIFY, MTU_CLIMB };
 
 struct mtu_search {
 	enum mtu_phase	phase;
-	enum mtu_how	how;
+	enum mtu_how	how;		/* the present value came about */
 	uint16_t	mtu;		/* use this */
 	uint16_t	floor, max;
 	uint16_t	before;		/* ICMP: what it was, else 0 */

@@ -33,10 +33,11 @@ check_of(const struct path *p, uint16_t peer, uint32_t serial)
 static void
 queue(struct path *p, const struct event_head *h, const uint8_t *data)
 {
-	struct path_thread *t = &p->thread[p->n_threads == 1 ? 0 : 1];
+	unsigned sender = share_sender(p, 0);
 
-	if (path_ring_put(&t->commands, h, sizeof(*h), data, PROBE_LEN))
-		path_thread_wake(t);
+	if (path_ring_put(&p->thread[sender].commands, h, sizeof(*h), data,
+	    PROBE_LEN))
+		path_thread_wake(&p->thread[share_holder(p, sender)]);
 }
 
 static void
@@ -212,8 +213,8 @@ in_probe(struct path_thread *t, struct peer *peer, const uint8_t *p,
 		return false;
 	if (p[4] == PROBE_ANSWER)
 		h.type = PATH_PROBED;
-	else if (p[4] == PROBE_REQUEST && bucket_take_shared(&peer->probes, t->now,
-	    ANSWER_RATE, ANSWER_RATE))
+	else if (p[4] == PROBE_REQUEST && bucket_take_shared(&peer->probes,
+	    t->now, ANSWER_RATE, ANSWER_RATE))
 		h.type = PATH_PROBE;
 	else
 		return false;

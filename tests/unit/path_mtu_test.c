@@ -91,7 +91,7 @@ a_path_that_takes_all(void **state)
 	(void)state;
 	run(&w, 3000, false);
 	assert_int_equal(w.m.mtu, 1500);
-	assert_int_equal(w.m.how, MTU_PROBED);
+	assert_int_equal(w.m.how, MTU_HOW_PROBED);
 	assert_int_equal(w.m.phase, MTU_IDLE);
 	assert_int_equal(w.sent, 2);		/* the floor and the top */
 	run(&w, 300000, false);
@@ -196,7 +196,7 @@ icmp_is_believed_and_checked(void **state)
 	assert_int_equal(w.m.mtu, 1420);
 	run(&w, 3000, false);
 	assert_int_equal(w.m.mtu, 1420);
-	assert_int_equal(w.m.how, MTU_PROBED);
+	assert_int_equal(w.m.how, MTU_HOW_PROBED);
 	/* A lie costs a round trip. */
 	mtu_told(&w.m, 576, w.now);
 	assert_int_equal(w.m.mtu, 576);
@@ -220,7 +220,7 @@ a_peer_that_answers_nothing(void **state)
 	w.mute = true;
 	run(&w, 20000, false);
 	assert_int_equal(w.m.mtu, 1500);
-	assert_int_equal(w.m.how, MTU_ASSUMED);
+	assert_int_equal(w.m.how, MTU_HOW_ASSUMED);
 	assert_int_equal(w.m.phase, MTU_IDLE);
 	/* Only what is sent again tells: 1,280 for ten minutes. */
 	mtu_stuck(&w.m, w.now);
@@ -228,14 +228,14 @@ a_peer_that_answers_nothing(void **state)
 	mtu_stuck(&w.m, w.now);
 	run(&w, 20000, false);
 	assert_int_equal(w.m.mtu, 1280);
-	assert_int_equal(w.m.how, MTU_GUESSED);
+	assert_int_equal(w.m.how, MTU_HOW_GUESSED);
 	run(&w, 11 * 60000, false);
 	assert_int_equal(w.m.mtu, 1500);
 	/* ICMP is believed, and gets old. */
 	mtu_told(&w.m, 1400, w.now);
 	run(&w, 20000, false);
 	assert_int_equal(w.m.mtu, 1400);
-	assert_int_equal(w.m.how, MTU_TOLD);
+	assert_int_equal(w.m.how, MTU_HOW_TOLD);
 	run(&w, 11 * 60000, false);
 	assert_int_equal(w.m.mtu, 1500);
 }
@@ -272,7 +272,7 @@ answers_of_before_are_void(void **state)
 	assert_int_equal(mtu_step(&m, 1001), 0);
 	mtu_answered(&m, serial, m.n - 1, 1002);
 	assert_int_equal(mtu_step(&m, 1002), 0);
-	assert_int_equal(m.how, MTU_PROBED);
+	assert_int_equal(m.how, MTU_HOW_PROBED);
 	mtu_init(&m, 1280, 9000);
 	assert_true(m.serial > serial);
 }
@@ -339,7 +339,7 @@ peers_of_our_kind_answer(void **state)
 		lab_pair(&a, &b, how[i & 1].cipher, how[i & 1].esn);
 		both(30);
 		assert_int_equal(path_peer_stat(a.p, 2, &s), 0);
-		assert_int_equal(s.how, MTU_PROBED);
+		assert_int_equal(s.how, MTU_HOW_PROBED);
 		assert_int_equal(s.mtu, 1500);
 		assert_false(s.searching);
 		assert_int_equal(lab_drops(&a, DROP_DUMMY), 0);
@@ -409,7 +409,7 @@ others_are_pinged(void **state)
 	assert_true(pings > 4);
 	assert_int_equal(largest, 1500 - 20 - 8 - 8 - 8 - 16 - 2 - 8);
 	assert_int_equal(path_peer_stat(a.p, 2, &s), 0);
-	assert_int_equal(s.how, MTU_PROBED);
+	assert_int_equal(s.how, MTU_HOW_PROBED);
 	assert_in_range(s.inner_mtu, 1392, 1399);
 	/* Not one answer was for the kernel; that of another ping is. */
 	assert_int_equal(lab_read(&a, f, sizeof(f)), -1);
