@@ -14,6 +14,7 @@
 #define DEPTH_MAX	8
 #define SHA1_LEN	20
 #define SHA256_LEN	32
+#define CLOCKS_DIFFER	60	/* seconds */
 
 int
 enroll_print_parse(const char *text, struct enroll *n, struct err *e)
@@ -277,11 +278,21 @@ shorten(struct enroll *n, const struct cert_set *path, struct err *e)
 	return 0;
 }
 
+/* Made just now, by a clock that is a little ahead of ours. */
+static int64_t
+judged_at(const struct enroll *n)
+{
+	int64_t from = cert_not_before(n->chain.v[0]);
+
+	return from > n->now && from - n->now <= CLOCKS_DIFFER ? from :
+	    n->now;
+}
+
 static int
 verdict_takes(struct enroll *n, const struct cert_set *others, struct err *e)
 {
 	struct verdict_ask ask = { .leaf = n->chain.v[0], .others = others,
-		.anchors = &n->anchors, .at = n->now };
+		.anchors = &n->anchors, .at = judged_at(n) };
 	struct verdict *v = n->verdict;
 	int i, rc = 0;
 
