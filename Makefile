@@ -97,7 +97,7 @@ $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
 
 # The orchestrator is one script, made of its parts.
 DMVPN_SH := $(patsubst %,cmd/dmvpn/%.sh,dmvpn parse apply supervise status \
-	check main)
+	check join main)
 $(BIN)/dmvpn: $(DMVPN_SH)
 	@mkdir -p $(@D)
 	@cat $^ >$@.new && chmod 755 $@.new && mv -f $@.new $@

@@ -174,10 +174,18 @@ enroll_by_scep(int argc, char **argv)
 	return enroll_main(argc, argv, &enroll_scep);
 }
 
+static int
+enroll_by_est(int argc, char **argv)
+{
+	return enroll_main(argc, argv, &enroll_est);
+}
+
 /* A protocol that comes adds its row. */
 static const struct command protocols[] = {
 	{ "scep", enroll_by_scep, "[OPTIONS] URL NAME",
 	    "Microsoft's NDES, Cisco and many others (RFC 8894)" },
+	{ "est", enroll_by_est, "[OPTIONS] URL NAME",
+	    "HTTPS with a password or a certificate (RFC 7030)" },
 	{ NULL, NULL, NULL, NULL },
 };
 

@@ -33,6 +33,8 @@ static const struct command commands[] = {
 	    "let peers enrol at serve, once each" },
 	{ "audit", cmd_audit, "[-j] [-n N] [NAME]",
 	    "who was let in, and who was not" },
+	{ "join", cmd_join, "[-d DIR] [-t NAME] TOKEN|FILE|-",
+	    "become a spoke: enrol by a token, write its tunnel file" },
 	{ "agent", cmd_agent, "[-l [NAME=]FILE]... [--psk [NAME=]FILE]...",
 	    "hold the keys of the tunnels and sign for dmvpn-ike" },
 	{ "load", cmd_load, "[--psk] [--crl FILE]... [[NAME=]FILE]",

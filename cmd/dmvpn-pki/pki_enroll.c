@@ -17,6 +17,7 @@
 
 const struct enroll_protocol *const enroll_protocols[] = {
 	&enroll_scep,
+	&enroll_est,
 	NULL,
 };
 

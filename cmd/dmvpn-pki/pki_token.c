@@ -84,6 +84,7 @@ pki_token_read(const char *text, struct pki_token_in *in, struct err *e)
 {
 	struct wbuf w = wbuf_of(in->octets, sizeof(in->octets));
 	size_t len, at = strlen(PKI_TOKEN_PREFIX);
+	struct err where = { 0 };
 
 	text += strspn(text, " \t\r\n");
 	len = strcspn(text, " \t\r\n");
@@ -95,9 +96,8 @@ pki_token_read(const char *text, struct pki_token_in *in, struct err *e)
 	if (len > PKI_TOKEN_TEXT_MAX)
 		return err_set(e, EFBIG, "a token has at most %d letters",
 		    PKI_TOKEN_TEXT_MAX);
-	if (base64_read(&w, BASE64_URL, text + at, len - at, e) < 0)
+	if (base64_read(&w, BASE64_URL, text + at, len - at, &where) < 0)
 		return err_set(e, EBADMSG, "the token was mistyped or cut off "
-		    "(after " PKI_TOKEN_PREFIX ": %s)", e != NULL ? e->msg :
-		    "");
+		    "(after " PKI_TOKEN_PREFIX ": %s)", where.msg);
 	return take_body(&w, in, e);
 }

@@ -6,6 +6,7 @@ run the DMVPN programs together, from one short file a tunnel
 
 commands:
   check    read a tunnel file and say what is missing here
+  join     become a spoke by a token: enrol, write the file, bring it up
   up       start what is needed and bring tunnels up
   down     take tunnels away; the last one ends the daemons
   status   one page: daemons, tunnels, peers, and why not
@@ -21,6 +22,14 @@ command_help() {
 	case $1 in
 	check) say 'usage: dmvpn check FILE
 read a tunnel file and say what is missing here' ;;
+	join) say "usage: dmvpn $JOIN_USAGE
+become a spoke by a token: enrol, write the tunnel file, bring it up, ping a hub
+
+options:
+  -d, --directory DIR    where the files go; /etc/dmvpn if not given
+  -t, --tunnel NAME      of the interface and of the files; dmvpn0 if not given
+  -f, --force            replace files that are there
+  -n, --no-up            enrol, write and check, no more" ;;
 	up) say 'usage: dmvpn up [-w] FILE...
 start what is needed and bring tunnels up
 
@@ -272,7 +281,9 @@ main() {
 	esac
 	no_options "$command" "$@"
 	case $command in
-	check | up | down | status | run | logs | events) "$command" "$@" ;;
+	check | join | up | down | status | run | logs | events)
+		"$command" "$@"
+		;;
 	supervise) supervise ;;
 	version | --version) say "dmvpn $VERSION" ;;
 	help | --help | -h) say "$HELP" ;;
