@@ -314,6 +314,8 @@ ike_create_refused(struct ike_ctx *c)
 
 		if (gone != NULL && gone->rival == 0)
 			ike_csa_remove(gone, 0);
+		if (s->out.child != NULL)	/* it counts as none */
+			ike_csa_remove(s->out.child, 0);
 		if (ike_peer_needs_child(s))
 			ike_task_add(s, IKE_DO_CHILD, 0, 0);
 		return IKE_OK;
