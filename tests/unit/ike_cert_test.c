@@ -1,6 +1,22 @@
 #include "ike_certs.h"
 
 static void
+blocks_outlive_a_rekey(struct sim *s)
+{
+	struct ike_rekey r = { .peer = 1 };
+	struct ike_peers page;
+	struct reason why;
+
+	assert_int_equal(ike_engine_rekey(s->n[0].g, s->now, SIM_WALL, &r,
+	    &why), 0);
+	sim_run(s, 3000);
+	sim_one_sa(s);
+	ike_engine_peers(s->n[1].g, 0, &page);
+	assert_int_equal(page.n_items, 1);
+	assert_int_equal(page.items[0].n_blocks, 2);
+}
+
+static void
 handshake(const char *kind_a, const char *kind_b)
 {
 	struct test_ca ca = test_ca_new("root");
@@ -19,6 +35,7 @@ handshake(const char *kind_a, const char *kind_b)
 	assert_int_equal(s->n[1].up.n_blocks, 2);
 	assert_int_equal(s->n[0].up.n_blocks, 0);
 	sim_one_sa(s);
+	blocks_outlive_a_rekey(s);
 	test_leave(&s->n[0]);
 	test_leave(&s->n[1]);
 	sim_free(s);

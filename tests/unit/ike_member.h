@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "crypto/ident.h"
 #include "crypto/sk.h"
+#include "dmvpn-ike/ike_int.h"
 #include "wire/ike_proposal.h"
 
 struct member {
@@ -105,21 +106,58 @@ member_seal(const struct sk_dir *k, struct ike_header h, uint64_t count,
 	return w.len;
 }
 
-/* A request of node 0's to node 1, which node 0 knows nothing of. */
+/* A request of one of the two to the other, which it knows nothing of. */
 static inline void
-member_send(struct sim *s, uint8_t exchange, uint32_t id, uint8_t first,
-    const void *clear, size_t len)
+member_send_from(struct sim *s, int node, const struct endpoint *from,
+    uint8_t exchange, uint32_t id, uint8_t first, struct rbuf clear)
 {
 	static uint64_t count = 1u << 20;
 	struct ike_header h = { .spi_i = member.spi_i,
 	    .spi_r = member.spi_r, .exchange = exchange,
-	    .flags = IKE_FLAG_INITIATOR, .id = id };
-	struct endpoint from = { s->n[0].addr, 4500 };
+	    .flags = node == 0 ? IKE_FLAG_INITIATOR : 0, .id = id };
 	uint8_t b[4096];
+	size_t len;
 
-	len = member_seal(&member.i, h, ++count, first, rbuf_of(clear, len),
-	    b, sizeof(b));
-	sim_inject(s, 1, b, len, &from);
+	len = member_seal(node == 0 ? &member.i : &member.r, h, ++count,
+	    first, clear, b, sizeof(b));
+	sim_inject(s, 1 - node, b, len, from);
+}
+
+/* The same from node 0, where it is. */
+static inline void
+member_send(struct sim *s, uint8_t exchange, uint32_t id, uint8_t first,
+    const void *clear, size_t len)
+{
+	struct endpoint from = { s->n[0].addr, 4500 };
+
+	member_send_from(s, 0, &from, exchange, id, first,
+	    rbuf_of(clear, len));
+}
+
+/* One fragment of node 0's (RFC 7383). */
+static inline void
+member_fragment(struct sim *s, uint8_t exchange, uint32_t id, uint16_t n,
+    uint16_t total, struct rbuf clear)
+{
+	static uint64_t count = 1u << 30;
+	struct ike_header h = { .spi_i = member.spi_i,
+	    .spi_r = member.spi_r, .exchange = exchange, .id = id,
+	    .flags = IKE_FLAG_INITIATOR, .next = IKE_P_SKF };
+	struct endpoint from = { s->n[0].addr, 4500 };
+	uint8_t b[IKE_WIRE_MAX], iv[16] = { 0 };
+	struct wbuf w = wbuf_of(b, sizeof(b)), wi = wbuf_of(iv, 8);
+	size_t sealed = sk_sealed_len(&member.i, rbuf_left(&clear));
+
+	wbuf_be64(&wi, ++count);
+	h.length = (uint32_t)(IKE_HEADER_LEN + IKE_PAYLOAD_LEN + 4 + sealed);
+	ike_header_put(&w, &h);
+	wbuf_u8(&w, 0);
+	wbuf_u8(&w, 0);
+	wbuf_be16(&w, (uint16_t)(IKE_PAYLOAD_LEN + 4 + sealed));
+	wbuf_be16(&w, n);
+	wbuf_be16(&w, total);
+	assert_int_equal(sk_seal(&member.i, &w, 0, iv, clear, NULL), 0);
+	sim_inject(s, 1, b, w.len, &from);
 }
 
 /*

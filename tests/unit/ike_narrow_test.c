@@ -55,6 +55,47 @@ selectors_beside_each_other_stay_and_no_more_than_fit(void **state)
 	    out), 1);
 }
 
+/* More than are kept, in a payload that is well-formed. */
+static void
+what_is_read_of_many_selectors_is_what_fits_IKE_34(void **state)
+{
+	struct ike_ts all[IKE_TS_KEPT + 8], out[IKE_TS_KEPT + 1];
+	uint8_t b[1024];
+	struct wbuf w = wbuf_of(b, sizeof(b));
+	struct ike_chain c = ike_chain_of(&w);
+	struct rbuf body;
+	uint16_t i;
+	size_t n;
+
+	(void)state;
+	for (i = 0; i < IKE_TS_KEPT + 8; i++)
+		all[i] = gre(i, i);
+	ike_put_ts(&c, IKE_P_TSI, all, IKE_TS_KEPT + 8);
+	body = wbuf_rbuf(&w);
+	rbuf_skip(&body, IKE_PAYLOAD_LEN);
+	memset(&out[IKE_TS_KEPT], 0x77, sizeof(out[0]));
+	assert_int_equal(ike_ts_read(body, out, &n, NULL), 0);
+	assert_int_equal(n, IKE_TS_KEPT);
+	assert_int_equal(out[IKE_TS_KEPT].type, 0x77);
+}
+
+static void
+selectors_of_other_ports_have_nothing_in_common(void **state)
+{
+	struct ike_ts a = gre(1, 9), b = gre(10, 20), both, out;
+
+	(void)state;
+	assert_false(ike_ts_common(&a, &b, &out));
+	b.port_first = 9;
+	assert_true(ike_ts_common(&a, &b, &both));
+	assert_int_equal(both.port_first, 9);
+	assert_int_equal(both.port_last, 9);
+	assert_true(ike_ts_inside(&both, &a) && ike_ts_inside(&both, &b));
+	assert_false(ike_ts_inside(&a, &b));
+	a.port_first = 0;
+	assert_false(ike_ts_inside(&a, &b));
+}
+
 int
 main(void)
 {
@@ -63,6 +104,10 @@ main(void)
 		    a_packets_selector_inside_the_next_one_is_not_answered),
 		cmocka_unit_test(
 		    selectors_beside_each_other_stay_and_no_more_than_fit),
+		cmocka_unit_test(
+		    what_is_read_of_many_selectors_is_what_fits_IKE_34),
+		cmocka_unit_test(
+		    selectors_of_other_ports_have_nothing_in_common),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -45,6 +45,7 @@ struct sim_sa {
 	uint8_t		key_in[64], key_out[64];
 	size_t		key_len;
 	bool		gone;
+	uint32_t	grace;		/* when it went */
 	bool		standby;
 	bool		esn;
 	enum sa_mode	mode;
@@ -75,6 +76,7 @@ struct sim_node {
 	struct rbuf		 staple;	/* OCSP response; or empty */
 	uint64_t		 random;
 	bool			 same_random;	/* IKE-49 */
+	unsigned		 stuck;		/* so many SPIs are one */
 	bool			 silent;	/* its gre does not answer */
 	bool			 slow_sa;	/* nor does it for SAs */
 	bool			 refuse_sa;
@@ -140,6 +142,11 @@ sim_random(void *arg, void *to, size_t len)
 	uint64_t v = 0;
 	size_t i;
 
+	if (n->stuck > 0 && (len == 4 || len == 8)) {
+		n->stuck--;
+		memset(to, 0x5a, len);
+		return 0;
+	}
 	for (i = 0; i < len; i++) {
 		if (i % 8 == 0 && (!n->same_random || i == 0))
 			v = sim_draw(&n->random);
@@ -337,8 +344,10 @@ sim_call(void *arg, uint64_t ticket, const struct msg_type *t, const void *m)
 		sim_sa_add(n, m);
 	if (t == &gre_sa_delete_type) {
 		sa = sim_sa_find(n, ((const struct gre_sa_delete *)m)->spi_in);
-		if (sa != NULL)
+		if (sa != NULL) {
 			sa->gone = true;
+			sa->grace = ((const struct gre_sa_delete *)m)->grace;
+		}
 		if (sa != NULL && getenv("SIM_TRACE") != NULL)
 			fprintf(stderr, "%7s %d SA %x gone\n", "", n->index,
 			    sa->spi_in);
