@@ -59,8 +59,8 @@ send_pieces(struct conn *c, struct pki_crl_load *m, const uint8_t *der,
 	return 0;
 }
 
-static int
-send_one(struct conn *c, const struct crl *crl, const char *identity,
+int
+cmd_crl_send(struct conn *c, const struct crl *crl, const char *identity,
     struct reason *why, struct err *e)
 {
 	struct pki_crl_load m = { .transfer = 0 };
@@ -91,7 +91,7 @@ cmd_crls_send(const struct crl_set *s, const char *identity)
 	if (c == NULL)
 		return command_fail(EXIT_SYSTEM, &e);
 	for (i = 0; rc == 0 && i < s->n; i++) {
-		rc = send_one(c, s->v[i], identity, &why, &e);
+		rc = cmd_crl_send(c, s->v[i], identity, &why, &e);
 		if (rc < 0 && strcmp(why.code, "older") == 0) {
 			fprintf(stderr, "%s: %s: that one stays\n",
 			    command_program(), why.text);

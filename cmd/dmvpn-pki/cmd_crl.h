@@ -13,6 +13,10 @@ int cmd_crls_read(struct crl_set *s, const char *path, struct err *e);
  * their issuers.  Exit status; the reason is printed. */
 int cmd_crls_send(const struct crl_set *s, const char *identity);
 
+/* One of them; 0, or -1 with *why and e. */
+int cmd_crl_send(struct conn *c, const struct crl *crl, const char *identity,
+    struct reason *why, struct err *e);
+
 /* The same for the files of a list, all read before one is sent. */
 int cmd_crls_load(const struct opt_list *files, const char *identity);
 

@@ -106,6 +106,7 @@ describe(const struct pki_identity_reply *in, struct pki_loaded *out)
 	out->method = in->method;
 	out->anchors = (uint8_t)in->n_anchors;
 	out->crls = in->crls;
+	out->staple = in->staple;
 	if (ident_of(in->id_type, in->id_data, &id, NULL) == 0)
 		ident_text(&id, out->id, sizeof(out->id));
 	if (in->n_chain == 0 || (c = cert_parse(in->chain[0], NULL)) == NULL)
@@ -140,6 +141,7 @@ show_one(struct conn *c, const char *name, bool json, struct table *t,
 	table_cell(t, "%s", row.key[0] != '\0' ? row.key : "-");
 	table_cell(t, "%s", row.not_after[0] != '\0' ? row.not_after : "-");
 	table_cell(t, "%u", row.crls);
+	table_cell(t, "%s", row.staple ? "good" : "-");
 	return 0;
 }
 
@@ -147,7 +149,7 @@ int
 cmd_identities(int argc, char **argv)
 {
 	static const char *const headers[] = { "NAME", "METHOD", "IDENTITY",
-	    "KEY", "VALID UNTIL", ">CRLS", NULL };
+	    "KEY", "VALID UNTIL", ">CRLS", "OCSP", NULL };
 	bool json = false;
 	const struct opt opts[] = {
 		{ 'j', "json", NULL, "one JSON object a line", OPT_FLAG, &json,

@@ -85,6 +85,18 @@ explain_name(const struct verdict_ask *ask, struct verdict *v)
 	    "if it may come in");
 }
 
+static void
+explain_no_crl(const struct verdict_ask *ask, struct verdict *v)
+{
+	bool ocsp = ask->need_ocsp && !ask->need_crl;
+
+	snprintf(v->wanted, sizeof(v->wanted), "%s", ocsp ? "an OCSP response "
+	    "that says good" : "a current CRL of each issuer");
+	snprintf(v->fix, sizeof(v->fix), "%s", ocsp ? "let the peer's agent "
+	    "have one (dmvpn-pki watch --ocsp)" : "load a new one "
+	    "(dmvpn-pki crl)");
+}
+
 void
 verdict_explain(const struct verdict_ask *ask, struct verdict *v)
 {
@@ -130,17 +142,7 @@ verdict_explain(const struct verdict_ask *ask, struct verdict *v)
 		    "the peer may come back");
 		break;
 	case VERDICT_NO_CRL:
-		if (ask->need_ocsp && !ask->need_crl) {
-			snprintf(v->wanted, sizeof(v->wanted), "an OCSP "
-			    "response that says good");
-			snprintf(v->fix, sizeof(v->fix), "let the peer's agent "
-			    "have one (dmvpn-pki watch --ocsp)");
-			break;
-		}
-		snprintf(v->wanted, sizeof(v->wanted), "a current CRL of each "
-		    "issuer");
-		snprintf(v->fix, sizeof(v->fix), "load a new one "
-		    "(dmvpn-pki crl)");
+		explain_no_crl(ask, v);
 		break;
 	case VERDICT_OK:
 	case VERDICT_BAD_SIGNATURE:

@@ -1,0 +1,235 @@
+# dmvpn-pki fetch and watch: revocation lists from elsewhere.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	B=$(cd "$BATS_TEST_DIRNAME/../.." && cd "${B:-build/bin}" && pwd)
+	mkdir "$BATS_TEST_TMPDIR/work"
+	cd "$BATS_TEST_TMPDIR/work"
+	export DMVPN_RUN=$BATS_TEST_TMPDIR/run
+	unset DMVPN_STORE
+	PIDS=()
+	umask 077
+	pki init
+	pki issue -o x.pem x
+	pki export -o ca.pem
+	mkdir web
+	pki crl --der -o web/crl
+}
+
+teardown() {
+	for p in "${PIDS[@]}"; do
+		kill "$p" 2>/dev/null && wait "$p" 2>/dev/null || true
+	done
+}
+
+pki() {
+	"$B/dmvpn-pki" "$@"
+}
+
+# ready NAME PROGRAM...: in the background, when it has said so on 4.
+ready() {
+	local name=$1 fifo=$BATS_TEST_TMPDIR/$1.ready
+	shift
+	rm -f "$fifo"
+	mkfifo "$fifo"
+	"$@" 4>"$fifo" 3>&- </dev/null >"$BATS_TEST_TMPDIR/$name.log" 2>&1 &
+	last=$!
+	PIDS+=("$last")
+	IFS= read -r -t 20 port <"$fifo" || {
+		cat "$BATS_TEST_TMPDIR/$name.log" >&2
+		false
+	}
+}
+
+agent() {
+	ready agent "$B/dmvpn-pki" agent -r 4 --load x.pem
+	agent=$last
+}
+
+watch() {
+	ready watch "$B/dmvpn-pki" watch -r 4 --every 1 --cache cache "$@"
+	watch=$last
+}
+
+web() {
+	command -v python3 >/dev/null || skip "python3 is not installed"
+	ready web python3 -c '
+import http.server, os
+class H(http.server.SimpleHTTPRequestHandler):
+    def __init__(self, *a): super().__init__(*a, directory="web")
+s = http.server.ThreadingHTTPServer(("127.0.0.1", 0), H)
+os.write(4, b"%d\n" % s.server_port); os.close(4)
+s.serve_forever()'
+	web=$last
+	URL=http://127.0.0.1:$port/crl
+}
+
+# until it is so; 10 s at most
+soon() {
+	local end=$((SECONDS + 10))
+	until "$@"; do
+		[ "$SECONDS" -lt "$end" ] || {
+			tail -n 20 "$BATS_TEST_TMPDIR"/*.log >&2
+			return 1
+		}
+		read -r -t 0.05 _ <> <(:) || true
+	done
+}
+
+crls() {
+	[ "$(pki identities -j | jq -r '.crls // 0')" = "$1" ]
+}
+
+said() {	# NAME WORDS [TIMES]
+	[ "$(grep -c "$2" "$BATS_TEST_TMPDIR/$1.log")" -ge "${3:-1}" ]
+}
+
+newer() {	# a list takes the place of the other at once
+	pki crl --der -o web/next
+	mv web/next web/crl
+}
+
+@test "fetch gets a list, says whether it is new, and asks only for what is" {
+	web
+	run -0 pki fetch -t ca.pem --cache . -o got.der "$URL"
+	[[ $output == *": new, 1 list, until 20"* ]]
+	cmp got.der web/crl
+	run -0 pki fetch -t ca.pem --cache . -j "$URL"
+	[ "$(jq -r .result <<<"$output")" = same ]
+	soon said web '" 304 '
+	run -0 pki fetch -t ca.pem web/crl
+}
+
+@test "a list of another CA, a damaged one, an older one and none are refused" {
+	run -100 --separate-stderr pki fetch web/crl
+	[[ $stderr == *"--trust"* ]]
+	DMVPN_STORE=other.db pki init --name Other
+	DMVPN_STORE=other.db pki export -o other.pem
+	run -1 --separate-stderr pki fetch -t other.pem web/crl
+	[[ $stderr == *"of another CA"* ]]
+	cp web/crl old
+	printf x | dd of=web/crl bs=1 conv=notrunc seek=200 2>/dev/null
+	run -1 --separate-stderr pki fetch -t ca.pem web/crl
+	[ -n "$stderr" ]
+	newer
+	mkdir cache
+	pki fetch -t ca.pem --cache cache "$PWD/web/crl"
+	mv old web/crl
+	run -1 --separate-stderr pki fetch -t ca.pem --cache cache "$PWD/web/crl"
+	[[ $stderr == *"older than the one"* ]]
+	: >web/crl
+	run -1 --separate-stderr pki fetch -t ca.pem web/crl
+	[[ $stderr == *"nothing came"* ]]
+	run -111 --separate-stderr pki fetch -t ca.pem http://127.0.0.1:9/crl
+}
+
+@test "watch hands a new list to the agent, and to the next agent what the last one had" {
+	web
+	agent
+	watch "$URL"
+	soon crls 1
+	kill "$web"		# from now on there is no network
+	kill "$agent"
+	wait "$agent" || true
+	soon said watch agent-lost
+	agent
+	soon crls 1
+	kill "$watch"
+	wait "$watch" || true
+	kill "$agent"
+	wait "$agent" || true
+	agent			# and none but the copy on the disk
+	watch "$URL"
+	soon crls 1
+	soon said watch fetch-failed
+}
+
+@test "watch keeps what is there when what comes is worse, and says so" {
+	web
+	agent
+	watch "$URL"
+	soon crls 1
+	cp web/crl old
+	newer
+	soon said watch crl-fetched 2
+	mv old web/crl
+	touch web/crl
+	soon said watch 'crl-refused.*older'
+	echo junk >web/crl
+	soon said watch 'fetch-failed.*again-in=1'
+	crls 1
+	[ "$(find cache -name '*.crl' | wc -l)" -eq 1 ]
+}
+
+@test "watch cries when the list in force has ended" {
+	web
+	agent
+	# openssl's CA makes one that ended long ago
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+		-subj /CN=Old -days 30 -keyout ca.key -out old.pem 2>/dev/null \
+		-addext keyUsage=critical,keyCertSign,cRLSign
+	cat ca.key old.pem >both.pem
+	export DMVPN_STORE=old.db
+	pki init --from both.pem
+	pki issue -d 10 -o y.pem y
+	pki load x=y.pem
+	printf '%s\n' '[ca]' 'default_ca = c' '[c]' 'database = index' \
+		'crlnumber = number' 'default_md = sha256' >ca.cnf
+	: >index
+	echo 01 >number
+	openssl ca -config ca.cnf -gencrl -keyfile ca.key -cert old.pem \
+		-crl_lastupdate 261101000000Z -crl_nextupdate 261102000000Z \
+		-out web/crl
+	watch "$URL"
+	soon said watch crl-fetched
+	kill "$web"
+	soon said watch 'error crl-stale'
+}
+
+@test "watch --ocsp gives the agent a response about its own certificate" {
+	pki issue -p ocsp -o ocsp.pem ocsp
+	command -v python3 >/dev/null || skip "python3 is not installed"
+	ready responder python3 -c '
+import http.server, os, subprocess, sys
+class H(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        q = self.rfile.read(int(self.headers["Content-Length"]))
+        r = subprocess.run([sys.argv[1], "ocsp", "--answer", "-"],
+            input=q, stdout=subprocess.PIPE).stdout
+        self.send_response(200)
+        self.send_header("Content-Type", "application/ocsp-response")
+        self.send_header("Content-Length", str(len(r)))
+        self.end_headers()
+        self.wfile.write(r)
+s = http.server.ThreadingHTTPServer(("127.0.0.1", 0), H)
+os.write(4, b"%d\n" % s.server_port); os.close(4)
+s.serve_forever()' "$B/dmvpn-pki"
+	URL=http://127.0.0.1:$port/
+	agent
+	watch --ocsp "$URL"
+	soon said agent staple-loaded
+	run -0 pki identities
+	[[ $output == *good* ]]
+	# fetched once: it is good for an hour
+	soon said watch ocsp-fetched
+	[ "$(grep -c ocsp-fetched "$BATS_TEST_TMPDIR/watch.log")" -eq 1 ]
+	# our own certificate is revoked: it is an error, and said so
+	kill "$agent"
+	wait "$agent" || true
+	pki revoke x 2>/dev/null
+	agent
+	soon said watch 'error certificate-revoked'
+}
+
+@test "watch has no key, no capability and no way to other files" {
+	agent
+	watch --ocsp http://127.0.0.1:9/ "$PWD/web/crl"
+	soon crls 1
+	grep -qx 'CapEff:	0000000000000000' "/proc/$watch/status"
+	grep -qx 'NoNewPrivs:	1' "/proc/$watch/status"
+	grep -qx 'Seccomp:	2' "/proc/$watch/status"
+	newer			# the file is replaced, and seen
+	soon said watch crl-fetched 2
+	run -100 --separate-stderr pki watch
+}
