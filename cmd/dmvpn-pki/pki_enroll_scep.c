@@ -238,7 +238,7 @@ self_signed(const struct enroll *n, struct scep_algs algs, struct err *e)
 
 	if (x == NULL || usage == NULL || self_fill(x, n, e) < 0 ||
 	    X509_add_ext(x, usage, -1) != 1 || X509_sign(x, n->key,
-	    algs.weak ? EVP_sha1() : EVP_sha256()) <= 0) {
+	    algs.sha1 ? EVP_sha1() : EVP_sha256()) <= 0) {
 		X509_free(x);
 		x = NULL;
 		if (e == NULL || e->code == 0)

@@ -408,7 +408,7 @@ reply_make(struct call *k, struct err *e)
 		.recipient_len = q->sender_len };
 	struct scep_make m = { .attrs = &a, .to = k->in.signer,
 		.signer = k->s->ra, .key = k->s->ra_key,
-		.algs = { .weak = k->in.sha1 } };
+		.algs = { .des3 = k->in.sha1, .sha1 = k->in.sha1 } };
 	struct secret *content = NULL, *out;
 
 	memcpy(a.id, q->id, sizeof(a.id));

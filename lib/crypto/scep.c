@@ -83,7 +83,7 @@ envelop(const struct scep_make *m)
 
 	if (to != NULL && in != NULL &&
 	    sk_X509_push(to, (X509 *)(uintptr_t)m->to) > 0)
-		cms = CMS_encrypt(to, in, m->algs.weak ?
+		cms = CMS_encrypt(to, in, m->algs.des3 ?
 		    EVP_des_ede3_cbc() : EVP_aes_128_cbc(), CMS_BINARY);
 	if (cms != NULL)
 		out = scep_cms_der(cms);
@@ -96,7 +96,7 @@ envelop(const struct scep_make *m)
 static const EVP_MD *
 hash_of(struct scep_algs a)
 {
-	return a.sha512 ? EVP_sha512() : a.weak ? EVP_sha1() : EVP_sha256();
+	return a.sha512 ? EVP_sha512() : a.sha1 ? EVP_sha1() : EVP_sha256();
 }
 
 /* SignedData over this, which may be nothing at all; attrs may be NULL. */

@@ -65,7 +65,7 @@ struct scep_attrs {
 /* Weak is 3DES or SHA-1; to be read also DES. */
 struct scep_algs {
 	bool	legacy;		/* weak ones are taken, not refused */
-	bool	weak;		/* and made: the other side knows no other */
+	bool	des3, sha1;	/* and made: the other side knows no other */
 	bool	sha512;		/* make that: it knows no SHA-256 */
 };
 

@@ -69,10 +69,9 @@ scep_caps_pick(uint32_t caps, bool legacy, struct scep_algs *algs,
 	char text[128];
 
 	*algs = (struct scep_algs){ .legacy = legacy,
-	    .weak = legacy && !(aes && sha2) };
-	if (aes && sha2)
-		algs->sha512 = !(caps & SCEP_CAP_SHA256);
-	else if (!legacy)
+	    .des3 = legacy && !aes, .sha1 = legacy && !sha2,
+	    .sha512 = sha2 && !(caps & SCEP_CAP_SHA256) };
+	if (!legacy && !(aes && sha2))
 		return err_set(e, ENOTSUP, "the server says that it can: %s. "
 		    "That is not AES with SHA-256; --legacy takes 3DES and "
 		    "SHA-1, which are weak",

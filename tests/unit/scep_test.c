@@ -96,7 +96,7 @@ weak_algorithms_are_used_only_when_allowed(void **state)
 	(void)state;
 	assert_int_equal(scep_caps_pick(SCEP_CAP_AES | SCEP_CAP_SHA256, false,
 	    &a, &e), 0);
-	assert_false(a.weak || a.legacy || a.sha512);
+	assert_false(a.des3 || a.sha1 || a.legacy || a.sha512);
 	assert_int_equal(scep_caps_pick(SCEP_CAP_AES | SCEP_CAP_SHA512, false,
 	    &a, &e), 0);
 	assert_true(a.sha512);
@@ -105,10 +105,14 @@ weak_algorithms_are_used_only_when_allowed(void **state)
 	assert_int_equal(e.code, ENOTSUP);
 	assert_non_null(strstr(e.msg, "--legacy"));
 	assert_int_equal(scep_caps_pick(0, true, &a, &e), 0);
-	assert_true(a.weak && a.legacy);
+	assert_true(a.des3 && a.sha1 && a.legacy);
+	/* What NDES of 2016 says. */
+	assert_int_equal(scep_caps_pick(SCEP_CAP_DES3 | SCEP_CAP_SHA256, true,
+	    &a, &e), 0);
+	assert_true(a.des3 && !a.sha1 && !a.sha512);
 	assert_int_equal(scep_caps_pick(SCEP_CAP_AES | SCEP_CAP_SHA256, true,
 	    &a, &e), 0);
-	assert_true(!a.weak && a.legacy);
+	assert_true(!a.des3 && !a.sha1 && a.legacy);
 }
 
 /* NDES shows three: who signs, who is encrypted to, the CA. */
@@ -271,7 +275,7 @@ only_the_servers_own_certificates_may_sign_a_reply(void **state)
 static void
 weak_messages_are_refused_by_name(void **state)
 {
-	struct scep_algs weak = { .weak = true }, take = { .legacy = true };
+	struct scep_algs weak = { .des3 = true, .sha1 = true }, take = { .legacy = true };
 	struct secret *s = message(SCEP_PKCS_REQ, "x", 1, rsa_ca.ca.cert, self,
 	    key, weak), *p;
 	struct scep_in m;
@@ -815,7 +819,7 @@ static void
 what_can_not_be_opened_is_refused_without_a_reply(void **state)
 {
 	struct pki_scep s = server_of(&rsa_ca);
-	struct scep_algs weak = { .weak = true };
+	struct scep_algs weak = { .des3 = true, .sha1 = true };
 	struct secret *r = request(key, CHALLENGE), *q;
 	struct err why;
 	struct scep_in m;

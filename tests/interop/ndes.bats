@@ -1,0 +1,208 @@
+# Enrolment with Microsoft's NDES, as far as openssl and its rules make one:
+# ndes.py.
+
+bats_require_minimum_version 1.5.0
+load ../net/lib
+
+setup() {
+	net_setup
+	type -P python3 >/dev/null || skip "python3 is not installed"
+	type -P openssl >/dev/null || skip "openssl is not installed"
+	T=$BATS_TEST_TMPDIR
+	D=$T/ndes
+	U=http://127.0.0.1:8080/certsrv/mscep/mscep.dll
+	cd "$T"
+	umask 077
+	authority
+	ns_new a
+}
+
+teardown() {
+	if [ -z "${BATS_TEST_COMPLETED:-}${BATS_TEST_SKIPPED:-}" ]; then
+		cat "$D/log" "$T"/ndes.log >&2 || true
+	fi
+	net_teardown
+}
+
+# NAME EXTENSIONS: a key, and a certificate below the CA
+below() {
+	printf '%s\n' "$2" >"$D/$1.ext"
+	openssl req -newkey rsa:2048 -nodes -keyout "$D/$1.key" \
+	    -subj "/DC=test/CN=NDES-$1" -out "$D/$1.csr"
+	openssl x509 -req -in "$D/$1.csr" -CA "$D/ca.pem" -CAkey "$D/ca.key" \
+	    -CAcreateserial -days 700 -extfile "$D/$1.ext" -out "$D/$1.pem"
+}
+
+authority() {
+	mkdir -p "$D/issued"
+	{
+		openssl req -x509 -newkey rsa:2048 -nodes -keyout "$D/ca.key" \
+		    -subj '/DC=test/CN=Enterprise CA' -days 3650 \
+		    -out "$D/ca.pem" -addext 'keyUsage=keyCertSign,cRLSign,digitalSignature'
+		below ra-sign $'keyUsage=digitalSignature\nextendedKeyUsage=1.3.6.1.4.1.311.20.2.1'
+		below ra-crypt $'keyUsage=keyEncipherment\nextendedKeyUsage=1.3.6.1.4.1.311.20.2.1'
+	} 2>"$T/openssl.log"
+	cp "$D/ra-crypt.pem" "$D/ra-crypt-shown.pem"
+	: >"$D/index.txt"
+	printf '%s\n' F00DF00D CAFE0123 0123456789ABCDEF >"$D/challenges"
+	cat >"$D/ca.cnf" <<-'END'
+	[ca]
+	default_ca = a
+	[a]
+	database = index.txt
+	new_certs_dir = issued
+	certificate = ca.pem
+	private_key = ca.key
+	rand_serial = yes
+	default_md = sha256
+	unique_subject = no
+	policy = any
+	[any]
+	commonName = supplied
+	domainComponent = optional
+	organizationName = optional
+	END
+}
+
+fingerprint() {
+	openssl x509 -in "$D/ca.pem" -noout -fingerprint -"${1:-sha256}" |
+	    cut -d= -f2
+}
+
+enroll() {
+	on a "$B/dmvpn-pki" enroll scep "$@"
+}
+
+challenge() {
+	echo "$1" >"$T/challenge"
+	echo "$T/challenge"
+}
+
+@test "NDES: a one-time challenge gives a certificate whose only usage is iKEIntermediate" {
+	start a ndes python3 "$BATS_TEST_DIRNAME/ndes.py" "$D" 8080
+	run -0 enroll -F "$(fingerprint)" -c "$(challenge CAFE0123)" -j "$U" spoke7
+	[ "$(jq -r .issuer <<<"$output")" = 'CN=Enterprise CA,DC=test' ]
+	[ "$(jq -r '.warning // "none"' <<<"$output")" = none ]
+	[ "$(stat -c %a spoke7.pem)" = 600 ]
+	[ ! -e spoke7.pem.pending ]
+	grep -q 'template GeneralPurposeTemplate' "$D/log"
+	run -0 "$B/dmvpn-pki" show -j spoke7.pem
+	[[ $output == *'"iKEIntermediate"'* || $output == *1.3.6.1.5.5.8.2.2* ]]
+	# dmvpn-ike's judge, and openssl
+	run -0 "$B/dmvpn-pki" verify --trust "$D/ca.pem" --for spoke7 spoke7.pem
+	openssl verify -CAfile "$D/ca.pem" spoke7.pem
+	# the key in the file is the certificate's
+	cmp <(openssl pkey -in spoke7.pem -pubout) \
+	    <(openssl x509 -in spoke7.pem -noout -pubkey)
+}
+
+@test "NDES: a challenge that was used, or wrong, or none is said in plain words" {
+	start a ndes python3 "$BATS_TEST_DIRNAME/ndes.py" "$D" 8080
+	f=$(fingerprint)
+	enroll -F "$f" -c "$(challenge CAFE0123)" "$U" spoke7
+	for word in CAFE0123 WRONG; do
+		run -1 --separate-stderr enroll -F "$f" -c "$(challenge $word)" "$U" spoke8
+		[[ -z $output && $stderr == *"the challenge is wrong, used already or too old"* ]]
+		[ ! -e spoke8.pem ] && [ ! -e spoke8.pem.pending ]
+	done
+	run -1 --separate-stderr enroll -F "$f" "$U" spoke8
+	[[ $stderr == *"it wants a challenge"* ]]
+	[ "$(grep -c issued "$D/log")" -eq 1 ]
+	# the challenge of a terminal's user is never on a command line
+	grep -q 'event 29' "$D/log"
+}
+
+@test "NDES: nobody is asked before the CA is known by its fingerprint" {
+	start a ndes python3 "$BATS_TEST_DIRNAME/ndes.py" "$D" 8080
+	c=$(challenge CAFE0123)
+	run -1 --separate-stderr enroll -c "$c" "$U" spoke7
+	[[ $stderr == *"is the CA the right one?"*"CN=Enterprise CA"* ]]
+	[[ $stderr == *"$(fingerprint | tr -d : | tr A-F a-f)"* ]]
+	run -1 --separate-stderr enroll -F "$(printf '00%.0s' {1..32})" -c "$c" "$U" spoke7
+	[[ $stderr == *"not the one of --fingerprint"* ]]
+	run -100 --separate-stderr enroll -F "$(fingerprint md5)" -c "$c" "$U" spoke7
+	[[ $stderr == *MD5* ]]
+	run ! grep type "$D/log"
+	run -0 enroll --dry-run -F "$(fingerprint sha1)" "$U" spoke7
+	[[ $output == *"it can: AES"*"trusted: CN=Enterprise CA"* ]]
+	enroll -F "$(fingerprint sha1)" -c "$c" "$U" spoke7
+}
+
+@test "NDES: renewal is signed by the old certificate, and wants no challenge" {
+	start a ndes python3 "$BATS_TEST_DIRNAME/ndes.py" "$D" 8080
+	enroll -F "$(fingerprint)" -c "$(challenge CAFE0123)" "$U" spoke7
+	cp spoke7.pem old.pem
+	run -0 enroll --renew spoke7.pem -j "$U"
+	[ "$(jq -r .renewed <<<"$output")" = true ]
+	grep -q 'type 17' "$D/log"
+	[ "$(openssl x509 -in old.pem -noout -subject -ext subjectAltName)" = \
+	    "$(openssl x509 -in spoke7.pem -noout -subject -ext subjectAltName)" ]
+	run ! cmp -s <(openssl pkey -in old.pem) <(openssl pkey -in spoke7.pem)
+	"$B/dmvpn-pki" verify --trust "$D/ca.pem" --for spoke7 spoke7.pem
+}
+
+@test "NDES: while the operator has not decided, the key is kept and the same command asks again" {
+	start a ndes python3 "$BATS_TEST_DIRNAME/ndes.py" "$D" 8080
+	f=$(fingerprint)
+	: >"$D/pending"
+	run -111 --separate-stderr enroll --wait 1s -F "$f" -c "$(challenge CAFE0123)" "$U" spoke7
+	[[ $stderr == *"has not decided"*"spoke7.pem.pending"* ]]
+	[ "$(stat -c %a spoke7.pem.pending)" = 600 ]
+	key=$(openssl pkey -in spoke7.pem.pending)
+	enroll --wait 20s -F "$f" -c "$(challenge F00DF00D)" "$U" spoke7 3>&- &
+	p=$!
+	wait_for 10 grep -q 'type 20' "$D/log"
+	rm "$D/pending"
+	wait "$p"
+	[ "$(openssl pkey -in spoke7.pem)" = "$key" ]
+	[ ! -e spoke7.pem.pending ]
+}
+
+@test "NDES: an old one, without AES and POST, is taken only with --legacy" {
+	printf 'SHA-1\nDES3\n' >"$D/caps"
+	start a ndes python3 "$BATS_TEST_DIRNAME/ndes.py" "$D" 8080
+	f=$(fingerprint)
+	run -1 --separate-stderr enroll -F "$f" -c "$(challenge CAFE0123)" "$U" spoke7
+	[[ $stderr == *"it can: DES3 SHA-1"*"--legacy"* ]]
+	enroll --legacy -F "$f" -c "$(challenge CAFE0123)" "$U" spoke7
+	grep -q 'by GET' "$D/log"
+}
+
+@test "NDES: a wrong path, an exchanged RA and an ended RA are told apart" {
+	start a ndes python3 "$BATS_TEST_DIRNAME/ndes.py" "$D" 8080
+	f=$(fingerprint)
+	c=$(challenge CAFE0123)
+	run -1 --separate-stderr enroll -F "$f" -c "$c" http://127.0.0.1:8080/scep spoke7
+	[[ $stderr == *"404: there is nothing at this URL"* ]]
+	run -111 --separate-stderr enroll -F "$f" -c "$c" http://127.0.0.1:8081/ spoke7
+	[[ $stderr == *"Connection refused"* ]]
+	# it shows one that it does not use any more
+	{ below other $'keyUsage=keyEncipherment'; } 2>>"$T/openssl.log"
+	cp "$D/other.pem" "$D/ra-crypt-shown.pem"
+	run -1 --separate-stderr enroll -F "$f" -c "$c" "$U" spoke7
+	[[ $stderr == *badMessageCheck*"RA certificates may not be those that it uses"* ]]
+	openssl x509 -req -in "$D/other.csr" -CA "$D/ca.pem" -CAkey "$D/ca.key" \
+	    -days -1 -extfile "$D/other.ext" -out "$D/ra-crypt-shown.pem" 2>>"$T/openssl.log"
+	run -1 --separate-stderr enroll -F "$f" -c "$c" "$U" spoke7
+	[[ $stderr == *"certificate for encryption"*"has expired"* ]]
+	# nothing of all this has used up the challenge
+	cp "$D/ra-crypt.pem" "$D/ra-crypt-shown.pem"
+	enroll -F "$f" -c "$c" "$U" spoke7
+}
+
+@test "NDES: a key on an elliptic curve and a file that is there are refused before anybody is asked" {
+	run -100 --separate-stderr enroll -k p256 --accept-ca "$U" ../x
+	run -100 --separate-stderr enroll --accept-ca "$U" -- -rf
+	run -100 --separate-stderr enroll --accept-ca "$U" 'a b'
+	run -100 --separate-stderr enroll --accept-ca "$U"
+	run -100 --separate-stderr enroll --accept-ca ldap://x/ spoke7
+	[[ $stderr == *"neither http:// nor https://"* ]]
+	: >spoke7.pem
+	run -1 --separate-stderr enroll --accept-ca "$U" spoke7
+	[[ $stderr == *"already there"* ]]
+	rm spoke7.pem
+	start a ndes python3 "$BATS_TEST_DIRNAME/ndes.py" "$D" 8080
+	run -100 --separate-stderr enroll -k p256 -F "$(fingerprint)" "$U" spoke7
+	[[ $stderr == *"RSA keys only"* ]]
+	[ ! -e spoke7.pem.pending ]
+}
