@@ -80,6 +80,62 @@ psk_sites() {	# HUB-PSK SPOKE-PSK
 	log_has hub 'Other CA|issuer|untrusted'
 }
 
+# Certificates of an openssl CA: NAME valid FROM..TO (YYYYMMDDHHMMSSZ).
+openssl_ca() {
+	mkdir -p "$T/other"
+	: >"$T/other/index"
+	echo 01 >"$T/other/serial"
+	printf '%s\n' '[ca]' 'default_ca=c' '[c]' "database=$T/other/index" \
+	    "serial=$T/other/serial" "new_certs_dir=$T/other" \
+	    'default_md=sha256' 'policy=p' 'copy_extensions=copy' '[p]' \
+	    'commonName=supplied' >"$T/other/conf"
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+	    -keyout "$T/other/ca.key" -out "$T/ca.pem" -days 3650 \
+	    -subj '/CN=OpenSSL CA' 2>/dev/null
+}
+
+openssl_issue() {	# NAME FROM TO
+	openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+	    -keyout "$T/$1.key" -out "$T/$1.csr" -subj "/CN=$1.test" \
+	    -addext "subjectAltName=DNS:$1.test" 2>/dev/null
+	openssl ca -batch -notext -config "$T/other/conf" -cert "$T/ca.pem" \
+	    -keyfile "$T/other/ca.key" -in "$T/$1.csr" -out "$T/$1.crt" \
+	    -startdate "$2" -enddate "$3" 2>/dev/null
+	(umask 077 && cat "$T/$1.key" "$T/$1.crt" >"$T/$1.pem")
+}
+
+@test "an expired certificate: since when, at both sides" {
+	sites_prepare hub spoke
+	rm -f "$T/hub.pem" "$T/spoke.pem"
+	openssl_ca
+	openssl_issue hub 20240101000000Z 20490101000000Z
+	openssl_issue spoke 20240101000000Z 20250101000000Z
+	up hub
+	run site spoke dmvpn up spoke.tunnel
+	echo "$status: $output"
+	says hub '198\.51\.100\.34.*expired'
+	log_has hub '2025'
+	says spoke '198\.51\.100\.18.*ike-auth|expired'
+}
+
+@test "no common selector: what was asked for and what the certificate allows" {
+	sites_net hub spoke
+	sites_certificates hub spoke
+	printf '%s\n' 'tunnel dmvpn0' 'role headend' 'identity hub.pem' \
+	    'trust ca.pem' 'lan 192.168.1.0/24' >"$T/hub.tunnel"
+	printf '%s\n' 'tunnel dmvpn0' 'role remote' 'identity spoke.pem' \
+	    'trust ca.pem' 'headend 198.51.100.18' 'lan 172.16.9.0/24' \
+	    'route 192.168.1.0/24' >"$T/spoke.tunnel"
+	up hub
+	run site spoke dmvpn up spoke.tunnel
+	echo "$status: $output"
+	site spoke dmvpn status
+	site hub dmvpn status
+	says hub '198\.51\.100\.34.*172\.16\.9\.0/24'
+	log_has hub '192\.168\.2\.0/24'
+	says spoke '198\.51\.100\.18.*(selector|ts.unacceptable)'
+}
+
 @test "no common proposal: what was offered and what was wanted" {
 	sites_prepare hub spoke
 	echo proposals aes256gcm16-prfsha384-ecp384 >>"$T/hub.tunnel"
