@@ -22,6 +22,9 @@
 #define RING_COMMAND	(128 * 1024)
 #define RING_OWN	(64 * 1024)
 #define WAKE_PORT	UINT32_MAX
+#define GATHER_NS	50000		/* and what timers are late */
+#define GATHER_RATE	64		/* messages a millisecond */
+#define GATHER_FEW	32		/* of a turn */
 
 static uint64_t
 boottime(void)
@@ -293,9 +296,30 @@ port_ready(struct path_thread *t, uint32_t i, uint32_t events)
 	socket_read(t, port->socket, port->fd);
 }
 
+/*
+ * Messages that come one by one at a high rate cost more to be woken for, at
+ * both ends, than to be handled.  Then a short sleep gathers some: whoever
+ * queues the next one wakes nobody.  Few a millisecond never wait.
+ */
+bool
+path_gathers(struct path_thread *t, uint64_t before)
+{
+	bool few = t->turn_read > 0 && t->turn_read < GATHER_FEW;
+
+	if (t->now != before) {
+		t->ms_before = t->now == before + 1 ? t->ms_read : 0;
+		t->ms_read = 0;
+	}
+	t->ms_read += t->turn_read;
+	t->turn_read = 0;
+	return few && t->ms_before >= GATHER_RATE;
+}
+
 void
 path_turn(struct path_thread *t, int timeout)
 {
+	static const struct timespec nap = { 0, GATHER_NS };
+	uint64_t before = t->now;
 	struct epoll_event ev[16];
 	int i, n;
 
@@ -307,6 +331,10 @@ path_turn(struct path_thread *t, int timeout)
 		port_ready(t, ev[i].data.u32, ev[i].events);
 	say_wake(t);
 	share_turn(t);
+	if (path_gathers(t, before)) {
+		path_epoch_offline(&t->quiet);
+		nanosleep(&nap, NULL);
+	}
 }
 
 static void *

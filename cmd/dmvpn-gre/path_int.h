@@ -235,6 +235,8 @@ struct path_thread {
 	_Atomic(uint64_t)	 quiet;		/* path_table.h */
 	uint64_t		 now;		/* ms, once a turn */
 	bool			 woke;		/* events were put */
+	/* Messages read: this turn, this millisecond, the one before. */
+	unsigned		 turn_read, ms_read, ms_before;
 	/* Who does a sender's work: itself, or the receiver beside it. */
 	_Atomic(unsigned)	 holder, wanted;
 	uint64_t		 cpu, cpu_at;	/* control's: ns used, when */
@@ -343,6 +345,9 @@ feature_on(const struct path *p, enum path_feature_id f)
 
 /* path.c */
 void path_turn(struct path_thread *t, int timeout);	/* ms, -1: none */
+/* After a turn, the last one ended at before (ms): better let some gather
+ * before the next?  For path_turn, and tests of it. */
+bool path_gathers(struct path_thread *t, uint64_t before);
 void path_thread_wake(struct path_thread *t);
 int path_port_add(struct path *p, const struct port *port, struct err *e);
 void path_port_remove(struct path *p, enum port_kind kind,

@@ -43,6 +43,7 @@ tap_read(struct path_thread *t, struct iface *i, int fd)
 			continue;
 		if (n <= 0)
 			break;
+		t->turn_read++;
 		out_frame(t, i, t->frame, (size_t)n);
 		/* Sequence numbers that wait here get old while another
 		 * thread uses the SA: no longer than one super-packet. */

@@ -239,6 +239,8 @@ socket_read(struct path_thread *t, enum path_socket kind, int fd)
 		};
 	}
 	n = recvmmsg(fd, rx->mm, PATH_RX_BUFS, MSG_DONTWAIT, NULL);
+	if (n > 0)
+		t->turn_read += (unsigned)n;
 	for (i = 0; i < n; i++)
 		in_message(t, kind, &rx->mm[i], rx->buf[i]);
 	gro_flush(t);

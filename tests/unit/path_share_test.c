@@ -249,6 +249,42 @@ a_shared_bucket_holds_its_rate(void **state)
 	assert_int_equal(n, 200);
 }
 
+/* Turns in which n messages are read, so many a millisecond; how many of
+ * the last millisecond's were followed by a sleep. */
+static unsigned
+naps(struct path_thread *t, unsigned turns, unsigned n)
+{
+	unsigned ms, i, slept = 0;
+
+	for (ms = 0; ms < 3; ms++)
+		for (i = slept = 0; i < turns; i++) {
+			t->now = 5000 + ms;
+			t->turn_read = n;
+			slept += path_gathers(t, t->now - (i == 0));
+		}
+	return slept;
+}
+
+static void
+only_a_flood_of_single_messages_waits(void **state)
+{
+	struct path_thread t = { .index = 0 };
+
+	(void)state;
+	assert_int_equal(naps(&t, 10, 1), 0);	/* pings */
+	assert_int_equal(naps(&t, 1, 30), 0);	/* a burst now and then */
+	assert_int_equal(naps(&t, 10, 40), 0);	/* large batches already */
+	assert_int_equal(naps(&t, 100, 2), 100);
+	/* After a pause the first ones do not wait. */
+	t.now = 9000;
+	t.turn_read = 2;
+	assert_false(path_gathers(&t, 5002));
+	/* Nor does a turn that found nothing. */
+	naps(&t, 100, 2);
+	t.turn_read = 0;
+	assert_false(path_gathers(&t, t.now));
+}
+
 int
 main(void)
 {
@@ -265,6 +301,8 @@ main(void)
 		    one_loop_becomes_two_and_one_again, NULL, NULL, NULL },
 		{ "a new TAP queue goes to who has the work now",
 		    a_new_queue_goes_to_who_has_the_work, NULL, NULL, NULL },
+		{ "only a flood of single messages is left to gather",
+		    only_a_flood_of_single_messages_waits, NULL, NULL, NULL },
 		{ "a bucket of several threads holds its rate",
 		    a_shared_bucket_holds_its_rate, NULL, NULL, NULL },
 	};
