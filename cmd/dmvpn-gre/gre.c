@@ -131,17 +131,17 @@ best_mtu(struct gre *g, const struct gre_iface *i)
 {
 	const struct gre_route_entry *r;
 	const struct gre_map_entry *m;
-	struct path_peer_stat s;
-	uint32_t best = 0;
+	uint32_t best = 0, mtu;
 
 	for (m = g->maps; m != NULL; m = m->hh.next)
-		if (m->key.id == i->id && path_peer_stat(g->path,
-		    m->peer->number, &s) == 0 && s.inner_mtu > best)
-			best = s.inner_mtu;
+		if (m->key.id == i->id && (mtu = path_inner_mtu(g->path,
+		    m->peer->number, i->id)) > best)
+			best = mtu;
 	for (r = g->routes; r != NULL; r = r->hh.next)
-		if (r->key.id == i->id && r->peer != NULL && path_peer_stat(
-		    g->path, r->peer->number, &s) == 0 && s.inner_mtu > best)
-			best = s.inner_mtu;
+		if (r->key.id == i->id && r->peer != NULL &&
+		    (mtu = path_inner_mtu(g->path, r->peer->number,
+		    i->id)) > best)
+			best = mtu;
 	if (best == 0)
 		return i->conf.protect == GRE_PROTECT_IPSEC ? GRE_MTU_IPSEC :
 		    GRE_MTU_CLEAR;

@@ -173,6 +173,9 @@ struct path_peer_stat {
 };
 int path_peer_stat(const struct path *p, uint16_t number,
     struct path_peer_stat *s);
+/* The largest packet of an interface that fits, 0: no SA yet. */
+uint16_t path_inner_mtu(const struct path *p, uint16_t number,
+    unsigned interface);
 
 /* -------------------------------------------------------------- SAs */
 

@@ -6,7 +6,7 @@
 #define TRIES		3	/* RFC 8899, 5.1.2: MAX_PROBES */
 #define WAIT_MIN	200	/* ms for answers */
 #define WAIT_MAX	1000
-#define VERIFY_EVERY	5000	/* ms, because of what is sent again */
+#define VERIFY_EVERY	1000	/* ms, because of what is sent again */
 #define STUCK_MAX	2	/* times, before a guess */
 #define EXACT		4	/* octets: an ESP block */
 #define CLIMBERS	7	/* rungs of a ladder at once */
@@ -41,6 +41,7 @@ ladder(struct mtu_search *m, enum mtu_phase phase)
 	m->n = 0;
 	m->tries = 0;
 	m->answered = 0;
+	m->first = UINT32_MAX;
 	m->serial++;
 	m->at = 0;
 }
@@ -53,14 +54,23 @@ rung(struct mtu_search *m, uint16_t size)
 		m->rung[m->n++] = size;
 }
 
+/* First the smallest and what is in use; in doubt also what is often true
+ * (tunnels, DSL), so that the first fall is seldom too deep: whoever is told
+ * of it remembers it long. */
 static void
 verify(struct mtu_search *m, uint64_t now)
 {
+	static const uint16_t often[] = { BASE, 1360, 1400, 1420, 1440, 1460,
+	    1480, 1492 };
+	size_t i;
+
 	ladder(m, MTU_VERIFY);
 	rung(m, m->floor < m->mtu ? m->floor : m->mtu);
-	if (m->mtu > BASE)
-		rung(m, BASE);
+	for (i = 0; i < sizeof(often) / sizeof(often[0]); i++)
+		if (often[i] < m->mtu)
+			rung(m, often[i]);
 	rung(m, m->mtu);
+	m->first = UINT32_MAX << (m->n - 1) | 1;
 	if (m->before > m->mtu)
 		rung(m, m->before);
 	m->kick_at = 0;
@@ -170,9 +180,12 @@ mtu_answered(struct mtu_search *m, uint32_t serial, unsigned i, uint64_t now)
 void
 mtu_stuck(struct mtu_search *m, uint64_t now)
 {
-	if (m->phase != MTU_IDLE ||
-	    (m->verified != 0 && now - m->verified < VERIFY_EVERY && m->ever))
+	if (m->phase != MTU_IDLE)
 		return;
+	if (m->ever && m->verified + VERIFY_EVERY > now) {
+		m->kick_at = m->verified + VERIFY_EVERY;
+		return;
+	}
 	if (!m->ever && m->verified != 0 && ++m->stuck >= STUCK_MAX &&
 	    m->mtu > BASE) {
 		m->mtu = BASE;	/* nobody can be asked */
@@ -269,8 +282,8 @@ judge_climb(struct mtu_search *m, uint64_t now)
 	climb(m, lo, hi);
 }
 
-/* First all (of the verified: the middle one only when in doubt), then what
- * is worth it: a lost one below an answered one tells nothing. */
+/* After the first ones only what is worth it: a lost one below an answered
+ * one tells nothing. */
 static uint32_t
 choose(const struct mtu_search *m)
 {
@@ -278,7 +291,7 @@ choose(const struct mtu_search *m)
 	unsigned miss = missing(m, best(m));
 
 	if (m->tries == 0)
-		return m->phase == MTU_VERIFY && m->n > 2 ? all & ~2U : all;
+		return all & m->first;
 	if (miss == 0)
 		return 0;
 	above = all & ~((1U << (miss - 1)) - 1) & ~m->answered;

@@ -16,7 +16,7 @@
  * answered, it falls to what was answered, and a ladder of sizes at once
  * finds the largest that passes.
  */
-#define MTU_RUNGS	8
+#define MTU_RUNGS	12
 #define MTU_AGE		600000	/* ms; RFC 8899, 5.1.1: PMTU_RAISE_TIMER */
 #define MTU_CONFIRM	60000	/* ms, while large packets are sent */
 
@@ -32,7 +32,7 @@ struct mtu_search {
 	uint32_t	hi;		/* does not pass */
 	uint16_t	rung[MTU_RUNGS];
 	unsigned	n, tries;
-	uint32_t	answered;	/* bit of each rung */
+	uint32_t	first, answered;	/* bit of each rung */
 	uint32_t	serial;		/* of the rungs: echoed in answers */
 	uint32_t	rtt;		/* ms; 0: not known */
 	uint64_t	sent, at;	/* ms; at: when to step, unless idle */

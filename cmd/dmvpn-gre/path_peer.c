@@ -246,6 +246,26 @@ path_peer_address(struct path *p, unsigned interface, uint16_t number,
 	route_publish(p, peer, r);
 }
 
+uint16_t
+path_inner_mtu(const struct path *p, uint16_t number, unsigned interface)
+{
+	const struct peer *peer = path_peer_find(p, number);
+	const struct iface *i = path_iface_find(p, interface);
+	const struct iface_conf *c = i == NULL ? NULL : get(&i->conf);
+	const struct sa_set *out = peer == NULL ? NULL : get(&peer->out);
+	const struct path_sa *sa = out != NULL && out->n > 0 ? out->sa[0] :
+	    NULL;
+	size_t gre = c == NULL ? gre_head_len(false, true) :
+	    gre_head_len(c->c.checksum, c->c.keyed);
+
+	if (peer == NULL || (sa == NULL &&
+	    get(&peer->route)->c.encap != GRE_ENCAP_NONE))
+		return 0;
+	if (sa != NULL && sa->mode == SA_MODE_TUNNEL)
+		gre = 0;
+	return wrap_mtu(get(&peer->route), get(&peer->mtu), sa, gre);
+}
+
 int
 path_peer_stat(const struct path *p, uint16_t number,
     struct path_peer_stat *s)
@@ -253,7 +273,6 @@ path_peer_stat(const struct path *p, uint16_t number,
 	const struct peer *peer = path_peer_find(p, number);
 	const struct peer_route *r;
 	const struct path_sa *sa;
-	const struct sa_set *out;
 
 	if (peer == NULL)
 		return -1;
@@ -271,12 +290,7 @@ path_peer_stat(const struct path *p, uint16_t number,
 	s->mtu = get(&peer->mtu);
 	s->how = peer->search.how;
 	s->searching = peer->search.phase != MTU_IDLE;
-	out = get(&peer->out);
-	if (out != NULL && out->n > 0)
-		s->inner_mtu = wrap_mtu(r, s->mtu, out->sa[0],
-		    out->sa[0]->mode == SA_MODE_TUNNEL ? 0 : 8);
-	else if (r->c.encap == GRE_ENCAP_NONE)
-		s->inner_mtu = wrap_mtu(r, s->mtu, NULL, 8);
+	s->inner_mtu = path_inner_mtu(p, number, r->ping_by);
 	for (sa = peer->pairs; sa != NULL; sa = sa->peer_next)
 		s->sas++;
 	return 0;

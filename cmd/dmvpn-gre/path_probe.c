@@ -310,10 +310,7 @@ resent(struct path_thread *t, const struct out_frame *f,
 		s->n = 0;
 		return;
 	}
-	if (++s->n < RESENT_MAX)
-		return;
-	s->n = 0;
-	if (say_now(t, peer->number, STUCK_EVERY))
+	if (++s->n >= RESENT_MAX && say_now(t, peer->number, STUCK_EVERY))
 		say(t, &h, NULL, 0);
 }
 
