@@ -98,6 +98,15 @@ local_address() {
 		awk '{ sub("/.*", "", $4); print $4; exit }'
 }
 
+# Lists that are files; those of URLs are fetched (fetch.sh).
+arg_crl_files() {
+	while IFS= read -r one; do
+		[ -z "$one" ] || is_url "$one" || arg --crl "$one"
+	done <<-END
+	$(conf crl)
+	END
+}
+
 apply_pki() {
 	is_ipsec || return 0
 	if [ -n "$(conf psk)" ]; then
@@ -105,7 +114,7 @@ apply_pki() {
 	else
 		args load --trust "$(conf trust)" "$T=$(conf identity)"
 		arg_if id --id
-		arg_each crl --crl
+		arg_crl_files
 	fi
 	run_args pki
 }
@@ -194,6 +203,8 @@ profile_args() {	# PROFILE
 	arg_words esp --esp-proposal
 	arg_each peer-id --peer-id
 	! is_yes need-blocks no || arg --need-blocks
+	! is_yes need-crl no || arg --need-crl
+	arg_if ocsp --ocsp
 	! is_yes raw-esp no || arg --raw-esp
 	rate=$(conf qos)
 	[ -z "$rate" ] || arg --rate "$(bits_of "$rate")"

@@ -9,6 +9,7 @@
 TUNNEL_KEYS='tunnel role address key identity psk id trust crl hub headend lan
 route authentication network-id hold protect local mtu qos proposals esp
 peer-id failback probe-after shortcut redirect need-blocks raw-esp idle
+crl-every need-crl staple ocsp
 on-up on-down on-failover'
 
 bad() {	# WHAT EXPECTED
@@ -215,7 +216,7 @@ check_value() {
 		bad "$wrong" 'a number of 0 to 4294967295' ;;
 	mtu) is_number "$value" 576 65535 ||
 		bad "$wrong" 'a number of 576 to 65535' ;;
-	hold | failback | probe-after | idle) is_time "$value" ||
+	hold | failback | probe-after | idle | crl-every) is_time "$value" ||
 		bad "$wrong" 'a time, such as 90, 90s, 15m, 8h' ;;
 	protect)
 		case $value in
@@ -223,7 +224,7 @@ check_value() {
 		*) bad "$wrong" 'ipsec or none' ;;
 		esac
 		;;
-	shortcut | redirect | need-blocks | raw-esp)
+	shortcut | redirect | need-blocks | raw-esp | need-crl)
 		case $value in
 		yes | no) ;;
 		*) bad "$wrong" 'yes or no' ;;
@@ -241,7 +242,18 @@ check_value() {
 	hub) check_hub "$@" ;;
 	headend) check_headend "$@" ;;
 	proposals | esp) check_words "$@" ;;
-	identity | psk | trust | crl | authentication) check_file "$value" ;;
+	crl) is_url "$value" || check_file "$value" ;;
+	staple)
+		[ "$value" = auto ] || is_url "$value" ||
+			bad "$wrong" 'the URL of an OCSP responder, or auto'
+		;;
+	ocsp)
+		case $value in
+		off | ask | need) ;;
+		*) bad "$wrong" 'off, ask or need' ;;
+		esac
+		;;
+	identity | psk | trust | authentication) check_file "$value" ;;
 	on-up | on-down | on-failover) check_hook "$value" ;;
 	esac
 }
@@ -450,10 +462,11 @@ check_secrets() {
 			bad 'psk beside identity' 'one of them'
 		fi
 	elif given psk; then
-		if given crl; then
-			LINE=$(line_of crl)
-			bad 'crl beside psk' 'it beside identity and trust'
-		fi
+		for one in crl need-crl staple ocsp; do
+			given "$one" || continue
+			LINE=$(line_of "$one")
+			bad "$one beside psk" 'it beside identity and trust'
+		done
 		need id 'our IKE identity beside psk'
 	else
 		bad 'there is no credential' '"identity" with "trust", or "psk" with "id"'

@@ -222,12 +222,14 @@ start_all() {
 		await_layer "$layer"
 	done
 	start_hooks
+	look_after_fetchers
 }
 
 # Orderly, from above.  Each watcher ends its daemon.
 stop_all() {
 	trap '' TERM INT
 	[ -z "${HOOKS_PID:-}" ] || stop_hooks
+	stop_fetchers
 	for layer in $LAYERS_DOWN; do
 		watcher=$(recorded_pid "$SUP/$layer.watch") || continue
 		kill -TERM "$watcher" 2>/dev/null || :
@@ -268,6 +270,7 @@ look_for_hung() {
 }
 
 look_after() {
+	look_after_fetchers
 	for layer in $LAYERS; do
 		recorded_pid "$SUP/$layer.watch" >/dev/null ||
 			start_watcher "$layer"
