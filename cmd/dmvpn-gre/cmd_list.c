@@ -84,6 +84,7 @@ static void
 sa_row(struct table *t, const void *item)
 {
 	const struct gre_sa *m = item;
+	const char *state;
 	char time[16];
 
 	table_cell(t, "%08x", m->spi_in);
@@ -92,8 +93,12 @@ sa_row(struct table *t, const void *item)
 	table_cell(t, "%s", m->owner);
 	table_cell(t, "%s", name_find(sa_mode_names, m->mode));
 	table_cell(t, "%s", name_find(esp_cipher_names, m->cipher));
-	table_cell(t, "%s", m->dying ? "dying" : m->standby ? "standby" :
-	    m->active ? "active" : "old");
+	state = m->dying ? "dying" : m->standby ? "standby" :
+	    m->active ? "active" : "old";
+	if (m->queue != 0)
+		table_cell(t, "%s, queue %u", state, m->queue);
+	else
+		table_cell(t, "%s", state);
 	table_cell(t, "%s", human_time(m->age, time));
 	table_cell(t, "%llu", (unsigned long long)m->rx_packets);
 	table_cell(t, "%llu", (unsigned long long)m->tx_packets);

@@ -118,7 +118,7 @@ install_id(const struct keys *k, uint8_t id[PRF_MAX], struct err *e)
 struct sa_opts {
 	const char	*mode, *cipher, *interface, *spi_in, *spi_out;
 	const char	*keys_file, *owner, *replaces;
-	uint64_t	 window;
+	uint64_t	 window, queue;
 	bool		 esn, standby;
 	struct opt_list	 local_ts, remote_ts;
 };
@@ -184,6 +184,7 @@ fill(struct gre_sa_add *m, const struct sa_opts *o, const char *number)
 	m->esn = o->esn;
 	m->standby = o->standby;
 	m->window = (uint16_t)o->window;
+	m->queue = (uint8_t)o->queue;
 	return 0;
 }
 
@@ -232,6 +233,8 @@ add(int argc, char **argv)
 		    &o.esn, 0, 0 },
 		{ 0, "window", "PACKETS", "anti-replay, 0: 1,024", OPT_NUM,
 		    &o.window, 0, 4096 },
+		{ 0, "queue", "N", "RFC 9611: only for the N-th sender, "
+		    "0: for all", OPT_NUM, &o.queue, 0, 64 },
 		{ 0, "standby", NULL, "send with it when it is used",
 		    OPT_FLAG, &o.standby, 0, 0 },
 		{ 0, "replaces", "SPI", "inbound SPI of the pair that it "

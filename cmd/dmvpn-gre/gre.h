@@ -117,6 +117,7 @@ struct gre_sa_entry {
 	enum sa_mode		 mode;
 	enum esp_cipher		 cipher;
 	bool			 esn;
+	uint8_t			 queue;		/* of sender + 1; 0: of all */
 	uint16_t		 window;
 	struct gre_blob		*blob;
 	struct gre_sa_entry	*next, *prev;

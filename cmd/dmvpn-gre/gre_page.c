@@ -191,6 +191,7 @@ sa_item(struct gre *g, const struct gre_sa_entry *e, uint64_t now,
 	copy_name(g, e->id, out->interface);
 	out->esn = e->esn;
 	out->window = e->window;
+	out->queue = e->queue;
 	out->blob = gre_blob_rbuf(e->blob);
 	if (path_sa_stat(g->path, e->spi_in, &s) < 0)
 		return;

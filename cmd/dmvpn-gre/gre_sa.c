@@ -66,6 +66,7 @@ entry_new(struct gre *g, const struct gre_sa_add *m,
 	o->cipher = m->cipher;
 	o->esn = m->esn;
 	o->window = m->window;
+	o->queue = m->queue;
 	HASH_ADD(hh, g->sas, spi_in, sizeof(o->spi_in), o);
 	if (hash_added(o)) {
 		DL_APPEND(p->sas, o);

@@ -38,7 +38,6 @@
 #define PATH_FLOWS	256		/* slots of the coalescer */
 #define PATH_WAYS	4		/* of them a flow may be in */
 #define PATH_SEGMENTS	64		/* datagrams of one UDP_SEGMENT send */
-#define PATH_SA_OUT	8		/* outbound SAs of a peer */
 #define PATH_PORTS	1024		/* descriptors, at most */
 #define PATH_MTU_FLOOR4	576
 #define PATH_MTU_FLOOR6	1280
@@ -107,7 +106,8 @@ struct path_sa;
 struct sa_set {
 	struct path_retire	 retire;
 	size_t			 n;
-	struct path_sa		*sa[PATH_SA_OUT];	/* first choice first */
+	bool			 queued;	/* some are of one sender */
+	struct path_sa		*sa[];		/* first choice first */
 };
 
 struct peer {
@@ -137,6 +137,7 @@ struct path_sa {
 	uint32_t		 spi_in, spi_out;
 	enum sa_mode		 mode;
 	unsigned		 interface;	/* tunnel mode */
+	unsigned		 queue;		/* of sender + 1; 0: of all */
 	bool			 esn;
 	struct esp_key		*in, *out;
 	struct replay		*replay;	/* the owner's */
@@ -179,6 +180,7 @@ struct tx_msg {
 	const struct peer_route	*route;
 	const struct addr	*local;		/* source; len 0: by route */
 	struct peer		*peer;		/* NULL: none to count for */
+	uint32_t		 spi;		/* 0: none */
 	size_t			 off, len;
 	uint16_t		 seg, count;
 	uint8_t			 tos;

@@ -60,15 +60,15 @@ usable(const struct path_sa *sa, bool others)
 static int
 set_publish(struct path *p, struct peer *peer, struct err *e)
 {
-	struct sa_set *set = calloc(1, sizeof(*set)), *old;
+	struct sa_set *set, *old;
 	struct path_sa *sa, *next;
 	bool others = false;
-	size_t i;
+	size_t i, n = 0;
 
-	if (set == NULL)
-		return err_set(e, ENOMEM, "out of memory");
-	for (sa = peer->pairs; sa != NULL; sa = sa->peer_next)
+	for (sa = peer->pairs; sa != NULL; sa = sa->peer_next, n++)
 		others = others || (!sa->dying && !sa->standby);
+	if ((set = calloc(1, sizeof(*set) + n * sizeof(set->sa[0]))) == NULL)
+		return err_set(e, ENOMEM, "out of memory");
 	for (sa = peer->pairs; sa != NULL; sa = sa->peer_next) {
 		if (!usable(sa, others))
 			continue;
@@ -80,8 +80,8 @@ set_publish(struct path *p, struct peer *peer, struct err *e)
 				set->sa[i] = next;
 				next = lower;
 			}
-		if (set->n < PATH_SA_OUT)
-			set->sa[set->n++] = next;
+		set->sa[set->n++] = next;
+		set->queued = set->queued || sa->queue != 0;
 	}
 	old = get(&peer->out);
 	put(&peer->out, set);
@@ -190,6 +190,7 @@ path_sa_add(struct path *p, const struct gre_sa_add *m, unsigned interface,
 	sa->spi_out = m->spi_out;
 	sa->mode = m->mode;
 	sa->interface = interface;
+	sa->queue = m->queue;
 	sa->esn = m->esn;
 	sa->standby = m->standby;
 	sa->added = p->now();
@@ -309,6 +310,18 @@ path_sa_drop_all(struct path *p, struct peer *peer)
 		sa_remove(p, peer->pairs);
 }
 
+/* The first choice of those for the same senders. */
+static bool
+sends(const struct sa_set *set, const struct path_sa *sa)
+{
+	size_t i;
+
+	for (i = 0; set != NULL && i < set->n; i++)
+		if (set->sa[i]->queue == sa->queue)
+			return set->sa[i] == sa;
+	return false;
+}
+
 int
 path_sa_stat(const struct path *p, uint32_t spi, struct path_sa_stat *s)
 {
@@ -330,7 +343,7 @@ path_sa_stat(const struct path *p, uint32_t spi, struct path_sa_stat *s)
 	s->replayed = counted(&sa->replayed);
 	s->forged = counted(&sa->forged);
 	s->standby = sa->standby;
-	s->active = set != NULL && set->n > 0 && set->sa[0] == sa;
+	s->active = sends(set, sa);
 	s->dying = sa->dying;
 	return 0;
 }

@@ -47,7 +47,9 @@ static bool
 joins(const struct path_thread *t, const struct tx_msg *m,
     const struct tx_msg *how, size_t off, size_t n)
 {
+	/* One SPI, since who receives several may share them out. */
 	return m->route == how->route && !m->closed && m->tos == how->tos &&
+	    m->spi == how->spi &&
 	    m->local == how->local && !m->cut && !how->cut &&
 	    m->off + m->len == off && n <= m->seg &&
 	    m->count < PATH_SEGMENTS && m->len + n <= SEND_MAX &&

@@ -63,10 +63,21 @@ acquire(struct wrap *w)
 	say(w->t, &h, NULL, 0);
 }
 
+/* RFC 9611, 3: a sender's own SA, else the one of all; that of another
+ * before none. */
+static int
+rank(const struct wrap *w, const struct path_sa *sa)
+{
+	if (sa->queue == w->t->slot + 1)
+		return 2;
+	return sa->queue == 0;
+}
+
 static bool
 choose_sa(struct wrap *w, const uint8_t *ip, const struct ip_view *v)
 {
 	const struct sa_set *set = get(&w->peer->out);
+	struct path_sa *sa;
 	bool any = false;
 	size_t i;
 
@@ -78,12 +89,16 @@ choose_sa(struct wrap *w, const uint8_t *ip, const struct ip_view *v)
 		return false;
 	}
 	for (i = 0; set != NULL && i < set->n; i++) {
-		if (sa_fits(w, set->sa[i], ip, v)) {
-			w->sa = set->sa[i];
+		sa = set->sa[i];
+		any = any || sa->mode == SA_MODE_TUNNEL;
+		if (sa_fits(w, sa, ip, v) && (w->sa == NULL ||
+		    rank(w, sa) > rank(w, w->sa)))
+			w->sa = sa;
+		if (w->sa != NULL && (!set->queued || rank(w, w->sa) == 2))
 			return true;
-		}
-		any = any || set->sa[i]->mode == SA_MODE_TUNNEL;
 	}
+	if (w->sa != NULL)
+		return true;
 	if (any && !w->gre) {
 		drop_peer(w->t, w->peer, DROP_SELECTOR);
 		return false;
@@ -224,7 +239,7 @@ wrap_send(struct wrap *w, uint8_t *inner, size_t n, uint16_t protocol,
 	    .checksum = w->conf->c.checksum, .keyed = w->conf->c.keyed,
 	    .key = w->conf->c.key };
 	struct tx_msg how = { .route = w->route, .peer = w->peer,
-	    .tos = tos };
+	    .spi = w->sa != NULL ? w->sa->spi_out : 0, .tos = tos };
 	uint8_t *start = inner - w->head;
 	uint8_t next = protocol == GRE_IPV6 ? IP_IPV6 : IP_IPV4;
 	size_t total = n;

@@ -249,6 +249,93 @@ a_shared_bucket_holds_its_rate(void **state)
 	assert_int_equal(n, 200);
 }
 
+/* The SPI under which thread i sends now. */
+static uint32_t
+sent_with(unsigned i)
+{
+	struct path_thread *t = &E.p->thread[i];
+	uint8_t f[512];
+	size_t n = lab_udp_frame(f, 1, 64);
+	uint32_t spi = 0;
+
+	out_frame(t, path_iface_find(E.p, 1), f, n);
+	if (t->tx.n > 0)
+		spi = t->tx.msg[0].spi;
+	t->tx.n = 0;
+	t->tx.len = 0;
+	return spi;
+}
+
+static void
+add_queue_sa(uint32_t spi, uint8_t queue)
+{
+	struct gre_sa_add m = lab_sa_message(1, GCM, spi, spi + 1, true);
+	struct err err = { 0 };
+
+	m.queue = queue;
+	if (path_sa_add(E.p, &m, 0, &err) < 0)
+		fail_msg("%s", err.msg);
+}
+
+static bool
+active(uint32_t spi)
+{
+	struct path_sa_stat s;
+
+	assert_int_equal(path_sa_stat(E.p, spi, &s), 0);
+	return s.active;
+}
+
+/* RFC 9611, 3. */
+static void
+each_sender_prefers_its_own_sa(void **state)
+{
+	(void)state;
+	open_with(4);
+	add_queue_sa(0x1000, 0);
+	assert_int_equal(sent_with(2), 0x1001);
+	add_queue_sa(0x2000, 1);
+	add_queue_sa(0x3000, 2);
+	assert_int_equal(sent_with(2), 0x2001);
+	assert_int_equal(sent_with(3), 0x3001);
+	/* The receiver beside a sender works for it. */
+	assert_int_equal(sent_with(1), 0x3001);
+	assert_true(active(0x1000) && active(0x2000) && active(0x3000));
+	add_queue_sa(0x4000, 2);	/* a rekey */
+	assert_int_equal(sent_with(2), 0x2001);
+	assert_int_equal(sent_with(3), 0x4001);
+	assert_false(active(0x3000));
+	path_sa_delete(E.p, 0x3000, 0, NULL);
+	path_sa_delete(E.p, 0x4000, 0, NULL);
+	assert_int_equal(sent_with(3), 0x1001);
+	path_sa_delete(E.p, 0x1000, 0, NULL);
+	assert_int_equal(sent_with(3), 0x2001);
+	lab_close(&E);
+}
+
+static void
+two_spis_share_no_send(void **state)
+{
+	struct path_thread *t;
+	uint8_t f[512];
+	size_t n = lab_udp_frame(f, 1, 64);
+	struct iface *i;
+
+	(void)state;
+	open_with(4);
+	t = &E.p->thread[2];
+	i = path_iface_find(E.p, 1);
+	add_sa(0x1000);
+	out_frame(t, i, f, n);
+	out_frame(t, i, f, n);
+	assert_int_equal(t->tx.n, 1);
+	add_sa(0x2000);
+	out_frame(t, i, f, n);
+	assert_int_equal(t->tx.n, 2);
+	t->tx.n = 0;
+	lab_close(&E);
+}
+
 /* Turns in which n messages are read, so many a millisecond; how many of
  * the last millisecond's were followed by a sleep. */
 static unsigned
@@ -301,6 +388,10 @@ main(void)
 		    one_loop_becomes_two_and_one_again, NULL, NULL, NULL },
 		{ "a new TAP queue goes to who has the work now",
 		    a_new_queue_goes_to_who_has_the_work, NULL, NULL, NULL },
+		{ "RFC 9611: each sender prefers its own SA, then that of all",
+		    each_sender_prefers_its_own_sa, NULL, NULL, NULL },
+		{ "datagrams of two SPIs are not sent in one",
+		    two_spis_share_no_send, NULL, NULL, NULL },
 		{ "only a flood of single messages is left to gather",
 		    only_a_flood_of_single_messages_waits, NULL, NULL, NULL },
 		{ "a bucket of several threads holds its rate",
