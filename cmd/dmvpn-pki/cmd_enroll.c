@@ -180,12 +180,20 @@ enroll_by_est(int argc, char **argv)
 	return enroll_main(argc, argv, &enroll_est);
 }
 
+static int
+enroll_by_cmp(int argc, char **argv)
+{
+	return enroll_main(argc, argv, &enroll_cmp);
+}
+
 /* A protocol that comes adds its row. */
 static const struct command protocols[] = {
 	{ "scep", enroll_by_scep, "[OPTIONS] URL NAME",
 	    "Microsoft's NDES, Cisco and many others (RFC 8894)" },
 	{ "est", enroll_by_est, "[OPTIONS] URL NAME",
 	    "HTTPS with a password or a certificate (RFC 7030)" },
+	{ "cmp", enroll_by_cmp, "[OPTIONS] URL NAME",
+	    "EJBCA and others, by a reference and a secret (RFC 4210)" },
 	{ NULL, NULL, NULL, NULL },
 };
 

@@ -18,6 +18,7 @@
 const struct enroll_protocol *const enroll_protocols[] = {
 	&enroll_scep,
 	&enroll_est,
+	&enroll_cmp,
 	NULL,
 };
 
