@@ -449,6 +449,7 @@ path_tick(struct path *p)
 	at = path_peer_tick(p, now);
 	if (at != 0 && at < next)
 		next = at;
+	guard_tick(p, now);
 	at = probe_tick(p, now);
 	if (at != 0 && at < next)
 		next = at;

@@ -306,10 +306,12 @@ uint64_t path_due(const struct path *p);
 	X(DROP_ECN, 36, "ecn")				\
 	X(DROP_MULTICAST_BACK, 37, "multicast-back")	\
 	X(DROP_TRUNCATED, 38, "truncated")		\
-	X(DROP_NHRP, 39, "nhrp")
+	X(DROP_NHRP, 39, "nhrp")			\
+	X(DROP_SOCKET, 40, "socket-full")		\
+	X(DROP_GUARD, 41, "guard")
 
 enum path_drop { PATH_DROPS(NAME_ENUM) };
-#define PATH_DROP_N 40
+#define PATH_DROP_N 42
 extern const struct name path_drop_names[];
 
 /* Sums over all threads, indexed by enum path_drop. */

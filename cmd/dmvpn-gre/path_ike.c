@@ -52,6 +52,7 @@ path_ike_spi_add(struct path *p, uint64_t spi, struct err *e)
 		return err_set(e, ENOMEM, "out of memory");
 	s->node.key = spi;
 	path_hash_add(&p->ike, &s->node);
+	guard_changed(p);
 	return 0;
 }
 
@@ -67,6 +68,7 @@ spi_remove(struct path *p, struct path_node *n)
 	struct ike_spi *s = path_entry(n, struct ike_spi, node);
 
 	path_hash_remove(&p->ike, n);
+	p->guard.stale = true;
 	path_epoch_retire(&p->epoch, &s->retire, spi_free);
 }
 

@@ -262,6 +262,20 @@ struct path_thread {
 	struct resent		 resent[RESENT_SLOTS];	/* lossy */
 };
 
+/* Against floods of strangers: path_guard.c. */
+#define GUARD_MAX	4096
+struct guard_keys {
+	uint32_t	key[GUARD_MAX];
+	size_t		n;
+};
+struct guard {
+	bool			on, stale;	/* some key is gone */
+	unsigned		calm;		/* s */
+	uint64_t		at, spi, ike, sockets;	/* at the last look */
+	uint64_t		ike_rate;
+	_Atomic(uint64_t)	drops[2];	/* for want of room; by it */
+};
+
 struct path {
 	struct path_conf		 conf;
 	uint64_t			(*now)(void);
@@ -292,6 +306,7 @@ struct path {
 	/* control's own */
 	struct install_set		*installs;
 	struct peer			*peers, *busy;
+	struct guard			 guard;
 	uint64_t			 turn;
 	uint64_t			 mtu_at, shared_at;
 	unsigned			 n_dying;
@@ -411,6 +426,11 @@ bool in_echo(struct path_thread *t, struct peer *peer, const uint8_t *ip,
     const struct ip_view *v);
 void probe_watch(struct path_thread *t, const struct out_frame *f,
     struct peer *peer);
+
+/* path_guard.c */
+void guard_tick(struct path *p, uint64_t now);
+/* There is an SPI more that must be let in. */
+void guard_changed(struct path *p);
 
 /* path_sa.c */
 struct path_sa *path_sa_find(const struct path *p, uint32_t spi);

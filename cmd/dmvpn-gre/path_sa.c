@@ -209,6 +209,7 @@ path_sa_add(struct path *p, const struct gre_sa_add *m, unsigned interface,
 		return -1;
 	}
 	path_hash_add(&p->sa, &sa->node);
+	guard_changed(p);
 	probe_kick(p, peer);
 	path_epoch_collect(&p->epoch);
 	return 0;
@@ -253,6 +254,7 @@ sa_remove(struct path *p, struct path_sa *sa)
 		*at = sa->peer_next;
 	p->n_dying -= sa->gone_at != 0;
 	path_hash_remove(&p->sa, &sa->node);
+	p->guard.stale = true;
 	path_epoch_retire(&p->epoch, &sa->retire, sa_free);
 	say_own(p, &h);
 }
