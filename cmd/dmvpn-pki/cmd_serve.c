@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cmd_ca.h"
+#include "crypto/scep.h"
 #include "pki_desk.h"
 #include "pki_file.h"
 #include "serve_web.h"
@@ -26,6 +27,7 @@ struct serve_opts {
 	const char		*store, *pass_file;
 	struct opt_list		 http, https, names;
 	uint64_t		 crl_days, rate;
+	bool			 scep_legacy;
 };
 
 /* --------------------------------------------------------- the CA's half */
@@ -62,13 +64,16 @@ static int
 desk_run(const struct serve_opts *o, int fd)
 {
 	struct cmd_ca c = { .store = NULL };
-	struct desk d = { .crl_days = o->crl_days };
+	struct desk d = { .crl_days = o->crl_days,
+		.scep_legacy = o->scep_legacy };
 	struct err e = { 0 };
 	int status = EXIT_OK, rc = -1;
 
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGTERM, SIG_IGN);
 	(void)signal(SIGPIPE, SIG_IGN);
+	if (o->scep_legacy)
+		(void)scep_open_legacy();
 	if (cmd_ca_open(&c, o->store, &e) < 0 ||
 	    cmd_ca_unlock(&c, o->pass_file, &e) < 0)
 		status = cmd_status_of(&e);
@@ -320,6 +325,8 @@ cmd_serve(int argc, char **argv)
 		    &o.crl_days, 1, 3650 },
 		{ 0, "rate", "N", "requests a second for one address; 0: all",
 		    OPT_NUM, &o.rate, 0, 1000000 },
+		{ 0, "scep-legacy", NULL, "old clients of SCEP may use 3DES "
+		    "and SHA-1", OPT_FLAG, &o.scep_legacy, 0, 0 },
 		DAEMON_OPTS(o.daemon),
 		OPT_END,
 	};

@@ -19,6 +19,7 @@ struct desk {
 	struct pki_store	*store;
 	struct pki_ca		 ca;		/* borrowed */
 	uint64_t		 crl_days;
+	bool			 scep_legacy;	/* 3DES and SHA-1 */
 	/* SCEP's own certificate, when the CA's key is not RSA; owned. */
 	X509			*ra;
 	EVP_PKEY		*ra_key;

@@ -223,7 +223,7 @@ desk_scep(struct desk *d, const struct pki_web_ask *a, struct rbuf body,
 {
 	struct addr_buf ab;
 	struct pki_scep s = { .ca = d->ca, .ra = d->ca.cert,
-		.ra_key = d->ca.key, .ops = { d, on_issue, on_find,
+		.ra_key = d->ca.key, .legacy = d->scep_legacy, .ops = { d, on_issue, on_find,
 		on_list } };
 	const struct pki_scep_call c = { .operation = a->rest,
 		.message = body, .from = addr_text(&a->from, &ab),

@@ -69,6 +69,12 @@ struct scep_algs {
 	bool	sha512;		/* make that: it knows no SHA-256 */
 };
 
+/* Some send messages under single DES, whatever they say that they can.  To
+ * be read only, with `legacy`.  OpenSSL has it in a file that is read when it
+ * is first wanted; who will not see files then, calls this before.  false:
+ * there is none. */
+bool scep_open_legacy(void);
+
 struct evp_pkey_st;
 
 /* To make a message. */

@@ -44,15 +44,15 @@ scep_cms_parse(struct rbuf der, int nid, struct err *e)
 
 /* --------------------------------------------------------------- envelope */
 
-/* Some servers send certificates under single DES, whatever they say that
- * they can.  To be read only: it is nothing secret. */
-static bool
-old_ciphers(void)
+bool
+scep_open_legacy(void)
 {
 	static OSSL_PROVIDER *legacy;
 
-	if (legacy == NULL)
-		legacy = OSSL_PROVIDER_try_load(NULL, "legacy", 1);
+	/* The legacy one draws random octets from the default one, which it
+	 * does not see when that was not loaded by name before. */
+	if (legacy == NULL && OSSL_PROVIDER_load(NULL, "default") != NULL)
+		legacy = OSSL_PROVIDER_load(NULL, "legacy");
 	ERR_clear_error();
 	return legacy != NULL;
 }
@@ -82,7 +82,7 @@ check_cipher(CMS_ContentInfo *cms, struct scep_algs algs, struct err *e)
 		if (nid == taken[i])
 			return 0;
 	if (algs.legacy && (nid == NID_des_ede3_cbc ||
-	    (nid == NID_des_cbc && old_ciphers())))
+	    (nid == NID_des_cbc && scep_open_legacy())))
 		return 0;
 	return err_set(e, ENOTSUP, "envelope: cipher %s, which %s",
 	    nid == NID_undef ? "that is unknown" : OBJ_nid2sn(nid),

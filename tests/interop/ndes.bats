@@ -206,3 +206,75 @@ challenge() {
 	[[ $stderr == *"RSA keys only"* ]]
 	[ ! -e spoke7.pem.pending ]
 }
+
+# gre, agent with NAME.pem, ike
+ours() {
+	start "$1" "$1-gre" "$B/dmvpn-gre" run
+	start "$1" "$1-pki" "$B/dmvpn-pki" agent -l "me=$2.pem"
+	start "$1" "$1-ike" "$B/dmvpn-ike" run
+}
+
+on_a() {
+	on a "$B/dmvpn-$1" "${@:2}"
+}
+
+on_b() {
+	on b "$B/dmvpn-$1" "${@:2}"
+}
+
+tunnel() {
+	on_a gre interface set dmvpn0 -a 10.255.0.1/24
+	on_b gre interface set dmvpn0 -a 10.255.0.2/24
+	on_b ike profile set p -i dmvpn0 --identity me --accept
+	on_a ike profile set p -i dmvpn0 --identity me
+	on_a ike connection set hub -p p --remote 192.0.2.2 --wait 15
+	wait_for 5 mapped
+}
+
+# Who has come up is on the tunnel.
+mapped() {
+	on_a gre map set dmvpn0 10.255.0.2 "$(on_a ike peers -j | jq .peer)"
+	on_b gre map set dmvpn0 10.255.0.1 "$(on_b ike peers -j | jq .peer)"
+}
+
+ends() {	# the agent's certificate of a
+	on_a pki identities -j | jq -r '."not-after"'
+}
+
+@test "NDES: its certificates make a tunnel; enroll --watch renews and no packet is lost (PKI-14)" {
+	net_need_tun
+	start a ndes python3 "$BATS_TEST_DIRNAME/ndes.py" "$D" 8080
+	f=$(fingerprint)
+	# of the spoke's life more than 2/3 are over
+	date -ud '-300 days' +%Y%m%d%H%M%SZ >"$D/dates"
+	date -ud '+60 days' +%Y%m%d%H%M%SZ >>"$D/dates"
+	enroll -F "$f" -c "$(challenge CAFE0123)" "$U" spoke7
+	cp "$D/new.pem" old.pem
+	rm "$D/dates"
+	enroll -F "$f" -c "$(challenge F00DF00D)" "$U" hub1
+	ns_new b
+	link a:e0=192.0.2.1/24 b:e0=192.0.2.2/24
+	ours a spoke7
+	ours b hub1
+	tunnel
+	on a ping -c 1 -W 2 10.255.0.2
+	[ "$(on_b ike peers -j | jq -r .identity)" = spoke7 ]
+	before=$(ends)
+	on a ping -q -i 0.01 -c 300 10.255.0.2 >ping 3>&- &
+	p=$!
+	start a watch "$B/dmvpn-pki" enroll scep --watch --renew spoke7.pem \
+	    --identity me "$U"
+	wait_for 10 grep -q renewed watch.log
+	[ "$(ends)" != "$before" ]
+	wait "$p"
+	grep -q ' 0% packet loss' ping
+	# only the old one is revoked: who comes back has the new one
+	(cd "$D" && openssl ca -config ca.cnf -revoke ../old.pem &&
+	    openssl ca -config ca.cnf -gencrl -crldays 1 -out crl.pem) \
+	    2>>"$T/openssl.log"
+	on_b pki load --crl "$D/crl.pem"
+	wait_for 5 grep -q 'code=revoked' b-ike.log
+	wait_for 15 mapped
+	on a ping -c 1 -W 2 10.255.0.2
+	stop watch
+}

@@ -411,6 +411,119 @@ who_is_meant_is_read_back(void **state)
 	secret_free(s);
 }
 
+/* ----------------------------------------------------------------- of others */
+
+#define VECTORS "tests/vectors/scep/"
+
+static struct secret *
+vector(const char *name)
+{
+	char path[128];
+	FILE *f;
+	struct secret *s = secret_new(16384);
+
+	snprintf(path, sizeof(path), VECTORS "%s", name);
+	if ((f = fopen(path, "r")) == NULL)
+		fail_msg("%s is missing", path);
+	s->len = fread(s->b, 1, s->len, f);
+	fclose(f);
+	return s;
+}
+
+/* Whom they are encrypted to. */
+static void
+vector_ca(X509 **cert, EVP_PKEY **their_key)
+{
+	struct secret *pem = vector("ca.pem");
+	struct cert_set s = { .n = 0 };
+	struct err e;
+
+	assert_int_equal(cert_set_add_pem(&s, (char *)pem->b, pem->len, &e),
+	    0);
+	*their_key = pki_key_read((char *)pem->b, pem->len, NULL, &e);
+	assert_non_null(*their_key);
+	*cert = X509_dup(cert_x509(s.v[0]));
+	cert_set_fini(&s);
+	secret_free(pem);
+}
+
+static void
+requests_of_other_clients_are_opened(void **state)
+{
+	static const struct {
+		const char	*file, *challenge;
+		bool		 sha1;
+	} rows[] = {
+		{ "micromdm.der", "micromdm-challenge", true },
+		{ "strongswan.der", "strongswan-challenge", false },
+	};
+	struct scep_algs take = { .legacy = true };
+	EVP_PKEY *k;
+	X509 *x;
+	size_t i;
+
+	(void)state;
+	vector_ca(&x, &k);
+	for (i = 0; i < 2; i++) {
+		struct secret *s = vector(rows[i].file), *p;
+		const unsigned char *at;
+		struct scep_in m;
+		struct err e = { 0 };
+		char challenge[64];
+		X509_REQ *r;
+
+		if (scep_open(octets(s), NULL, take, &m, &e) < 0)
+			fail_msg("%s: %s", rows[i].file, e.msg);
+		assert_int_equal(m.attrs.type, SCEP_PKCS_REQ);
+		assert_int_equal(m.sha1, rows[i].sha1);
+		assert_true(m.attrs.id[0] != '\0' &&
+		    m.attrs.sender_len == 16);
+		p = scep_decrypt(m.envelope, x, k, take, &e);
+		if (p == NULL && strstr(e.msg, "legacy provider") != NULL) {
+			scep_in_fini(&m);
+			secret_free(s);
+			continue;	/* OpenSSL was made without it */
+		}
+		assert_non_null(p);
+		at = p->b;
+		r = d2i_X509_REQ(NULL, &at, (long)p->len);
+		assert_int_equal(pki_scep_challenge(r, challenge,
+		    sizeof(challenge), &e), 0);
+		assert_string_equal(challenge, rows[i].challenge);
+		X509_REQ_free(r);
+		secret_free(p);
+		scep_in_fini(&m);
+		secret_free(s);
+	}
+	X509_free(x);
+	EVP_PKEY_free(k);
+}
+
+static void
+what_openssl_makes_is_read(void **state)
+{
+	struct secret *s = vector("openssl-envelope.der"), *p;
+	struct cert_set got = { .n = 0 };
+	struct err e = { 0 };
+	EVP_PKEY *k;
+	X509 *x;
+
+	(void)state;
+	vector_ca(&x, &k);
+	p = scep_decrypt(s, x, k, strong, &e);
+	assert_non_null(p);
+	assert_memory_equal(p->b, "what openssl cms encrypts\n", p->len);
+	secret_free(p);
+	secret_free(s);
+	s = vector("openssl-certs.der");
+	assert_int_equal(scep_certs(octets(s), &got, &e), 0);
+	assert_int_equal(got.n, 2);
+	cert_set_fini(&got);
+	secret_free(s);
+	X509_free(x);
+	EVP_PKEY_free(k);
+}
+
 /* ------------------------------------------------------------------ server */
 
 /* What the caller's side of the server does here. */
@@ -899,6 +1012,8 @@ main(void)
 		cmocka_unit_test(an_elliptic_curve_gets_no_envelope),
 		cmocka_unit_test(certificates_and_lists_go_without_signers),
 		cmocka_unit_test(who_is_meant_is_read_back),
+		cmocka_unit_test(requests_of_other_clients_are_opened),
+		cmocka_unit_test(what_openssl_makes_is_read),
 		cmocka_unit_test(a_server_says_what_it_can_and_who_it_is),
 		cmocka_unit_test(
 		    a_token_gives_a_certificate_from_rsa_and_ec_cas),
