@@ -122,6 +122,17 @@ nobody_in() {
 	[ -z "$(ip netns pids "$NET-$1")" ]
 }
 
+# A shell may lose a TERM that comes while it starts; here each one does.
+@test "a start whose limit hears no TERM ends no daemon when the limit is over" {
+	local before
+	sites_prepare hub spoke
+	(trap '' TERM; site hub dmvpn up --wait hub.tunnel)
+	before=$(for layer in pki gre ike nhrp dpd; do daemon hub $layer; done)
+	sleep 11
+	[ "$before" = "$(for layer in pki gre ike nhrp dpd; do daemon hub $layer; done)" ]
+	kill -0 "$(daemon hub gre)"
+}
+
 @test "OPS-02: kill -9 of the orchestrator: daemons go on, are adopted, none doubled" {
 	sites_up hub spoke
 	stream lan2 192.168.1.10

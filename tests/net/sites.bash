@@ -106,16 +106,21 @@ stream() {	# FROM TO-ADDRESS
 	wait_for 5 grep -q 'icmp_seq=20 ' "$BATS_TEST_TMPDIR/stream"
 }
 
+answered() {	# the number of the last answer
+	sed -n 's/.* bytes from .*\(icmp_seq=[0-9]*\) .*/\1/p' \
+		"$BATS_TEST_TMPDIR/stream" | tail -n 1
+}
+
 # N packets more were sent.
 stream_on() {
 	local now
-	now=$(grep -o 'icmp_seq=[0-9]*' "$BATS_TEST_TMPDIR/stream" | tail -n 1)
-	wait_for 30 stream_past $((${now#*=} + $1))
+	now=$(answered)
+	wait_for 40 stream_past $((${now#*=} + $1))
 }
 
 stream_past() {
 	local now
-	now=$(grep -o 'icmp_seq=[0-9]*' "$BATS_TEST_TMPDIR/stream" | tail -n 1)
+	now=$(answered)
 	[ "${now#*=}" -ge "$1" ]
 }
 
@@ -125,7 +130,7 @@ stream_end() {
 	rm -f "$NET_PIDS/stream"
 	kill -INT "$p"
 	wait "$p" 2>/dev/null || true
-	awk '/icmp_seq=/ {
+	awk '/ bytes from .*icmp_seq=/ {
 		t = substr($1, 2) + 0; match($0, /icmp_seq=[0-9]+/)
 		s = substr($0, RSTART + 9, RLENGTH - 9) + 0
 		if (last && t - at > gap) gap = t - at
