@@ -287,7 +287,7 @@ concerns(const struct overview *o, const struct ike_failed *f)
 	if (f->profile[0] == '\0')
 		return f->role == IKE_ROLE_RESPONDER && !is_role(o, "remote");
 	return strncmp(f->profile, name, n) == 0 &&
-	    (f->profile[n] == '\0' || f->profile[n] == '.');
+	    (f->profile[n] == '\0' || strcmp(&f->profile[n], ".standby") == 0);
 }
 
 static int

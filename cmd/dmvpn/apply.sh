@@ -5,15 +5,13 @@
 # part of one tunnel that belongs to one program; stating it again is
 # harmless, so a restarted daemon is simply told everything once more.
 
-tunnels() {
-	for tunnel_path in $(set +f; printf '%s ' "$RUN"/tunnels/*); do
-		[ -f "$tunnel_path" ] || continue
-		case $tunnel_path in
-		*.new) ;;
-		*) say "${tunnel_path##*/}" ;;
-		esac
+# Those whose names begin with a dot are being written.
+tunnels() (
+	set +f
+	for tunnel_path in "$RUN"/tunnels/*; do
+		[ ! -f "$tunnel_path" ] || say "${tunnel_path##*/}"
 	done
-}
+)
 
 # Work on this tunnel from now on.
 select_tunnel() {
@@ -133,7 +131,7 @@ apply_gre() {
 	arg_if mtu --mtu
 	where=$(local_address)
 	[ -z "$where" ] || arg --local "$where"
-	run_args gre
+	run_args gre || return 1
 	apply_routes
 }
 
@@ -245,7 +243,7 @@ nhs_args() {
 		if is_ipsec; then
 			arg --nhs "$inner=$T.$number"
 		else
-			arg --nhs "$inner@${public%:*}"
+			arg --nhs "$inner@$(host_of "$public")"
 		fi
 	done <<-END
 	$(conf hub)

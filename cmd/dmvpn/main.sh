@@ -63,11 +63,11 @@ options:
 # Parsed into place; the old one is kept as long as the new one is not in
 # force.  NAME is the tunnel.
 install_file() {	# FILE
-	parse_file "$1" "$RUN/tunnels/parsed.$$.new" || {
-		rm -f "$RUN/tunnels/parsed.$$.new"
+	parse_file "$1" "$RUN/tunnels/.parsed.$$" || {
+		rm -f "$RUN/tunnels/.parsed.$$"
 		exit 100
 	}
-	CONF=$RUN/tunnels/parsed.$$.new
+	CONF=$RUN/tunnels/.parsed.$$
 	NAME=$(conf tunnel)
 	for other in $(tunnels); do
 		[ "$other" != "$NAME" ] || same_source "$other"
@@ -97,18 +97,19 @@ up_file() {	# FILE
 	install_file "$1"
 	new=$CONF
 	target=$RUN/tunnels/$NAME
+	kept=$RUN/tunnels/.old.$NAME
 	if [ -f "$target" ]; then
-		cp "$target" "$target.old.new"
+		cp "$target" "$kept"
 		drop_routes "$target" "$new"
 	fi
 	mv -f "$new" "$target"
 	if apply_tunnel "$NAME"; then
-		rm -f "$target.old.new"
+		rm -f "$kept"
 		return 0
 	fi
 	warn "$1: $(refusal "$NAME")"
-	[ -f "$target.old.new" ] || return 1
-	mv -f "$target.old.new" "$target"
+	[ -f "$kept" ] || return 1
+	mv -f "$kept" "$target"
 	apply_tunnel "$NAME" || :
 	warn "$NAME: goes on as it was"
 	return 1
@@ -117,8 +118,19 @@ up_file() {	# FILE
 # All files are read before anything is started.
 check_files() {
 	[ "$#" -gt 0 ] || usage_error 'a tunnel file is wanted' 'up|run FILE...'
+	names=' '
 	for one; do
 		parse_file "$one" '' || exit 100
+		name=$(values tunnel)
+		case $names in
+		*" $name "*)
+			LINE=$(line_of tunnel)
+			bad "tunnel \"$name\" is that of a file before it" \
+				'a name of its own'
+			exit 100
+			;;
+		esac
+		names="$names$name "
 	done
 }
 

@@ -126,8 +126,9 @@ is_network() {
 	esac
 }
 
-is_time() {	# 90, 90s, 15m, 8h, 30d
-	is_number "${1%[smhd]}" 0 4294967
+is_time() {	# TEXT MIN MAX: 90, 90s, 15m, 8h, 30d; in seconds
+	is_number "${1%[smhd]}" 0 4294967 &&
+		is_number "$(seconds_of "$1")" "$2" "$3"
 }
 
 seconds_of() {
@@ -160,6 +161,15 @@ is_endpoint() {
 strip_brackets() {
 	stripped=${1#\[}
 	say "${stripped%\]}"
+}
+
+# An endpoint without its port and brackets.
+host_of() {
+	case $1 in
+	\[*) stripped=${1#\[}; say "${stripped%%\]*}" ;;
+	*:*:*) say "$1" ;;
+	*) say "${1%:*}" ;;
+	esac
 }
 
 # Relative to the folder of the tunnel file.
@@ -196,7 +206,7 @@ check_value() {
 	wrong="$value_key \"$value\""
 	case $value_key in
 	tunnel)
-		is_interface "$value" ||
+		{ is_interface "$value" && [ "$value" = "${value%.standby}" ]; } ||
 			bad "$wrong" 'a name of an interface: at most 15 letters, digits, "_", "." and "-"'
 		;;
 	role)
@@ -216,7 +226,13 @@ check_value() {
 		bad "$wrong" 'a number of 0 to 4294967295' ;;
 	mtu) is_number "$value" 576 65535 ||
 		bad "$wrong" 'a number of 576 to 65535' ;;
-	hold | failback | probe-after | idle | crl-every) is_time "$value" ||
+	hold | idle) is_time "$value" 1 65535 ||
+		bad "$wrong" 'a time of 1 s to 18 h, such as 90, 90s, 15m, 8h' ;;
+	probe-after) is_time "$value" 0 3600 ||
+		bad "$wrong" 'a time of 1 h at most, such as 5, 90s, 15m' ;;
+	failback) is_time "$value" 0 86400 ||
+		bad "$wrong" 'a time of 1 d at most, such as 90, 90s, 15m, 8h' ;;
+	crl-every) is_time "$value" 0 4294967295 ||
 		bad "$wrong" 'a time, such as 90, 90s, 15m, 8h' ;;
 	protect)
 		case $value in
@@ -453,6 +469,7 @@ check_secrets() {
 			bad "protect none with role $tunnel_role" 'it only for hub and spoke'
 			;;
 		esac
+		check_clear_hubs
 		return 0
 	fi
 	if given identity; then
@@ -471,6 +488,15 @@ check_secrets() {
 	else
 		bad 'there is no credential' '"identity" with "trust", or "psk" with "id"'
 	fi
+}
+
+# Without IPsec nobody looks up names, and there is no port.
+check_clear_hubs() {
+	LINE=$(line_of hub)
+	for public in $(values hub | sed 's/ .*//'); do
+		is_address "$(host_of "$public")" ||
+			bad "hub \"$public\" with protect none" 'an address'
+	done
 }
 
 refuse_file() {

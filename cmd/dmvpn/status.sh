@@ -35,7 +35,7 @@ status_daemons() {
 	now=$(uptime_seconds)
 	for layer in $LAYERS; do
 		read -r state since restarts why 2>/dev/null \
-			<"$SUP/$layer.state" || state=
+			<"$SUP/$layer.state" || { state=; restarts=; }
 		pid=$(recorded_pid "$SUP/$layer.pid") || pid=
 		case $state in
 		up)

@@ -88,14 +88,14 @@ start_daemon() {
 	"$(program "$1")" "$(daemon_arguments "$1")" -r 3 \
 		3>"$fifo" >>"$RUN/log/$1.log" 2>&1 </dev/null &
 	CHILD=$!
+	record_pid "$SUP/$1.pid" "$CHILD"	# whoever ends all finds it
 	limiter "$1" "$CHILD" "$fifo" &
 	limit=$!
 	ready=0
 	read -r _ <"$fifo" || ready=1
 	rm -f "$fifo"
 	end_limiter "$1" "$limit"
-	[ "$ready" -eq 0 ] && kill -0 "$CHILD" 2>/dev/null || return 1
-	record_pid "$SUP/$1.pid" "$CHILD"
+	[ "$ready" -eq 0 ] && kill -0 "$CHILD" 2>/dev/null
 }
 
 # dmvpn-gre answers from its packet half, a child that may come and go.
@@ -138,7 +138,9 @@ stop_daemon() {
 		recorded_pid "$SUP/$1.pid" >/dev/null || break
 		nap 0.1
 	done
-	kill -KILL "$pid" 2>/dev/null || :
+	# by now the number may be another process's
+	! recorded_pid "$SUP/$1.pid" >/dev/null ||
+		kill -KILL "$pid" 2>/dev/null || :
 	rm -f "$SUP/$1.pid"
 }
 
@@ -246,18 +248,21 @@ stop_all() {
 }
 
 # A copy, then empty: the daemons append to the same file.
-rotate_logs() {
-	for log in $(set +f; printf '%s ' "$RUN"/log/*.log); do
+rotate_logs() (
+	set +f
+	for log in "$RUN"/log/*.log; do
 		if [ -f "$log" ] && [ "$(wc -c <"$log")" -gt "$LOG_MAX" ]; then
 			cp "$log" "$log.1" && : >"$log"
 		fi
 	done
-}
+)
 
 # A daemon that does not answer twice in a row, within some seconds, is
 # ended; its watcher starts it again.
 look_for_hung() {
 	for layer in $LAYERS; do
+		read -r state _ 2>/dev/null <"$SUP/$layer.state" || continue
+		[ "$state" = up ] || continue
 		pid=$(recorded_pid "$SUP/$layer.pid") || continue
 		call dpd hello "$layer" >/dev/null 2>&1 ||
 			call dpd hello "$layer" >/dev/null 2>&1 || {
@@ -287,18 +292,43 @@ look_after() {
 	fi
 }
 
-# The supervisor itself; TERM ends it, and everything with it.
-supervise() {
+# One at a time looks whether there is a supervisor, and becomes it.  Who was
+# killed in between is waited for 3 s.
+take_turn() {
+	turns=0
+	until mkdir "$SUP/turn" 2>/dev/null; do
+		turns=$(((turns + 1) % 60))
+		[ "$turns" -gt 0 ] || rmdir "$SUP/turn" 2>/dev/null || :
+		make_directories
+		nap 0.05
+	done
+}
+
+become_supervisor() {
 	make_directories
+	take_turn
 	if pid=$(recorded_pid "$SUP/pid") && [ "$pid" != $$ ]; then
+		rmdir "$SUP/turn"
 		fail 1 "$RUN: is supervised already, pid $pid"
 	fi
 	record_pid "$SUP/pid" $$
+	rmdir "$SUP/turn"
+}
+
+# Is there one, and has it started what it looks after?
+supervised() {
+	pid=$(recorded_pid "$SUP/pid") &&
+		[ "$(cat "$SUP/ready" 2>/dev/null)" = "$pid" ]
+}
+
+# The supervisor itself; TERM ends it, and everything with it.
+supervise() {
+	become_supervisor
 	trap 'stop_all; exit 0' TERM INT
 	trap '' HUP PIPE
 	ticks=0
 	start_all
-	: >"$SUP/ready"
+	say $$ >"$SUP/ready"
 	if [ "$#" -gt 0 ]; then
 		show_logs
 		"$@"
@@ -322,11 +352,8 @@ show_logs() {
 	exec 3>&-
 }
 
-# Make sure that there is one, in the background.
-ensure_supervisor() {
-	make_directories
-	! recorded_pid "$SUP/pid" >/dev/null || return 0
-	rm -f "$SUP/ready"
+# One in the background; starting is its pid.
+start_supervisor() {
 	if command -v setsid >/dev/null; then
 		setsid "$SELF" supervise
 	else
@@ -334,13 +361,21 @@ ensure_supervisor() {
 	fi </dev/null >>"$RUN/log/dmvpn.log" 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- \
 		8>&- 9>&- &
 	starting=$!
+}
+
+# Make sure that there is one; another dmvpn may be starting it just now.
+ensure_supervisor() {
+	make_directories
+	starting=
+	recorded_pid "$SUP/pid" >/dev/null || start_supervisor
 	until_seconds=$(($(uptime_seconds) + 30))
-	until [ -e "$SUP/ready" ]; do
-		kill -0 "$starting" 2>/dev/null || break
+	until supervised; do
+		{ [ -n "$starting" ] && kill -0 "$starting" 2>/dev/null; } ||
+			recorded_pid "$SUP/pid" >/dev/null || break
 		[ "$(uptime_seconds)" -lt "$until_seconds" ] || break
 		nap 0.05
 	done
-	[ -e "$SUP/ready" ] || fail 111 "the supervisor did not start: $(
+	supervised || fail 111 "the supervisor did not start: $(
 		tail -n 1 "$RUN/log/dmvpn.log")"
 }
 

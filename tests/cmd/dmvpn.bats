@@ -31,10 +31,11 @@ good_spoke() {
 	END
 }
 
-# refused LINE PATTERN: the tunnel file on standard input is refused for it.
+# refused LINE PATTERN [FILE...]: the tunnel file on standard input is refused
+# for it, after the others.
 refused() {
 	cat >"$T/t"
-	run -100 --separate-stderr "$B/dmvpn" up "$T/t"
+	run -100 --separate-stderr "$B/dmvpn" up "${@:3}" "$T/t"
 	[ -z "$output" ]
 	if ! grep -qE "^$T/t:$1: .*$2" <<<"$stderr"; then
 		echo "wanted $1: $2" >&2
@@ -83,6 +84,10 @@ with() {
 	mtu 1400x|expected a number
 	mtu 08|expected a number
 	hold soon|expected a time
+	hold 0|expected a time
+	hold 65536|expected a time of 1 s to 18 h
+	idle 19h|expected a time of 1 s to 18 h
+	probe-after 3601|expected a time of 1 h at most
 	hold -5|expected a time
 	network-id 4294967296|expected a number
 	lan 192.168.2.1/24|host bits
@@ -133,9 +138,27 @@ with() {
 }
 
 @test "OPS-13: a name of an interface that can not be one is refused" {
-	for name in sixteen_letters_ a/b .x -x 'a b' '$(id)'; do
+	for name in sixteen_letters_ a/b .x -x 'a b' '$(id)' a.standby; do
 		good_spoke | sed "s|^tunnel .*|tunnel $name|" | refused 2 tunnel
 	done
+}
+
+@test "OPS-13: without IPsec a hub is named by its address" {
+	clear() { good_spoke | sed "s/^identity.*/protect none/; /^trust/d
+		s/^hub.*/hub $1 10.0.0.1/"; }
+	clear hub.example | refused 7 'hub "hub.example" with protect none'
+	clear hub.example:500 | refused 7 'expected an address'
+	for public in 198.51.100.1 198.51.100.1:500 2001:db8::1 '[2001:db8::1]:500'; do
+		{ clear "$public"; echo mtu 5; } >"$T/t"
+		run -100 "$B/dmvpn" up "$T/t"
+		[[ $output == "$T/t:10: mtu"* ]]
+	done
+}
+
+@test "OPS-13: two files of one tunnel: the second one is refused and nothing started" {
+	good_spoke >"$T/first"
+	good_spoke | refused 2 'tunnel "dmvpn0" is that of a file before it' \
+		"$T/first"
 }
 
 @test "OPS-13: several mistakes are told at once" {
