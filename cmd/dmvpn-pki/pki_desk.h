@@ -25,6 +25,7 @@ struct desk {
 	EVP_PKEY		*ra_key;
 	int64_t			 ra_until;
 	int64_t			 now;		/* of the question at hand */
+	bool			 noted;		/* its refusal is written down */
 	struct desk_crl		*crls;		/* the newest of each, owned */
 	int64_t			 refusals_at;	/* this minute's */
 	unsigned		 refusals;
@@ -83,5 +84,9 @@ struct desk_enrol {
 /* Judges, issues and writes down, all in one transaction. */
 enum desk_says desk_enrol(struct desk *d, const struct desk_enrol *q,
     int64_t now, X509 **out, struct err *e);
+
+/* For what was refused before it came to that; q: protocol and from. */
+void desk_note_refusal(struct desk *d, const struct desk_enrol *q,
+    int64_t now, struct err *why);
 
 #endif

@@ -249,6 +249,8 @@ by_certificate(struct work *w)
 out:
 	if (says == DESK_REFUSED)
 		says = says_of(w->e);
+	if (w->e->code == ENOENT)	/* revoked, or of another CA */
+		w->e->code = EPERM;
 	EVP_PKEY_free(key);
 	pki_again_fini(&old);
 	cert_free(c);
@@ -270,12 +272,22 @@ by_nobody(struct work *w)
 static void
 note_refusal(struct work *w)
 {
+	w->d->noted = true;
 	if (w->now / 60 != w->d->refusals_at) {
 		w->d->refusals_at = w->now / 60;
 		w->d->refusals = 0;
 	}
 	if (w->d->refusals++ < REFUSALS_A_MINUTE)
 		(void)note(w, PKI_AUDIT_REFUSED, w->e->msg, NULL);
+}
+
+void
+desk_note_refusal(struct desk *d, const struct desk_enrol *q, int64_t now,
+    struct err *why)
+{
+	struct work w = { .d = d, .q = q, .now = now, .e = why };
+
+	note_refusal(&w);
 }
 
 enum desk_says

@@ -223,8 +223,8 @@ desk_scep(struct desk *d, const struct pki_web_ask *a, struct rbuf body,
 {
 	struct addr_buf ab;
 	struct pki_scep s = { .ca = d->ca, .ra = d->ca.cert,
-		.ra_key = d->ca.key, .legacy = d->scep_legacy, .ops = { d, on_issue, on_find,
-		on_list } };
+		.ra_key = d->ca.key, .legacy = d->scep_legacy,
+		.ops = { d, on_issue, on_find, on_list } };
 	const struct pki_scep_call c = { .operation = a->rest,
 		.message = body, .from = addr_text(&a->from, &ab),
 		.now = now };
@@ -232,8 +232,10 @@ desk_scep(struct desk *d, const struct pki_web_ask *a, struct rbuf body,
 	struct wbuf w = wbuf_of(room == NULL ? NULL : room->b,
 	    room == NULL ? 0 : SCEP_REPLY_MAX);
 	struct pki_scep_reply out = { .body = &w };
+	const struct desk_enrol q = { .protocol = "scep", .from = c.from };
 
 	d->now = now;
+	d->noted = false;
 	if (room == NULL)
 		err_set(&r->why, ENOMEM, "out of memory");
 	if (room == NULL || ra_make(d, now, &r->why) < 0) {
@@ -251,5 +253,7 @@ desk_scep(struct desk *d, const struct pki_web_ask *a, struct rbuf body,
 		desk_say(r, out.type, w.buf, w.len);
 		r->head.status = (uint16_t)out.status;
 	}
+	if (r->why.code != 0 && !d->noted && rbuf_left(&body) > 0)
+		desk_note_refusal(d, &q, now, &r->why);
 	secret_free(room);
 }

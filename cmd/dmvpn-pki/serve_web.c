@@ -57,41 +57,70 @@ limit(struct visit *v, unsigned seconds)
 	    seconds * 1000u, on_limit, v);
 }
 
-/* Who keeps a place for nothing, the longest; of this address or (NULL) all. */
-static struct visit *
-slowest(struct web *w, const struct addr *from)
+/* How many places this address has. */
+static size_t
+places(const struct web *w, const struct addr *from)
 {
-	struct visit *v;
+	const struct visit *v;
+	size_t n = 0;
 
 	DL_FOREACH(w->visits, v)
-		if ((v->state == VISIT_READING ||
-		    v->state == VISIT_LINGERS) &&
-		    (from == NULL || addr_equal(&v->from, from)))
-			return v;
-	return NULL;
+		n += addr_equal(&v->from, from);
+	return n;
 }
 
-/* Who dawdles makes room for who comes.  -1: nobody does. */
-static int
-make_room(struct web *w, const struct addr *from)
+/* Who keeps a place for nothing: of the address that has the most, the one
+ * that came first. */
+static struct visit *
+slowest(struct web *w)
+{
+	uint64_t now = loop_now(w->loop);
+	struct visit *v, *found = NULL;
+	size_t n, most = 0;
+
+	DL_FOREACH(w->visits, v) {
+		if (v->state != VISIT_LINGERS && (v->state != VISIT_READING ||
+		    now - v->since < WEB_DAWDLE))
+			continue;
+		if ((n = places(w, &v->from)) > most) {
+			most = n;
+			found = v;
+		}
+	}
+	return found;
+}
+
+static int listen_on(struct web *w, struct err *e);
+
+static void
+on_pause(void *arg)
+{
+	struct err e;
+
+	if (listen_on(arg, &e) < 0)
+		log_event(LEVEL_ERROR, "accept", T("why", e.msg));
+}
+
+/* Who dawdles makes room for who comes.  Nobody does: who comes waits in the
+ * kernel's queue. */
+static bool
+make_room(struct web *w)
 {
 	struct visit *v;
-	size_t same = 0;
+	size_t i;
 
-	DL_FOREACH(w->visits, v)
-		if (addr_equal(&v->from, from))
-			same++;
-	if (same >= WEB_PER_ADDRESS)
-		v = slowest(w, from);
-	else if (w->n_visits >= WEB_CONNECTIONS)
-		v = slowest(w, NULL);
-	else
-		return 0;
-	w->seen.dropped++;
-	if (v == NULL)
-		return -1;
-	visit_free(v);
-	return 0;
+	if (w->n_visits < WEB_CONNECTIONS)
+		return true;
+	if ((v = slowest(w)) != NULL) {
+		w->seen.dropped++;
+		visit_free(v);
+		return true;
+	}
+	for (i = 0; i < w->n_listeners; i++)
+		watch_stop(&w->listeners[i].watch);
+	timer_set(w->loop, &w->pause, loop_now(w->loop) + WEB_PAUSE,
+	    on_pause, w);
+	return false;
 }
 
 /* ----------------------------------------------------------------- answers */
@@ -355,11 +384,12 @@ visit_new(struct listener *l, int fd, const struct addr *from)
 	struct visit *v = NULL;
 
 	w->seen.accepted++;
-	if (make_room(w, from) < 0 || (v = calloc(1, sizeof(*v))) == NULL) {
+	if ((v = calloc(1, sizeof(*v))) == NULL) {
 		close(fd);
 		return;
 	}
 	v->web = w;
+	v->since = loop_now(w->loop);
 	v->from = *from;
 	v->in.request.tls = l->tls;
 	v->bev = l->tls ? web_tls_accept(w, fd) : bufferevent_socket_new(
@@ -400,10 +430,13 @@ on_accept(void *arg)
 	struct listener *l = arg;
 	struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
 	socklen_t len = sizeof(ss);
-	int fd = accept4(l->fd, (struct sockaddr *)&ss, &len,
-	    SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct addr from;
+	int fd;
 
+	if (!make_room(l->web))
+		return;
+	fd = accept4(l->fd, (struct sockaddr *)&ss, &len,
+	    SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0) {
 		if (errno != EAGAIN && errno != EINTR)
 			log_event(LEVEL_WARN, "accept", T("why",
@@ -412,6 +445,21 @@ on_accept(void *arg)
 	}
 	from = address_of(&ss);
 	visit_new(l, fd, &from);
+}
+
+static int
+listen_on(struct web *w, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < w->n_listeners; i++) {
+		struct listener *l = &w->listeners[i];
+
+		if (watch_read(w->loop, &l->watch, l->fd, on_accept, l,
+		    e) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 int
@@ -427,7 +475,7 @@ web_listen(struct web *w, int fd, bool tls, struct err *e)
 	*l = (struct listener){ .web = w, .fd = fd, .tls = tls };
 	w->n_listeners++;
 	w->secure |= tls;
-	return watch_read(w->loop, &l->watch, fd, on_accept, l, e);
+	return listen_on(w, e);
 }
 
 void
@@ -436,6 +484,7 @@ web_close(struct web *w)
 	size_t i;
 
 	timer_stop(&w->renew);
+	timer_stop(&w->pause);
 	for (i = 0; i < w->n_listeners; i++) {
 		watch_stop(&w->listeners[i].watch);
 		close(w->listeners[i].fd);

@@ -22,7 +22,8 @@
  * whole, so it can not bound those that never are.
  */
 #define WEB_CONNECTIONS	64
-#define WEB_PER_ADDRESS	32	/* of those */
+#define WEB_DAWDLE	500	/* ms, after which one may lose its place */
+#define WEB_PAUSE	20	/* ms, between looks for a place */
 #define WEB_LISTENS	16
 #define WEB_SECONDS	10	/* to a whole request */
 #define WEB_DESK	20	/* seconds for the other half to answer */
@@ -48,6 +49,7 @@ struct visit {
 	struct bufferevent	*bev;
 	uint32_t		 id;
 	struct addr		 from;
+	uint64_t		 since;		/* ms */
 	struct timer		 limit;
 	struct web_in		 in;
 };
@@ -66,6 +68,7 @@ struct web {
 	SSL_CTX			*tls;
 	struct bufferevent	*desk;
 	struct timer		 renew;		/* of the TLS certificate */
+	struct timer		 pause;		/* nobody is let in */
 	const char		*names;
 	struct visit		*visits;	/* oldest first */
 	size_t			 n_visits;
