@@ -513,7 +513,7 @@ an_sa_that_can_not_be_installed_is_not_answered(void **state)
 }
 
 static void
-lost_messages_at_every_position_do_no_harm(void **state)
+lost_messages_at_every_position_do_no_harm_OPS_20(void **state)
 {
 	uint64_t seed;
 
@@ -562,7 +562,8 @@ main(void)
 		cmocka_unit_test(a_restarted_peer_replaces_its_old_sa),
 		cmocka_unit_test(
 		    an_sa_that_can_not_be_installed_is_not_answered),
-		cmocka_unit_test(lost_messages_at_every_position_do_no_harm),
+		cmocka_unit_test(
+		    lost_messages_at_every_position_do_no_harm_OPS_20),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

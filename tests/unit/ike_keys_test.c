@@ -484,6 +484,7 @@ static void
 a_drawn_spi_that_is_taken_is_drawn_again_IKE_49(void **state)
 {
 	struct sim *s = sim_new(3, 87, NULL);
+	struct reason why;
 	int i;
 
 	(void)state;
@@ -499,6 +500,12 @@ a_drawn_spi_that_is_taken_is_drawn_again_IKE_49(void **state)
 	assert_int_equal(sim_isas(&s->n[1]), 2);
 	assert_int_equal(sim_live(&s->n[1]), 2);
 	assert_int_equal(s->n[1].duplicates, 0);
+	for (i = 0; i < 3; i += 2) {	/* each of them is found */
+		assert_int_equal(ike_engine_probe(s->n[i].g, s->now,
+		    SIM_WALL, 1, 1, &why), 0);
+		sim_run(s, 200);
+		assert_int_equal(s->n[i].alive, 1);
+	}
 	sim_free(s);
 }
 
