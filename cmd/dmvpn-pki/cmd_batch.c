@@ -6,10 +6,10 @@
 #include "cmd_issue.h"
 #include "pki_file.h"
 #include "pki_key.h"
+#include "pki_words.h"
 #include "sys/loop.h"
 
 #define CHUNK		1000	/* certificates of one transaction */
-#define WORDS_MAX	256
 #define TEXT_MAX	(64u << 20)
 #define BAR		30
 #define BAR_EVERY	100	/* ms */
@@ -207,20 +207,17 @@ issue(struct batch *b, const struct issue_opts *o, struct pki_want *w,
 static int
 do_line(struct batch *b, char *text, struct err *e)
 {
-	char *argv[WORDS_MAX + 1];
+	char *argv[PKI_WORDS_MAX + 1];
 	struct pki_want w = { .n_sans = 0 };
 	struct issue_opts o;
 	int argc;
 
 	err_clear(e);
-	text[strcspn(text, "\r")] = '\0';
-	text += strspn(text, " \t");
-	if (text[0] == '\0' || text[0] == '#')
-		return 0;
 	argv[0] = (char *)(uintptr_t)command_program();
 	w.organisation = b->organisation[0] != '\0' ? b->organisation : NULL;
-	if ((argc = split(text, argv, e)) > 0 &&
-	    parse(b, argc, argv, &o, &w.name, e) == 0 &&
+	if ((argc = pki_words_split(text, argv, e)) == 0)
+		return 0;
+	if (argc > 0 && parse(b, argc, argv, &o, &w.name, e) == 0 &&
 	    cmd_issue_take(&w, &o, e) == 0 && issue(b, &o, &w, e) == 0)
 		return b->n == CHUNK ? flush(b, e) : 0;
 	if (cmd_status_of(e) == EXIT_SYSTEM)
@@ -232,13 +229,11 @@ do_line(struct batch *b, char *text, struct err *e)
 static int
 do_lines(struct batch *b, char *text, struct err *e)
 {
-	char *next;
+	char *line;
 
-	for (; text != NULL && *text != '\0'; text = next) {
-		if ((next = strchr(text, '\n')) != NULL)
-			*next++ = '\0';
+	while ((line = pki_words_line(&text)) != NULL) {
 		b->line++;
-		if (do_line(b, text, e) < 0)
+		if (do_line(b, line, e) < 0)
 			return -1;
 		draw(b, false);
 	}
