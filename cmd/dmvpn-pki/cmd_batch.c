@@ -118,23 +118,6 @@ flush(struct batch *b, struct err *e)
 
 /* ------------------------------------------------------------------ one line */
 
-static int
-split(char *text, char **argv, struct err *e)
-{
-	char *save = NULL, *word;
-	int n = 1;
-
-	for (word = strtok_r(text, " \t\r", &save); word != NULL;
-	    word = strtok_r(NULL, " \t\r", &save)) {
-		if (n == WORDS_MAX)
-			return err_set(e, E2BIG, "more than %d words",
-			    WORDS_MAX - 1);
-		argv[n++] = word;
-	}
-	argv[n] = NULL;
-	return n;
-}
-
 /* The words of the line, over what the command line says.  What getopt says
  * goes to standard error by itself. */
 static int
