@@ -2,18 +2,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <openssl/crypto.h>
-
 #include "cmd.h"
 #include "cmd_crl.h"
 #include "msg/msg.h"
 #include "pki_key.h"
+#include "pki_safe.h"
 #include "serve.h"
 #include "sys/daemon.h"
 #include "sys/log.h"
 
-/* Of OpenSSL's secure heap, where private keys live. */
-#define SECURE_HEAP	(512 * 1024)
 #define RATE_DEFAULT	5000
 
 struct agent_opts {
@@ -44,6 +41,7 @@ load_one(struct agent *a, const struct agent_opts *o, const char *text,
 		err_set(e, EINVAL, "%s: %.300s", what.file,
 		    reason_text(&why, line, sizeof(line)));
 	pki_bundle_fini(&b);
+	pki_safe_stack();
 	return rc;
 }
 
@@ -146,7 +144,7 @@ cmd_agent(int argc, char **argv)
 	if (opt_parse(&argc, &argv, opts, "[OPTIONS]", 0, 0, &status) < 0 ||
 	    daemon_opts(&o.daemon, &status) < 0)
 		return status;
-	if (CRYPTO_secure_malloc_init(SECURE_HEAP, 16) == 0)
+	if (!pki_safe_begin())
 		log_event(LEVEL_WARN, "no-secure-heap");
 	pki_ring_init(&a.ring, o.rate);
 	status = run(&a, &o, &e);

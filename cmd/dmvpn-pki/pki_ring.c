@@ -11,6 +11,7 @@
 #include "pki_name.h"
 #include "pki_ring_crl.h"
 #include "pki_ring_staple.h"
+#include "pki_safe.h"
 
 #define STAGE "load"
 
@@ -32,7 +33,7 @@ entry_free(struct pki_entry *n)
 	cert_set_fini(&n->chain);
 	cert_set_fini(&n->anchors);
 	for (i = 0; i < n->n_psks; i++)
-		secret_free(n->psks[i].psk);
+		pki_safe_free(n->psks[i].psk);
 	pki_seen_fini(&n->seen);
 	pki_ring_crl_drop(n);
 	secret_free(n->staple);
@@ -179,7 +180,7 @@ bad:
 static int
 add_psk(struct pki_entry *n, const struct pki_load *m, struct err *e)
 {
-	struct secret *psk = secret_copy(m->psk.p, rbuf_left(&m->psk));
+	struct secret *psk = pki_safe_copy(m->psk.p, rbuf_left(&m->psk));
 	size_t i = 0;
 
 	if (psk == NULL)
@@ -187,14 +188,14 @@ add_psk(struct pki_entry *n, const struct pki_load *m, struct err *e)
 	while (i < n->n_psks && strcmp(n->psks[i].peer, m->peer_id) != 0)
 		i++;
 	if (i == PKI_PSKS_MAX) {
-		secret_free(psk);
+		pki_safe_free(psk);
 		return err_set(e, ENOSPC, "%d PSKs are loaded already",
 		    PKI_PSKS_MAX);
 	}
 	if (i == n->n_psks)
 		n->n_psks++;
 	else
-		secret_free(n->psks[i].psk);
+		pki_safe_free(n->psks[i].psk);
 	snprintf(n->psks[i].peer, sizeof(n->psks[i].peer), "%s", m->peer_id);
 	n->psks[i].psk = psk;
 	return 0;

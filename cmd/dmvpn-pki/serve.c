@@ -10,6 +10,7 @@
 #include "pki_agent.h"
 #include "pki_ring_crl.h"
 #include "pki_ring_staple.h"
+#include "pki_safe.h"
 #include "sys/daemon.h"
 #include "sys/log.h"
 
@@ -142,7 +143,10 @@ on_load(void *arg, const struct call *c, const void *in)
 	const struct pki_load *m = in;
 	struct reason why;
 
-	if (pki_ring_load(&a->ring, m, &why) < 0) {
+	int rc = pki_ring_load(&a->ring, m, &why);
+
+	pki_safe_stack();
+	if (rc < 0) {
 		refused("load-refused", m->identity, &why);
 		call_fail(c, &why);
 		return;

@@ -263,6 +263,7 @@ client_readable(void *arg)
 			return;
 		}
 		server_take(c->server, c, rbuf_of(buf, len));
+		explicit_bzero(buf, len);	/* keys come this way */
 	}
 }
 

@@ -169,6 +169,46 @@ start() {
 	done
 }
 
+# The private octets of a P-256 key file, in either order.
+scalar() {
+	openssl pkey -in "$1" -noout -text | awk '/^priv:/ { on = 1; next }
+		/^pub:/ { on = 0 } on' | tr -d ' :\n'
+}
+backwards() {
+	fold -w2 | tac | tr -d '\n'
+}
+
+@test "a key or PSK stands in memory once: locked, in no core; unloaded, it is gone" {
+	command -v python3 >/dev/null || skip "python3 is not installed"
+	! grep -aq __asan_init "$B/dmvpn-pki" || skip "a sanitizer keeps copies"
+	pki init
+	pki issue -k p256 -o x.pem x
+	pki issue -k p256 -o y.pem y
+	(umask 077; echo another-psk-that-is-loaded >later)
+	start a --load x.pem --psk psk
+	pki load y.pem
+	pki load --psk later=later
+	look=$BATS_TEST_DIRNAME/../lib/memory.py
+	x=$(scalar x.pem) y=$(scalar y.pem)
+	finds() {
+		python3 "$look" "$agent" "x=$x" "x=$(backwards <<<"$x")" \
+			"y=$y" "y=$(backwards <<<"$y")" \
+			"psk=$(xxd -p psk | sed s/0a$//)" \
+			"later=$(xxd -p later | tr -d '\n' | sed s/0a$//)"
+	}
+	run finds
+	[ "$status" -ne 3 ] || skip "may not look into its memory"
+	[ "$(sort <<<"$output")" = "later safe
+psk safe
+x safe
+y safe" ]
+	for n in x y psk later; do
+		pki unload "$n"
+	done
+	run -0 finds
+	[ -z "$output" ]
+}
+
 @test "revocation lists come and stay; an older one is not taken" {
 	pki init
 	pki issue -o x.pem x
@@ -227,7 +267,8 @@ start() {
 	c = sqlite3.connect("dmvpn-ca.db")
 	now = int(time.time())
 	c.executemany("INSERT INTO certificate(serial, name, profile, not_before,"
-	    " not_after, revoked, why, der) VALUES(?, 'gone', 'spoke', ?, ?, ?, '', ?)",
+	    " not_after, revoked, why, der, generation) VALUES(?, 'gone', 'spoke',"
+	    " ?, ?, ?, '', ?, 1)",
 	    (("4%031x" % i, now, now + 1000000, now, b"%d" % i)
 	    for i in range(20000)))
 	c.commit()
