@@ -230,6 +230,17 @@ dpd_choice_delete(struct dpd_choice *c, const char *tunnel, struct err *e)
 	return 0;
 }
 
+bool
+dpd_choice_stated(struct dpd_choice *c, const char *tunnel,
+    struct dpd_headends_set *s)
+{
+	const struct dpd_tunnel *t = tunnel_find(c, tunnel);
+
+	if (t != NULL)
+		*s = t->conf;
+	return t != NULL;
+}
+
 /* dmvpn-ike may have forgotten it; to state the same twice is harmless. */
 static void
 restate(struct dpd_step *x)

@@ -47,6 +47,10 @@ int dpd_choice_set(struct dpd_choice *c, const struct dpd_headends_set *s,
 int dpd_choice_delete(struct dpd_choice *c, const char *tunnel,
     struct err *e);
 
+/* What was stated for a tunnel; false: nothing. */
+bool dpd_choice_stated(struct dpd_choice *c, const char *tunnel,
+    struct dpd_headends_set *s);
+
 /* Nothing is done before the first dpd_choice_start: until then the events
  * of a snapshot tell what is up already.  Later calls state every
  * connection again, to a dmvpn-ike that was restarted. */

@@ -46,20 +46,33 @@ resolved(void *arg, uint64_t ticket, const struct endpoint *found, size_t n,
 	serve_kick(d);
 }
 
+/* The rule that came with a tunnel's headends goes when nothing states it. */
+static void
+drop_rule(struct daemon *d, const struct dpd_headends_set *was,
+    const struct dpd_headends_set *now)
+{
+	if (was->interval > 0 && (now == NULL || now->interval == 0 ||
+	    strcmp(was->profile, now->profile) != 0))
+		(void)dpd_watch_rule(d->watch, was->profile, 0, 0,
+		    loop_now(d->loop), NULL);
+}
+
 static void
 take_headends_set(void *arg, const struct call *c, const void *in)
 {
 	struct daemon *d = (struct daemon *)arg;
 	const struct dpd_headends_set *s = (const struct dpd_headends_set *)in;
-	uint64_t now = loop_now(d->loop);
+	struct dpd_headends_set was = { .interval = 0 };
 	struct err e;
 
-	if (dpd_choice_set(d->choice, s, &e) < 0 || (s->interval > 0 &&
-	    dpd_watch_rule(d->watch, s->profile, s->interval * 1000u,
-	    DPD_TRIES, now, &e) < 0)) {
+	(void)dpd_choice_stated(d->choice, s->tunnel, &was);
+	if ((s->interval > 0 && dpd_watch_rule(d->watch, s->profile,
+	    s->interval * 1000u, DPD_TRIES, loop_now(d->loop), &e) < 0) ||
+	    dpd_choice_set(d->choice, s, &e) < 0) {
 		call_err(c, "headends", "invalid", &e);
 		return;
 	}
+	drop_rule(d, &was, s);
 	call_ok(c);
 	serve_kick(d);
 }
@@ -70,12 +83,15 @@ take_headends_delete(void *arg, const struct call *c, const void *in)
 	struct daemon *d = (struct daemon *)arg;
 	const struct dpd_headends_delete *m =
 	    (const struct dpd_headends_delete *)in;
+	struct dpd_headends_set was = { .interval = 0 };
 	struct err e;
 
+	(void)dpd_choice_stated(d->choice, m->tunnel, &was);
 	if (dpd_choice_delete(d->choice, m->tunnel, &e) < 0) {
 		call_err(c, "headends", "not-found", &e);
 		return;
 	}
+	drop_rule(d, &was, NULL);
 	call_ok(c);
 	serve_kick(d);
 }

@@ -230,6 +230,8 @@ add_found(struct question *q, const struct ares_addrinfo_node *n)
 		p->addr = addr_of(&six->sin6_addr, 16);
 	else
 		return;
+	if (addr_is_unspecified(&p->addr) || addr_is_multicast(&p->addr))
+		return;		/* nobody's, whatever the resolver says */
 	p->port = q->targets[q->at].port;
 	if (q->n == 0 || ttl < q->ttl)
 		q->ttl = ttl;

@@ -193,3 +193,15 @@ packet() {	# AT PEER DIRECTION
 	run -111 dpd resolve nosuch.invalid
 	[[ $output == *'does not resolve'* ]]
 }
+
+@test "rules that come with headends go with them" {
+	serve
+	for i in $(seq 70); do
+		dpd headends set --tunnel t --profile "p$i" --interval 5 a=192.0.2.1
+	done
+	for i in $(seq 70); do
+		dpd headends set --tunnel t --profile "q$i" --interval 5 a=192.0.2.1
+		dpd headends delete t
+	done
+	dpd headends set --tunnel t --profile q --interval 5 a=192.0.2.1
+}

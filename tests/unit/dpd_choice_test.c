@@ -548,11 +548,124 @@ test_names_that_are_none_are_refused(void **state)
 	}
 }
 
+/* The same again is nothing; another identity or profile is another one. */
+static void
+test_what_counts_as_the_same(void **state)
+{
+	struct world *o = (struct world *)*state;
+	struct dpd_headends_set s;
+	struct err e;
+
+	set(o, DPD_POLICY_FIRST, "", "192.0.2.1", NULL);
+	pass(o, 0);
+	up(o, "a", "p", 1);
+	set(o, DPD_POLICY_FIRST, "", "192.0.2.1", NULL);
+	pass(o, 1000);
+	assert_string_equal(o->log, "");
+	assert_false(dpd_choice_stated(o->c, "t1", &s));
+	assert_true(dpd_choice_stated(o->c, "t0", &s));
+	assert_string_equal(s.headends[0].name, "192.0.2.1");
+	memset(&s, 0, sizeof(s));
+	snprintf(s.owner, sizeof(s.owner), "test");
+	snprintf(s.tunnel, sizeof(s.tunnel), "t0");
+	snprintf(s.profile, sizeof(s.profile), "p");
+	snprintf(s.headends[0].name, 192, "192.0.2.1");
+	snprintf(s.headends[0].connection, 64, "a");
+	snprintf(s.headends[0].peer_id, 128, "b.example");
+	s.n_headends = 1;
+	o->log[0] = '\0';
+	assert_int_equal(dpd_choice_set(o->c, &s, &e), 0);
+	assert_string_equal(o->log, "disconnect a;");
+	pass(o, 0);
+	assert_string_equal(o->log, "connect a p 192.0.2.1:500;");
+	up(o, "a", "p", 2);
+	snprintf(s.profile, sizeof(s.profile), "q");
+	o->log[0] = '\0';
+	assert_int_equal(dpd_choice_set(o->c, &s, &e), 0);
+	assert_string_equal(o->log, "disconnect a;");
+	pass(o, 0);
+	assert_string_equal(o->log, "connect a q 192.0.2.1:500;");
+	/* a connection is one headend's */
+	s.headends[1] = s.headends[0];
+	s.n_headends = 2;
+	assert_int_equal(dpd_choice_set(o->c, &s, &e), -1);
+	assert_non_null(strstr(e.msg, "named twice"));
+}
+
+/* Events of a former peer number, or about a former address. */
+static void
+test_late_events_are_passed_over(void **state)
+{
+	struct world *o = (struct world *)*state;
+
+	set(o, DPD_POLICY_FIRST, "", "192.0.2.1", "192.0.2.2");
+	pass(o, 0);
+	failed(o, "a", "192.0.2.9");
+	assert_string_equal(o->log, "");
+	assert_int_equal(status(o, 0).state, DPD_HEADEND_STATE_CONNECTING);
+	up(o, "a", "p", 2);
+	down(o, "a", 1);
+	assert_string_equal(o->log, "");
+	assert_true(status(o, 0).in_use);
+	down(o, "a", 2);
+	assert_false(status(o, 0).in_use);
+}
+
+/* Answers of the resolver that nobody waits for. */
+static void
+test_answers_to_nothing_are_passed_over(void **state)
+{
+	struct world *o = (struct world *)*state;
+	struct endpoint p;
+
+	set(o, DPD_POLICY_FIRST, "", "192.0.2.1", "hub.example");
+	pass(o, 0);
+	o->log[0] = '\0';
+	assert_int_equal(endpoint_parse("192.0.2.9", 500, &p, NULL), 0);
+	dpd_choice_resolved(o->c, 0, &p, 1, 60, o->now);
+	dpd_choice_resolved(o->c, 999, &p, 1, 60, o->now);
+	assert_string_equal(o->log, "");
+	assert_int_equal(status(o, 1).state, DPD_HEADEND_STATE_UNKNOWN);
+}
+
+/* A name that was known and now fails: its old addresses are tried, and a
+ * lifetime of nothing is not one. */
+static void
+test_old_addresses_are_better_than_none(void **state)
+{
+	struct world *o = (struct world *)*state;
+	struct reason r;
+
+	set(o, DPD_POLICY_FIRST, "", "hub.example", NULL);
+	pass(o, 0);
+	resolved(o, "192.0.2.1", "192.0.2.2", 0);
+	assert_string_equal(o->log, "connect a p 192.0.2.1:500;");
+	pass(o, 1000);
+	assert_string_equal(o->log, "");	/* not asked every moment */
+	failed(o, "a", "192.0.2.1");
+	assert_string_equal(o->log, "connect a p 192.0.2.2:500;");
+	/* it is still its turn when the name is asked again */
+	pass(o, 6000);
+	assert_non_null(strstr(o->log, "resolve hub.example"));
+	resolved(o, "192.0.2.1", "192.0.2.2", 60);
+	failed(o, "a", "192.0.2.2");
+	pass(o, 70000);
+	o->log[0] = '\0';
+	dpd_choice_unresolved(o->c, o->ticket, reason_set(&r, "resolve",
+	    "no-address", "gone"), o->now);
+	pass(o, 120000);
+	assert_non_null(strstr(o->log, "connect a p 192.0.2."));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+		TEST(test_what_counts_as_the_same),
+		TEST(test_late_events_are_passed_over),
+		TEST(test_answers_to_nothing_are_passed_over),
+		TEST(test_old_addresses_are_better_than_none),
 		TEST(test_first_is_used_first),
 		TEST(test_next_one_at_once_when_the_first_dies),
 		TEST(test_next_one_when_the_first_refuses),

@@ -299,6 +299,88 @@ test_ten_thousand_peers(void **state)
 	assert_true(o->polls < 40);
 }
 
+/* Old news do not make a dead peer alive, nor a quiet one quieter. */
+static void
+test_old_signs_of_life_change_nothing(void **state)
+{
+	struct world *o = (struct world *)*state;
+	uint64_t begun = o->now;
+
+	add(o, 1, "p");
+	run(o, begun + 2000);
+	dpd_watch_seen(o->w, 1, begun - 5000, o->now);
+	dpd_watch_seen(o->w, 1, begun, o->now);
+	run(o, begun + 9000);
+	assert_int_equal(o->verdicts, 1);
+	assert_true(o->dead_at - begun <= 9000);
+	assert_true(o->dead_at - begun >= 3000);
+}
+
+/* It was heard, but longer ago than the interval: it is asked all the same. */
+static void
+test_a_late_sign_does_not_end_the_probes(void **state)
+{
+	struct world *o = (struct world *)*state;
+	uint64_t begun = o->now;
+
+	add(o, 1, "p");
+	run(o, begun + 4000);
+	assert_true(o->probes > 0);
+	dpd_watch_seen(o->w, 1, begun + 100, o->now);
+	run(o, begun + 12000);
+	assert_int_equal(o->verdicts, 1);
+}
+
+static void
+test_a_pause_asks_nothing_and_then_all_begin_anew(void **state)
+{
+	struct world *o = (struct world *)*state;
+	unsigned probes;
+
+	add(o, 1, "p");
+	run(o, o->now + 3100);
+	dpd_watch_pause(o->w);
+	probes = o->probes;
+	assert_int_equal(dpd_watch_turn(o->w, o->now + 60000), 0);
+	assert_int_equal(o->probes, probes);
+	o->now += 60000;
+	dpd_watch_resume(o->w, o->now);
+	run(o, o->now + 2000);		/* a whole interval again */
+	assert_int_equal(o->probes, probes);
+	assert_int_equal(o->verdicts, 0);
+	run(o, o->now + 10000);
+	assert_int_equal(o->verdicts, 1);
+}
+
+/* Counters that never come do not hold up the watch for ever. */
+static void
+test_a_poll_that_is_lost_is_asked_again(void **state)
+{
+	struct world *o = (struct world *)*state;
+	uint64_t begun = o->now;
+
+	add(o, 1, "p");
+	while (o->now < begun + 60000) {
+		uint64_t wake = dpd_watch_turn(o->w, o->now);
+
+		o->now = wake > o->now && wake < begun + 60000 ? wake :
+		    begun + 60000;
+	}
+	assert_in_range(o->polls, 2, 5);
+}
+
+static void
+test_many_peers_are_not_asked_at_once(void **state)
+{
+	struct world *o = (struct world *)*state;
+	unsigned i;
+
+	for (i = 1; i <= 1000; i++)
+		add(o, (uint16_t)(100 + i), "p");
+	run(o, o->now + 2999);
+	assert_in_range(o->probes, 1, 999);
+}
+
 int
 main(void)
 {
@@ -315,6 +397,11 @@ main(void)
 		TEST(test_sync_drops_who_is_gone),
 		TEST(test_time_of_the_future_does_not_hide_death),
 		TEST(test_ten_thousand_peers),
+		TEST(test_old_signs_of_life_change_nothing),
+		TEST(test_a_late_sign_does_not_end_the_probes),
+		TEST(test_a_pause_asks_nothing_and_then_all_begin_anew),
+		TEST(test_a_poll_that_is_lost_is_asked_again),
+		TEST(test_many_peers_are_not_asked_at_once),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
