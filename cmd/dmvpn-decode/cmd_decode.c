@@ -189,7 +189,10 @@ cmd_copy_close(struct cmd_run *r, struct err *e)
 {
 	int rc = 0;
 
-	if (r->copy != NULL && fclose(r->copy) != 0)
+	/* fclose forgets what failed before it */
+	if (r->copy != NULL && (fflush(r->copy) != 0 || ferror(r->copy)))
+		rc = err_sys(e, "write capture");
+	if (r->copy != NULL && fclose(r->copy) != 0 && rc == 0)
 		rc = err_sys(e, "write capture");
 	r->copy = NULL;
 	return rc;

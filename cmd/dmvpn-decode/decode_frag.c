@@ -91,21 +91,34 @@ put(struct slot *s, const struct dissect *d)
 	}
 }
 
+/* Every octet is there, and none behind the last one. */
+static bool
+whole(const struct slot *s)
+{
+	size_t i, n = (s->total + 7) / 8;
+
+	if (s->total == 0 || s->total > PACKET_MAX || s->units != n)
+		return false;
+	for (i = 0; i < n; i++)
+		if (!s->have[i])
+			return false;
+	return true;
+}
+
 bool
 frag_take(struct frag_table *t, struct dissect *d)
 {
 	struct slot *s = slot_for(t, d);
-	struct dissect whole = { .src = d->src, .dst = d->dst };
+	struct dissect all = { .src = d->src, .dst = d->dst };
 
 	if (d->frag_more && rbuf_left(&d->data) % 8 != 0)
 		return false;
 	put(s, d);
-	if (s->total == 0 || s->total > PACKET_MAX ||
-	    s->units * 8 < s->total || s->units > (s->total + 7) / 8)
+	if (!whole(s))
 		return false;
 	s->used = false;
 	s->stamp = 0;
-	dissect_payload(s->protocol, rbuf_of(s->data, s->total), &whole);
-	*d = whole;
+	dissect_payload(s->protocol, rbuf_of(s->data, s->total), &all);
+	*d = all;
 	return true;
 }

@@ -136,6 +136,26 @@ fragments_in_any_order_twice_overlapping_make_one_packet(void **state)
 	frag_free(t);
 }
 
+/* As many pieces as it needs, but one of them behind its end. */
+static void
+a_packet_with_a_hole_is_none(void **state)
+{
+	struct frag_table *t = frag_new(NULL);
+	uint8_t p[60] = { 0 };
+	struct dissect d;
+
+	(void)state;
+	d = piece(p, 0, 8, true);
+	assert_false(frag_take(t, &d));
+	d = piece(p, 40, 8, true);
+	assert_false(frag_take(t, &d));
+	d = piece(p, 16, 8, false);
+	assert_false(frag_take(t, &d));
+	d = piece(p, 8, 8, true);
+	assert_false(frag_take(t, &d));
+	frag_free(t);
+}
+
 static void
 a_fragment_past_the_greatest_packet_completes_nothing(void **state)
 {
@@ -202,6 +222,7 @@ main(void)
 		    gre_with_routing_or_another_version_is_refused),
 		cmocka_unit_test(
 		    fragments_in_any_order_twice_overlapping_make_one_packet),
+		cmocka_unit_test(a_packet_with_a_hole_is_none),
 		cmocka_unit_test(
 		    a_fragment_past_the_greatest_packet_completes_nothing),
 		cmocka_unit_test(
