@@ -69,13 +69,21 @@ pending_fail(struct pending *p, const char *code, const char *why)
 	free(p);
 }
 
+/* It may hold the keys of an SA. */
+static void
+outgoing_free(struct outgoing *o)
+{
+	explicit_bzero(o->b, o->len);
+	free(o);
+}
+
 static void
 queue_clear(struct link *k)
 {
 	struct outgoing *o, *next;
 
 	DL_FOREACH_SAFE(k->queue, o, next)
-		free(o);
+		outgoing_free(o);
 	k->queue = NULL;
 	k->octets = 0;
 }
@@ -178,7 +186,7 @@ link_flush(void *arg)
 		}
 		DL_DELETE(k->queue, o);
 		k->octets -= o->len;
-		free(o);
+		outgoing_free(o);
 	}
 	watch_stop(&k->writes);
 }
@@ -481,13 +489,12 @@ link_call(struct link *k, const struct msg_type *t, const void *m,
 		return err_set(e, ENOTCONN, "%s: not connected", k->path);
 	if (done != NULL)
 		id = ++k->last_id != 0 ? k->last_id : ++k->last_id;
-	if (msg_write_request(&w, id, t, m, e) < 0)
-		return -1;
-	if (done != NULL && pending_add(k, id, reply, done, arg, e) < 0)
-		return -1;
-	rc = link_send(k, wbuf_rbuf(&w), e);
-	if (rc < 0 && done != NULL)
+	rc = msg_write_request(&w, id, t, m, e);
+	if (rc == 0 && done != NULL)
+		rc = pending_add(k, id, reply, done, arg, e);
+	if (rc == 0 && (rc = link_send(k, wbuf_rbuf(&w), e)) < 0 &&
+	    done != NULL)
 		free(pending_take(k, id));
-	explicit_bzero(room, w.len);
+	explicit_bzero(room, sizeof(room));
 	return rc;
 }

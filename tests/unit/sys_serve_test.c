@@ -248,7 +248,9 @@ ipc_09_descriptors_are_refused_and_do_not_leak(void **state)
 		struct cmsghdr	h;
 		char		b[CMSG_SPACE(sizeof(int) * 253)];
 	} control = { .b = { 0 } };
-	struct iovec iov = { (void *)(uintptr_t)"x", 1 };
+	uint8_t hello[64];
+	struct wbuf w = wbuf_of(hello, sizeof(hello));
+	struct iovec iov = { hello, 0 };
 	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1,
 		.msg_control = &control, .msg_controllen = sizeof(control) };
 	struct msg m;
@@ -256,6 +258,10 @@ ipc_09_descriptors_are_refused_and_do_not_leak(void **state)
 	int i, fd = client(), fds[253];
 
 	(void)state;
+	/* a good message otherwise */
+	assert_int_equal(msg_write_request(&w, 2, &hello_type, NULL, NULL),
+	    0);
+	iov.iov_len = w.len;
 	raw_call(fd, 1, &hello_type, NULL);
 	assert_int_equal(raw_await(d.loop, fd, &m), GOT_MESSAGE);
 	before = count_fds();
@@ -265,7 +271,7 @@ ipc_09_descriptors_are_refused_and_do_not_leak(void **state)
 	control.h.cmsg_type = SCM_RIGHTS;
 	control.h.cmsg_len = CMSG_LEN(sizeof(fds));
 	memcpy(CMSG_DATA(&control.h), fds, sizeof(fds));
-	assert_int_equal(sendmsg(fd, &mh, 0), 1);
+	assert_int_equal(sendmsg(fd, &mh, 0), w.len);
 	assert_int_equal(raw_await(d.loop, fd, &m), GOT_END);
 	close(fd);
 	before -= 2;		/* ours and the server's side */
@@ -354,6 +360,39 @@ a_reader_that_sleeps_never_blocks_us_and_is_told_at_the_end(void **state)
 	assert_true(lost.lost > 100 && lost.lost < 2000);
 	close(sleeper);
 	close(other);
+}
+
+/* How many messages waited for one who does not read, of so many octets. */
+static uint64_t
+waited_for(size_t octets)
+{
+	const struct subscribe all = { 1, { "gre" } };
+	static uint8_t data[4000];
+	struct gre_nhrp ev = { .interface = "x", .data = rbuf_of(data,
+	    octets) };
+	struct overflow lost = { 0 };
+	int i, sleeper = client();
+	struct msg m;
+
+	ev.remote.addr = addr_of("\x7f\0\0\1", 4);
+	raw_call(sleeper, 1, &subscribe_type, &all);
+	assert_int_equal(raw_await(d.loop, sleeper, &m), GOT_MESSAGE);
+	for (i = 0; i < 4000 && server_wanted(d.server, &gre_nhrp_type); i++)
+		server_event(d.server, &gre_nhrp_type, &ev);
+	while (raw_await(d.loop, sleeper, &m) == GOT_MESSAGE)
+		if (strcmp(m.name, "overflow") == 0)
+			assert_int_equal(msg_get(m.body, &overflow_type,
+			    &lost, NULL), 0);
+	close(sleeper);
+	return lost.lost;
+}
+
+static void
+what_waits_is_bounded_in_octets_and_in_messages(void **state)
+{
+	(void)state;
+	assert_in_range(waited_for(4000), 240, 280);
+	assert_in_range(waited_for(10), 1000, 1030);
 }
 
 static void
@@ -677,6 +716,7 @@ main(void)
 		CASE(events_go_to_who_subscribed_to_a_prefix),
 		CASE(an_event_that_is_out_of_bounds_is_not_sent),
 		CASE(a_reader_that_sleeps_never_blocks_us_and_is_told_at_the_end),
+		CASE(what_waits_is_bounded_in_octets_and_in_messages),
 		CASE(ipc_10_a_client_that_leaves_before_its_reply_does_no_harm),
 		CASE(ipc_06_more_clients_than_places_are_turned_away),
 		CASE(ipc_06_without_descriptors_it_neither_spins_nor_stops),
