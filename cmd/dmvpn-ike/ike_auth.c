@@ -21,7 +21,7 @@ only_one(const struct ike_isa *s)
 {
 	const struct ike_isa *t;
 
-	DL_FOREACH(s->g->isas, t)
+	DL_FOREACH2(*ike_isas_at(s->g, &s->remote.addr), t, at_next)
 		if (t != s && t->phase != IKE_DEAD && !t->dead_peer &&
 		    addr_equal(&t->remote.addr, &s->remote.addr))
 			return false;

@@ -85,7 +85,7 @@ ike_conn_failed(struct ike_isa *s)
 	LL_FOREACH_SAFE(s->g->conns, c, t) {
 		if (c->isa != s)
 			continue;
-		c->why = s->why;
+		c->why = *ike_why_of(s);
 		again(s->g, c, s->announced);
 	}
 }
@@ -167,7 +167,7 @@ reuse(struct ike_engine *g, struct ike_conn *c)
 {
 	struct ike_isa *s;
 
-	DL_FOREACH(g->isas, s)
+	DL_FOREACH2(*ike_isas_at(g, &c->set.remote.addr), s, at_next)
 		if (serves(s, c)) {
 			c->isa = s;
 			c->tries = 0;
@@ -185,7 +185,7 @@ mark_crossing(struct ike_isa *s)
 {
 	struct ike_isa *t;
 
-	DL_FOREACH(s->g->isas, t)
+	DL_FOREACH2(*ike_isas_at(s->g, &s->remote.addr), t, at_next)
 		if (t->phase == IKE_HALF_OPEN &&
 		    addr_equal(&t->remote.addr, &s->remote.addr))
 			t->crossing = s->crossing = true;

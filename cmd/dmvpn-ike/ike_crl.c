@@ -189,11 +189,12 @@ chain_of(const struct ike_isa *s, struct cert_set *out, struct ike_stapled *ocsp
 static void
 end(struct ike_isa *s, const struct reason *why)
 {
+	struct reason *r = ike_why(s);
 	struct ike_out o;
 
-	s->why = *why;
+	*r = *why;
 	if (s->ident != NULL)
-		ident_text(s->ident, s->why.peer, sizeof(s->why.peer));
+		ident_text(s->ident, r->peer, sizeof(r->peer));
 	if (s->phase == IKE_UP && s->out.phase == IKE_IDLE) {
 		ike_out_begin(s->g, &o);
 		ike_put_delete(&o.c, IKE_PROTO_IKE, NULL, 0);

@@ -279,7 +279,7 @@ note_endpoint(struct ike_isa *s, const struct ike_in *in)
 	    !addr_equal(&s->remote.addr, &in->remote.addr) :
 	    s->nat_local || !s->nat_remote)
 		return;
-	s->remote = in->remote;
+	ike_isa_set_remote(s, &in->remote);
 	s->local = in->local;
 	if (s->phase != IKE_HALF_OPEN)
 		ike_peer_moved(s);

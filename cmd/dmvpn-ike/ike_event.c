@@ -48,7 +48,7 @@ on_peer_moved(struct ike_engine *g, const struct gre_peer_moved *m)
 		return;
 	p->remote = m->remote;
 	if (p->isa->local.port == IKE_PORT_NAT)
-		p->isa->remote = m->remote;
+		ike_isa_set_remote(p->isa, &m->remote);
 	g->generation++;
 }
 
@@ -69,7 +69,7 @@ on_invalid_spi(struct ike_engine *g, const struct gre_invalid_spi *m)
 {
 	struct ike_isa *s;
 
-	DL_FOREACH(g->isas, s)
+	DL_FOREACH2(*ike_isas_at(g, &m->remote.addr), s, at_next)
 		if (s->phase == IKE_UP && s->out.phase == IKE_IDLE &&
 		    s->tasks == NULL && addr_equal(&s->remote.addr,
 		    &m->remote.addr) && g->now - s->out.since >= RUMOUR_MS) {
@@ -157,7 +157,7 @@ ike_engine_close(struct ike_engine *g, uint64_t now, int64_t wall,
 	g->wall = wall;
 	if (s == NULL)
 		return -1;
-	reason_set(&s->why, "close", m->dead ? "dead" : "closed", "%s",
+	reason_set(ike_why(s), "close", m->dead ? "dead" : "closed", "%s",
 	    m->why[0] != '\0' ? m->why : "closed on request");
 	if (m->dead) {
 		s->dead_peer = true;
@@ -219,7 +219,7 @@ ike_engine_stop(struct ike_engine *g, uint64_t now, bool keep)
 			ike_put_delete(&o.c, IKE_PROTO_IKE, NULL, 0);
 			ike_send_request(s, IKE_INFORMATIONAL, &o, 1);
 		}
-		reason_set(&s->why, "close", "stopped", "dmvpn-ike ends");
+		reason_set(ike_why(s), "close", "stopped", "dmvpn-ike ends");
 		ike_isa_die(s);
 	}
 	ike_isa_sweep(g);

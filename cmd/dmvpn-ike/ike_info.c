@@ -48,7 +48,7 @@ ike_info_reply(struct ike_ctx *c)
 	struct ike_csa *child;
 
 	if (s->out.what == IKE_DO_DELETE) {
-		if (s->why.code[0] == '\0')
+		if (!ike_why_said(s))
 			reason_set(&c->why, "close", "closed", "closed");
 		return IKE_FAIL;	/* it ends here, as agreed */
 	}

@@ -107,7 +107,7 @@ ike_init_begin(struct ike_isa *s)
 		s->ni = make_nonce(s->g);
 	if (s->ni == NULL || ((s->out.dh == NULL ||
 	    dh_group(s->out.dh) != a->group) && make_dh(s, a->group) < 0)) {
-		reason_set(&s->why, "ike-sa-init", "failed",
+		reason_set(ike_why(s), "ike-sa-init", "failed",
 		    "no randomness or memory for a new key");
 		ike_isa_die(s);
 		return;
@@ -126,7 +126,7 @@ ike_init_begin(struct ike_isa *s)
 	s->out.since = s->g->now;
 	if (ike_send_clear(s->g, &s->local, &s->remote, &h, &o,
 	    &a->init_own) < 0) {
-		reason_set(&s->why, "ike-sa-init", "failed",
+		reason_set(ike_why(s), "ike-sa-init", "failed",
 		    "IKE_SA_INIT can not be built");
 		ike_isa_die(s);
 		return;
@@ -450,8 +450,8 @@ mark_crossing(struct ike_engine *g, struct ike_isa *s)
 {
 	struct ike_isa *t;
 
-	DL_FOREACH2(g->tries, t, try_next)
-		if (addr_equal(&t->remote.addr, &s->remote.addr))
+	DL_FOREACH2(*ike_isas_at(g, &s->remote.addr), t, at_next)
+		if (t->trying && addr_equal(&t->remote.addr, &s->remote.addr))
 			t->crossing = s->crossing = true;
 }
 

@@ -30,7 +30,7 @@
 #define IKE_WIRE_MAX		15360	/* one datagram, as in gre-ike-send */
 #define IKE_CLEAR_MAX		49152	/* payloads of one message */
 #define IKE_PEERS_MAX		49151
-#define IKE_BUCKETS		4096	/* of peers, by identity */
+#define IKE_BUCKETS		4096	/* of peers, by identity; of SAs */
 #define IKE_PORT		500
 #define IKE_PORT_NAT		4500
 #define IKE_VENDOR_LEN		36	/* 16 octets of name, 20 of hash */
@@ -180,9 +180,9 @@ struct ike_csa {
 /* A sealed message, as datagrams to send again. */
 struct ike_flight {
 	size_t		 n;
-	size_t		 len[IKE_FRAGMENTS_MAX];
 	size_t		 total;
-	uint8_t		 b[];
+	uint8_t		*b;		/* not freed: behind len */
+	uint16_t	 len[];
 };
 
 /* Fragments of one message (RFC 7383). */
@@ -260,7 +260,7 @@ struct ike_isa {
 	struct ike_profile	*profile;	/* responder: once it is known */
 	struct ike_conn		*conn;
 	struct ike_peer		*peer;
-	struct ident		*ident;		/* of the peer */
+	const struct ident	*ident;		/* of the peer */
 	struct blocks		*blocks;
 	struct ike_kept		*kept;		/* certificates of the peer */
 	uint64_t		 judged;	/* by which state of cred */
@@ -299,9 +299,10 @@ struct ike_isa {
 	uint64_t		 rekeys_since;	/* the peer's, also of before */
 	unsigned		 rekeys;
 	struct secret		*lowest;	/* nonce of the rekey exchange */
-	struct reason		 why;
+	struct reason		*why;		/* ike_why; NULL: not said */
 	struct ike_isa		*peer_next;	/* of the same peer */
 	struct ike_isa		*prev, *next;	/* of the engine */
+	struct ike_isa		*at_prev, *at_next;	/* of its bucket */
 	struct ike_isa		*try_prev, *try_next;
 };
 
@@ -357,6 +358,7 @@ struct ike_engine {
 	struct ike_isa		*tries;		/* ours that are not up yet */
 	struct ike_isa		*dead;		/* to be freed */
 	struct ike_isa		*by_spi;
+	struct ike_isa		*by_remote[IKE_BUCKETS];
 	struct ike_auth_state	*by_init;
 	struct ike_csa		*by_child;
 	struct ike_peer		*peers;
@@ -368,6 +370,7 @@ struct ike_engine {
 	uint8_t			 cookie_key[2][32];	/* this, the one before */
 	uint8_t			 cookie_version;
 	uint64_t		 cookie_since;
+	struct reason		 spare;		/* when memory is short */
 	uint64_t		 error_window;	/* rate of unprotected errors */
 	unsigned		 error_count;
 	uint8_t			 clear[IKE_CLEAR_MAX];
@@ -505,6 +508,13 @@ int ike_cookie_check(struct ike_engine *g, const struct ike_in *in);
 struct ike_isa *ike_isa_new(struct ike_engine *g, bool initiator,
     const struct endpoint *local, const struct endpoint *remote);
 struct ike_isa *ike_isa_find(struct ike_engine *g, uint64_t own_spi);
+/* Why it ends: room for it, never NULL; was it said; what was said. */
+struct reason *ike_why(struct ike_isa *s);
+bool ike_why_said(const struct ike_isa *s);
+const struct reason *ike_why_of(const struct ike_isa *s);
+/* All whose remote is there, and some others, are linked by at_next. */
+struct ike_isa **ike_isas_at(struct ike_engine *g, const struct addr *a);
+void ike_isa_set_remote(struct ike_isa *s, const struct endpoint *remote);
 void ike_isa_set_profile(struct ike_isa *s, struct ike_profile *p);
 void ike_isa_up(struct ike_isa *s);
 /* It ends: children go, the peer too when nobody else speaks for it, and

@@ -22,6 +22,53 @@ ike_isa_find(struct ike_engine *g, uint64_t own_spi)
 	return s;
 }
 
+struct reason *
+ike_why(struct ike_isa *s)
+{
+	if (s->why == NULL)
+		s->why = calloc(1, sizeof(*s->why));
+	return s->why != NULL ? s->why : &s->g->spare;
+}
+
+bool
+ike_why_said(const struct ike_isa *s)
+{
+	return s->why != NULL && s->why->code[0] != '\0';
+}
+
+const struct reason *
+ike_why_of(const struct ike_isa *s)
+{
+	static const struct reason none;
+
+	return s->why != NULL ? s->why : &none;
+}
+
+/* The bucket of an address (FNV-1a). */
+struct ike_isa **
+ike_isas_at(struct ike_engine *g, const struct addr *a)
+{
+	uint32_t h = 2166136261u;
+	size_t i;
+
+	for (i = 0; i < a->len; i++)
+		h = (h ^ a->b[i]) * 16777619u;
+	return &g->by_remote[h % IKE_BUCKETS];
+}
+
+void
+ike_isa_set_remote(struct ike_isa *s, const struct endpoint *remote)
+{
+	struct ike_isa **from = ike_isas_at(s->g, &s->remote.addr);
+	struct ike_isa **to = ike_isas_at(s->g, &remote->addr);
+
+	s->remote = *remote;
+	if (from == to)
+		return;
+	DL_DELETE2(*from, s, at_prev, at_next);
+	DL_APPEND2(*to, s, at_prev, at_next);
+}
+
 bool
 ike_isa_live(const struct ike_isa *s)
 {
@@ -48,10 +95,10 @@ life_end(struct ike_engine *g, void *arg)
 			ike_timer_set(g, &s->life, s->born + hard);
 			return;
 		}
-		reason_set(&s->why, "lifetime", "expired",
+		reason_set(ike_why(s), "lifetime", "expired",
 		    "the IKE SA could not be rekeyed in time");
 	} else if (s->phase == IKE_HALF_OPEN)
-		reason_set(&s->why, "ike-auth", "no-answer",
+		reason_set(ike_why(s), "ike-auth", "no-answer",
 		    "the initiator did not go on");
 	ike_isa_die(s);
 }
@@ -132,6 +179,7 @@ ike_isa_new(struct ike_engine *g, bool initiator,
 	s->phase = initiator ? IKE_CONNECTING : IKE_IDLE;
 	HASH_ADD(hh, g->by_spi, own_spi, sizeof(s->own_spi), s);
 	DL_APPEND(g->isas, s);
+	DL_APPEND2(*ike_isas_at(g, &s->remote.addr), s, at_prev, at_next);
 	g->n_isas++;
 	if (!initiator) {
 		g->n_half_open++;
@@ -247,7 +295,8 @@ ike_isa_free(struct ike_isa *s)
 	free(s->request);
 	free(s->answer);
 	ike_parts_free(s->parts);
-	free(s->ident);
+	free(s->why);
+	free((void *)(uintptr_t)s->ident);
 	free(s->blocks);
 	free(s->kept);
 	secret_free(s->ni);
@@ -268,6 +317,7 @@ unlink_isa(struct ike_isa *s)
 	t = s->origin != 0 ? ike_isa_find(g, s->origin) : NULL;
 	HASH_DEL(g->by_spi, s);
 	DL_DELETE(g->isas, s);
+	DL_DELETE2(*ike_isas_at(g, &s->remote.addr), s, at_prev, at_next);
 	DL_APPEND(g->dead, s);
 	g->n_isas--;
 	g->ops.call(g->ops.arg, 0, &gre_ike_spi_delete_type, &m);
@@ -284,9 +334,9 @@ static void
 tell_responder_failed(struct ike_isa *s)
 {
 	struct ike_failed f = { .remote = s->remote,
-	    .role = IKE_ROLE_RESPONDER, .reason = s->why };
+	    .role = IKE_ROLE_RESPONDER, .reason = *ike_why_of(s) };
 
-	if (s->initiator || s->announced || s->why.code[0] == '\0')
+	if (s->initiator || s->announced || !ike_why_said(s))
 		return;
 	if (s->profile != NULL)
 		snprintf(f.profile, sizeof(f.profile), "%s",
@@ -410,7 +460,8 @@ ike_isa_up(struct ike_isa *s)
 {
 	leave_half_open(s);
 	s->announced = true;
-	s->why.code[0] = '\0';
+	free(s->why);
+	s->why = NULL;
 	start_life(s);
 	ike_peer_settle(s);
 	ike_isa_answered(s);

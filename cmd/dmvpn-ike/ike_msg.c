@@ -153,9 +153,10 @@ seal(struct ike_isa *s, struct ike_header *h, uint8_t first,
 {
 	struct ike_engine *g = s->g;
 	const struct sk_dir *k = s->initiator ? &s->keys.i : &s->keys.r;
-	struct ike_flight tmp = { 0 }, *f;
+	struct ike_flight *f;
+	uint16_t len[IKE_FRAGMENTS_MAX];
 	struct wbuf w = wbuf_of(g->wire, sizeof(g->wire));
-	size_t room, left = rbuf_left(&clear), total = 0, i, before;
+	size_t room, left = rbuf_left(&clear), total = 0, i, before, n = 0;
 	struct rbuf part;
 
 	room = left;
@@ -173,15 +174,17 @@ seal(struct ike_isa *s, struct ike_header *h, uint8_t first,
 		if (seal_one(s, h, first, part, (uint16_t)(i + 1),
 		    (uint16_t)total, &w) < 0)
 			return NULL;
-		tmp.len[tmp.n++] = w.len - before;
+		len[n++] = (uint16_t)(w.len - before);
 	}
-	f = malloc(sizeof(*f) + w.len);
+	f = malloc(sizeof(*f) + n * sizeof(len[0]) + w.len);
 	if (f == NULL) {
 		g->counters[IKE_C_NO_MEMORY]++;
 		return NULL;
 	}
-	*f = tmp;
+	f->n = n;
 	f->total = w.len;
+	f->b = (uint8_t *)&f->len[n];
+	memcpy(f->len, len, n * sizeof(len[0]));
 	memcpy(f->b, w.buf, w.len);
 	return f;
 }
@@ -288,16 +291,16 @@ ike_resend(struct ike_engine *g, void *isa)
 
 	if (g->now >= s->resend_end) {
 		s->dead_peer = true;
-		if (s->why.code[0] == '\0') {
-			reason_set(&s->why, s->phase == IKE_CONNECTING ?
+		if (!ike_why_said(s)) {
+			reason_set(ike_why(s), s->phase == IKE_CONNECTING ?
 			    (s->out.phase == IKE_INIT_SENT ? "ike-sa-init" :
 			    "ike-auth") : "liveness", "no-answer",
 			    "the peer did not answer for %llu s",
 			    (unsigned long long)((g->now - s->out.since) /
 			    1000));
-			snprintf(s->why.fix, sizeof(s->why.fix), "is it "
-			    "running, and are UDP ports 500 and 4500 open on "
-			    "the way?");
+			snprintf(ike_why(s)->fix, sizeof(s->why->fix),
+			    "is it running, and are UDP ports 500 and "
+			    "4500 open on the way?");
 		}
 		ike_isa_die(s);
 		return;

@@ -163,8 +163,10 @@ ike_orphan_call_end(struct ike_isa *s)
 {
 	struct ike_isa *t, *next;
 
-	DL_FOREACH_SAFE2(s->g->tries, t, next, try_next)
-		if (t != s && t->conn == NULL && t->profile == s->profile &&
+	DL_FOREACH_SAFE2(*ike_isas_at(s->g, &s->remote.addr), t, next,
+	    at_next)
+		if (t != s && t->trying && t->conn == NULL &&
+		    t->profile == s->profile &&
 		    t->out.phase == IKE_INIT_SENT &&
 		    addr_equal(&t->remote.addr, &s->remote.addr))
 			ike_isa_die(t);

@@ -443,7 +443,7 @@ ike_peer_take(struct ike_isa *s, struct err *e)
 static void
 tell_down(struct ike_isa *s, const struct ike_peer *p)
 {
-	struct ike_down m = { .peer = p->number, .reason = s->why };
+	struct ike_down m = { .peer = p->number, .reason = *ike_why_of(s) };
 
 	if (m.reason.code[0] == '\0')
 		reason_set(&m.reason, "close", "closed", "closed");
@@ -534,7 +534,7 @@ settle_crossing(struct ike_isa *a, struct ike_isa *b)
 static void
 retire(struct ike_isa *t)
 {
-	reason_set(&t->why, "ike-auth", "replaced", "the peer began anew");
+	reason_set(ike_why(t), "ike-auth", "replaced", "the peer began anew");
 	ike_task_drop(t);
 	t->phase = IKE_REPLACED;
 	ike_timer_set(t->g, &t->life, t->g->now + HANDOVER);
@@ -565,7 +565,7 @@ settle_with(struct ike_isa *s, struct ike_peer *p)
 		} else if (claim && !t->dead_peer && t->peer == s->peer) {
 			retire(t);
 		} else if (claim || t->dead_peer) {
-			reason_set(&t->why, "ike-auth", "replaced",
+			reason_set(ike_why(t), "ike-auth", "replaced",
 			    "the peer began anew");
 			ike_isa_die(t);
 		} else if (t->peer == s->peer && t->initiator !=

@@ -84,7 +84,7 @@ show_isa(const struct ike_isa *s, uint64_t now, struct ike_sa *out)
 		if (c->installed && out->n_children < 4)
 			ike_child_text(c, &out->children[out->n_children++],
 			    now);
-	out->reason = s->why;
+	out->reason = *ike_why_of(s);
 }
 
 /* A connection that waits for its next try. */

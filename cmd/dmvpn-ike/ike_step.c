@@ -177,8 +177,8 @@ take(struct ike_ctx *c, const struct ike_step *row, enum ike_result rc)
 	if (rc == IKE_FAIL && c->x == &s->in)
 		refuse(c);
 	if (next[rc] == IKE_DEAD) {
-		if (s->why.code[0] == '\0')
-			s->why = c->why;
+		if (!ike_why_said(s))
+			*ike_why(s) = c->why;
 		ike_isa_die(s);
 		return;
 	}
@@ -200,7 +200,7 @@ unexpected(struct ike_ctx *c, enum ike_phase at, enum ike_kind kind)
 
 	s->g->counters[IKE_C_UNEXPECTED]++;
 	if (c->in->broken && kind == IKE_RESPONSE) {
-		reason_set(&s->why, "ike", "invalid-syntax",
+		reason_set(ike_why(s), "ike", "invalid-syntax",
 		    "the peer's answer is malformed");
 		ike_isa_die(s);
 	}
@@ -211,7 +211,7 @@ unexpected(struct ike_ctx *c, enum ike_phase at, enum ike_kind kind)
 	/* authentic, but its payloads make no sense: RFC 7296, 2.21.3 */
 	s->in.exchange = c->in->h.exchange;
 	ike_answer_notify(s, IKE_N_INVALID_SYNTAX, NULL, 0);
-	reason_set(&s->why, "ike", "invalid-syntax",
+	reason_set(ike_why(s), "ike", "invalid-syntax",
 	    "the peer's message has payloads that do not fit");
 	if (s->phase == IKE_HALF_OPEN || c->in->broken)
 		ike_isa_die(s);

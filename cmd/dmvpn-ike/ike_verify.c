@@ -44,10 +44,9 @@ peer_nonce(const struct ike_isa *s)
 static bool
 psk_peer(const struct ike_isa *s, struct ident *id)
 {
-	if (s->ident != NULL) {
-		*id = *s->ident;
-		return true;
-	}
+	if (s->ident != NULL)
+		return ident_of(s->ident->type, rbuf_of(s->ident->data,
+		    s->ident->len), id, NULL) == 0;
 	return s->conn != NULL && s->conn->set.peer_id[0] != '\0' &&
 	    strpbrk(s->conn->set.peer_id, "*/") == NULL &&
 	    ident_parse(s->conn->set.peer_id, id, NULL) == 0;
@@ -132,17 +131,16 @@ int
 ike_auth_keep_peer(struct ike_isa *s, const struct ike_in *in,
     uint8_t id_payload, struct ike_ctx *c)
 {
+	struct ident who;
 	struct ike_id id;
 	struct ike_auth auth;
 
-	free(s->ident);
-	s->ident = calloc(1, sizeof(*s->ident));
-	if (s->ident == NULL || ike_id_parse(ike_in_body(in, id_payload),
-	    &id, &c->e) < 0 || ident_of(id.type, id.data, s->ident, &c->e) <
-	    0 || ike_auth_parse(ike_in_body(in, IKE_P_AUTH), &auth, &c->e) <
-	    0) {
-		free(s->ident);
-		s->ident = NULL;
+	free((void *)(uintptr_t)s->ident);
+	s->ident = NULL;
+	if (ike_id_parse(ike_in_body(in, id_payload), &id, &c->e) < 0 ||
+	    ident_of(id.type, id.data, &who, &c->e) < 0 ||
+	    ike_auth_parse(ike_in_body(in, IKE_P_AUTH), &auth, &c->e) < 0 ||
+	    (s->ident = ident_keep(&who)) == NULL) {
 		auth_fail(c, "bad-identity", c->e.msg);
 		return -1;
 	}

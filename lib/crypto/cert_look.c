@@ -258,13 +258,15 @@ cert_ident(const struct cert *c, struct ident *id, struct err *e)
 static int
 is_same(void *arg, const struct ident *id)
 {
-	return ident_equal(arg, id);
+	const struct ident *const *wanted = arg;
+
+	return ident_equal(*wanted, id);
 }
 
 bool
 cert_has_ident(const struct cert *c, const struct ident *id)
 {
-	struct ident wanted = *id;
+	const struct ident *wanted = id;
 
 	return cert_each_ident(c, is_same, &wanted) == 1;
 }

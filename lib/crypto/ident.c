@@ -2,7 +2,9 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -238,6 +240,17 @@ dn_text(const struct ident *id, char *out, size_t out_len)
 	X509_NAME_free(n);
 	ERR_clear_error();
 	return out;
+}
+
+const struct ident *
+ident_keep(const struct ident *id)
+{
+	const size_t len = offsetof(struct ident, data) + id->len;
+	void *k = malloc(len);
+
+	if (k != NULL)
+		memcpy(k, id, len);
+	return k;
 }
 
 const char *

@@ -49,6 +49,10 @@ int ident_parse(const char *text, struct ident *id, struct err *e);
 int ident_of(uint8_t type, struct rbuf data, struct ident *id,
     struct err *e);
 
+/* On the heap, with no room but for its own octets: not to be assigned from,
+ * nor written to.  free() it; NULL when out of memory. */
+const struct ident *ident_keep(const struct ident *id);
+
 /* For people and events; foreign octets are escaped, cut to fit. */
 const char *ident_text(const struct ident *id, char *out, size_t out_len);
 
