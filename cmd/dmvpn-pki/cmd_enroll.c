@@ -70,6 +70,8 @@ once(const struct enroll_opts *o, struct err *e)
 	struct err why = { 0 };
 	int loaded = 0, rc = cmd_attempt_begin(&a, o, e);
 
+	if (rc == 0)
+		rc = cmd_enroll_confine(o, e);
 	if (rc == 0 && o->dry)
 		rc = cmd_attempt_show(&a, e);
 	else if (rc == 0)

@@ -46,6 +46,9 @@ int cmd_attempt_load(const struct attempt *a, struct err *e);
 /* One record about it; loaded as above. */
 int cmd_attempt_tell(const struct attempt *a, int loaded, struct err *e);
 
+/* From now on: no privilege, no files but those of these options.  Once. */
+int cmd_enroll_confine(const struct enroll_opts *o, struct err *e);
+
 /* Exit status: 1 for what will not change, 111 for what may. */
 int cmd_enroll_status(const struct err *e);
 

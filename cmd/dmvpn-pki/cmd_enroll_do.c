@@ -430,7 +430,7 @@ cmd_attempt_show(struct attempt *a, struct err *e)
 	size_t i;
 	int rc = enroll_hello(n, e);
 
-	if (n->state != NULL && n->protocol->describe != NULL)
+	if (n->ca.n > 0 && n->state != NULL && n->protocol->describe != NULL)
 		printf("%s\n", n->protocol->describe(n, line, sizeof(line)));
 	for (i = 0; i < n->ca.n; i++) {
 		cert_fingerprint(n->ca.v[i], print);

@@ -75,6 +75,8 @@ attempt(const struct enroll_opts *o, struct err *e)
 	int loaded = 0, rc = cmd_attempt_begin(&a, o, e);
 
 	if (rc == 0)
+		rc = cmd_enroll_confine(o, e);
+	if (rc == 0)
 		rc = cmd_attempt_run(&a, e);
 	if (rc == 0) {
 		if (!o->no_load && (loaded = cmd_attempt_load(&a, &why)) < 0)

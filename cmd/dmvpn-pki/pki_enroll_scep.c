@@ -97,6 +97,18 @@ post_message(const struct enroll *n, const struct secret *m,
 	    -1 : http_do(&ask, r, e);
 }
 
+static int
+check_http(const struct http_reply *r, struct err *e)
+{
+	if (http_check(r, e) < 0)
+		return -1;
+	if (strncmp(r->type, "text/", 5) != 0)
+		return 0;
+	return err_set(e, EBADMSG, "the server answers with a page for "
+	    "people; is the URL that of SCEP (NDES: "
+	    "/certsrv/mscep/mscep.dll)?");
+}
+
 /* ------------------------------------------------------------------ hello */
 
 static void
@@ -134,7 +146,7 @@ scep_hello(struct enroll *n, struct err *e)
 	if (ask_caps(n, s, e) < 0)
 		return -1;
 	rc = get(n, "GetCACert", &r, e);
-	if (rc == 0 && (http_check(&r, e) < 0 || scep_certs(rbuf_of(r.body,
+	if (rc == 0 && (check_http(&r, e) < 0 || scep_certs(rbuf_of(r.body,
 	    r.len), &n->ca, e) < 0))
 		rc = err_in(e, "GetCACert");
 	http_reply_fini(&r);
@@ -432,12 +444,8 @@ open_reply(const struct scep *s, const struct http_reply *r,
     struct scep_in *m, struct err *e)
 {
 	memset(m, 0, sizeof(*m));
-	if (http_check(r, e) < 0)
+	if (check_http(r, e) < 0)
 		return -1;
-	if (strncmp(r->type, "text/", 5) == 0)
-		return err_set(e, EBADMSG, "the server answers with a page for "
-		    "people; is the URL that of SCEP (NDES: "
-		    "/certsrv/mscep/mscep.dll)?");
 	return scep_open(rbuf_of(r->body, r->len), &s->signers, s->algs, m,
 	    e) < 0 ? -1 : check_reply(s, &m->attrs, e);
 }

@@ -150,7 +150,8 @@ scep_certs(struct rbuf der, struct cert_set *out, struct err *e)
 	if (cert_set_add_der(out, der, NULL) == 0)
 		return 0;
 	if ((cms = scep_cms_parse(der, NID_pkcs7_signed, e)) == NULL)
-		return err_in(e, "neither certificate nor");
+		return err_set(e, EBADMSG, "neither a certificate nor CMS with "
+		    "certificates");
 	all = CMS_get1_certs(cms);
 	if (sk_X509_num(all) <= 0)
 		rc = err_set(e, EBADMSG, "CMS without a certificate");
