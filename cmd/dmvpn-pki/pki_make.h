@@ -1,5 +1,5 @@
-#ifndef PKI_MAKE_H
-#define PKI_MAKE_H
+#ifndef PKI_MAKE_CERT_H
+#define PKI_MAKE_CERT_H
 
 #include <stdint.h>
 

@@ -1,0 +1,385 @@
+#include "pki_make.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "dmvpn-pki/pki_desk.h"
+#include "dmvpn-pki/pki_grant.h"
+#include "dmvpn-pki/pki_web.h"
+
+#define HOUR 3600
+
+static const uint8_t secret[PKI_TOKEN_SECRET] = { 1, 2, 3, 4 };
+#define PASSWORD "01020304000000000000000000000000"
+#define ID "0a0b0c0d0e0f"
+
+/* A CA in a store, and the desk before it. */
+struct office {
+	char		 dir[64], path[96];
+	struct make	 make;
+	struct desk	 desk;
+};
+
+static void
+office_open(struct office *o)
+{
+	unsigned char *der = NULL;
+	struct err e = { 0 };
+	int len;
+
+	memset(o, 0, sizeof(*o));
+	snprintf(o->dir, sizeof(o->dir), "/tmp/pki-desk-XXXXXX");
+	assert_non_null(mkdtemp(o->dir));
+	snprintf(o->path, sizeof(o->path), "%s/ca.db", o->dir);
+	make_ca(&o->make, "Test", "p256", NULL);
+	len = i2d_X509(o->make.ca.cert, &der);
+	o->desk.store = pki_store_open(o->path, PKI_STORE_CREATE, &e);
+	assert_non_null(o->desk.store);
+	assert_int_equal(pki_store_begin(o->desk.store, &e), 0);
+	assert_int_equal(pki_store_set_ca(o->desk.store, rbuf_of(der,
+	    (size_t)len), rbuf_of("key", 3), &e), 0);
+	assert_int_equal(pki_store_commit(o->desk.store, &e), 0);
+	o->desk.ca = o->make.ca;
+	o->desk.crl_days = 7;
+	OPENSSL_free(der);
+}
+
+static void
+office_close(struct office *o)
+{
+	char journal[128];
+
+	desk_fini(&o->desk);
+	pki_store_close(o->desk.store);
+	make_fini(&o->make);
+	snprintf(journal, sizeof(journal), "%s-journal", o->path);
+	(void)unlink(journal);
+	assert_int_equal(unlink(o->path), 0);
+	assert_int_equal(rmdir(o->dir), 0);
+}
+
+/* As after a crash: what was not committed is gone. */
+static void
+office_crash(struct office *o)
+{
+	struct err e = { 0 };
+
+	pki_store_close(o->desk.store);
+	o->desk.store = pki_store_open(o->path, PKI_STORE_OPEN, &e);
+	assert_non_null(o->desk.store);
+}
+
+static void
+grant(struct office *o, bool hold)
+{
+	struct pki_want w = make_want("spoke7.test", "spoke");
+	struct pki_grant g = { .id = ID, .days = 30, .made = MAKE_NOW,
+		.expires = MAKE_NOW + HOUR, .hold = hold };
+	struct err e = { 0 };
+
+	assert_int_equal(pki_want_san(&w, GEN_DNS, "spoke7.test", &e), 0);
+	assert_int_equal(pki_want_address(&w, "10.0.0.7", &e), 0);
+	assert_int_equal(pki_grant_fill(&g, &w, &e), 0);
+	assert_int_equal(pki_grant_add(o->desk.store, &g, secret, &e), 0);
+}
+
+/* DER of a request for a new key; the caller frees with OPENSSL_free. */
+static struct rbuf
+request(EVP_PKEY **key)
+{
+	struct err e = { 0 };
+	X509_REQ *r = X509_REQ_new();
+	unsigned char *der = NULL;
+	int len;
+
+	if (*key == NULL)
+		*key = pki_key_make("p256", &e);
+	assert_non_null(*key);
+	assert_int_equal(X509_REQ_set_pubkey(r, *key), 1);
+	assert_true(X509_REQ_sign(r, *key, EVP_sha256()) > 0);
+	len = i2d_X509_REQ(r, &der);
+	X509_REQ_free(r);
+	return rbuf_of(der, (size_t)len);
+}
+
+static enum desk_says
+ask(struct office *o, EVP_PKEY **key, const char *password, int64_t now,
+    char serial[64], struct err *e)
+{
+	struct rbuf der = request(key);
+	const struct desk_enrol q = { .protocol = "est", .from = "192.0.2.1",
+		.user = ID, .password = password, .request = der };
+	enum desk_says says;
+	struct cert *c;
+	X509 *x = NULL;
+
+	says = desk_enrol(&o->desk, &q, now, &x, e);
+	serial[0] = '\0';
+	if (x != NULL) {
+		c = make_cert_of(x);
+		cert_serial(c, serial, 64);
+		cert_free(c);
+	}
+	X509_free(x);
+	OPENSSL_free((void *)(uintptr_t)der.p);
+	return says;
+}
+
+static int
+count_row(void *arg, const struct pki_row *row)
+{
+	(void)row;
+	++*(int *)arg;
+	return 0;
+}
+
+static int
+issued(struct office *o)
+{
+	int n = 0;
+
+	assert_int_equal(pki_store_each(o->desk.store, NULL, count_row, &n,
+	    NULL), 0);
+	return n;
+}
+
+static int
+count_audit(void *arg, const struct pki_audit_row *row)
+{
+	char *text = arg;
+
+	snprintf(text + strlen(text), 256 - strlen(text), "%s ",
+	    name_find(pki_audit_what_names, row->what));
+	return 0;
+}
+
+static const char *
+audit(struct office *o, char text[256])
+{
+	text[0] = '\0';
+	assert_int_equal(pki_audit_each(o->desk.store, 0, 0, NULL,
+	    count_audit, text, NULL), 0);
+	return text;
+}
+
+/* ------------------------------------------------------------------- tests */
+
+static void
+a_token_is_for_one_key_which_may_ask_again(void **state)
+{
+	EVP_PKEY *one = NULL, *two = NULL;
+	char a[64], b[64], text[256];
+	struct err e = { 0 };
+	struct office o;
+
+	(void)state;
+	office_open(&o);
+	grant(&o, false);
+	assert_int_equal(ask(&o, &one, PASSWORD, MAKE_NOW, a, &e),
+	    DESK_ISSUED);
+	assert_int_equal(ask(&o, &one, PASSWORD, MAKE_NOW + 5, b, &e),
+	    DESK_ISSUED);
+	assert_string_equal(a, b);
+	assert_int_equal(ask(&o, &two, PASSWORD, MAKE_NOW, b, &e),
+	    DESK_REFUSED);
+	assert_int_equal(e.code, EPERM);
+	assert_int_equal(issued(&o), 1);
+	assert_string_equal(audit(&o, text), "issued again refused ");
+	EVP_PKEY_free(one);
+	EVP_PKEY_free(two);
+	office_close(&o);
+}
+
+static void
+who_has_not_the_secret_or_comes_late_gets_nothing(void **state)
+{
+	EVP_PKEY *key = NULL;
+	char serial[64];
+	struct err e = { 0 };
+	struct office o;
+
+	(void)state;
+	office_open(&o);
+	grant(&o, false);
+	assert_int_equal(ask(&o, &key, "01020304000000000000000000000001",
+	    MAKE_NOW, serial, &e), DESK_REFUSED);
+	assert_int_equal(e.code, EACCES);
+	assert_int_equal(ask(&o, &key, "", MAKE_NOW, serial, &e),
+	    DESK_REFUSED);
+	assert_int_equal(ask(&o, &key, PASSWORD "00", MAKE_NOW, serial, &e),
+	    DESK_REFUSED);
+	assert_int_equal(e.code, EACCES);
+	assert_int_equal(ask(&o, &key, PASSWORD, MAKE_NOW + HOUR, serial, &e),
+	    DESK_REFUSED);
+	assert_int_equal(e.code, EPERM);
+	assert_int_equal(pki_grant_withdraw(o.desk.store, ID, &e), 0);
+	assert_int_equal(ask(&o, &key, PASSWORD, MAKE_NOW, serial, &e),
+	    DESK_REFUSED);
+	assert_int_equal(pki_grant_withdraw(o.desk.store, ID, &e), -1);
+	assert_int_equal(issued(&o), 0);
+	EVP_PKEY_free(key);
+	office_close(&o);
+}
+
+static void
+a_crash_before_the_commit_loses_neither_token_nor_certificate(void **state)
+{
+	EVP_PKEY *one = NULL, *two = NULL;
+	struct pki_grant g;
+	uint8_t hash[32] = { 7 };
+	char serial[64];
+	struct err e = { 0 };
+	struct office o;
+
+	(void)state;
+	office_open(&o);
+	grant(&o, false);
+	assert_int_equal(pki_store_begin(o.desk.store, &e), 0);
+	assert_int_equal(pki_grant_find(o.desk.store, ID, PASSWORD, MAKE_NOW,
+	    &g, &e), 0);
+	assert_int_equal(pki_grant_take(o.desk.store, &g, hash, MAKE_NOW, &e),
+	    PKI_GRANT_ISSUE);
+	assert_int_equal(pki_grant_used(o.desk.store, &g, hash, "01",
+	    MAKE_NOW, &e), 0);
+	office_crash(&o);
+	assert_int_equal(ask(&o, &one, PASSWORD, MAKE_NOW, serial, &e),
+	    DESK_ISSUED);
+	office_crash(&o);
+	assert_int_equal(ask(&o, &two, PASSWORD, MAKE_NOW, serial, &e),
+	    DESK_REFUSED);
+	assert_int_equal(issued(&o), 1);
+	EVP_PKEY_free(one);
+	EVP_PKEY_free(two);
+	office_close(&o);
+}
+
+static void
+what_is_held_waits_for_the_approval_of_that_key(void **state)
+{
+	EVP_PKEY *one = NULL, *two = NULL;
+	char serial[64], text[256];
+	struct err e = { 0 };
+	struct office o;
+
+	(void)state;
+	office_open(&o);
+	grant(&o, true);
+	assert_int_equal(pki_grant_approve(o.desk.store, ID, &e), -1);
+	assert_int_equal(ask(&o, &one, PASSWORD, MAKE_NOW, serial, &e),
+	    DESK_WAIT);
+	assert_int_equal(ask(&o, &one, PASSWORD, MAKE_NOW, serial, &e),
+	    DESK_WAIT);
+	assert_int_equal(ask(&o, &two, PASSWORD, MAKE_NOW, serial, &e),
+	    DESK_REFUSED);
+	assert_int_equal(pki_grant_approve(o.desk.store, ID, &e), 0);
+	assert_int_equal(ask(&o, &two, PASSWORD, MAKE_NOW, serial, &e),
+	    DESK_REFUSED);
+	assert_int_equal(ask(&o, &one, PASSWORD, MAKE_NOW, serial, &e),
+	    DESK_ISSUED);
+	assert_int_equal(issued(&o), 1);
+	assert_string_equal(audit(&o, text), "pending refused refused issued ");
+	EVP_PKEY_free(one);
+	EVP_PKEY_free(two);
+	office_close(&o);
+}
+
+static int
+count_one(void *arg, const struct pki_audit_row *row)
+{
+	*(int *)arg += row->what == PKI_AUDIT_REFUSED;
+	return 0;
+}
+
+static void
+refusals_can_not_fill_the_disk(void **state)
+{
+	EVP_PKEY *key = NULL;
+	char serial[64];
+	struct err e = { 0 };
+	struct office o;
+	int i, n = 0;
+
+	(void)state;
+	office_open(&o);
+	grant(&o, false);
+	for (i = 0; i < 130; i++)
+		assert_int_equal(ask(&o, &key, "x", MAKE_NOW, serial, &e),
+		    DESK_REFUSED);
+	assert_int_equal(pki_audit_each(o.desk.store, 0, 0, NULL, count_one,
+	    &n, NULL), 0);
+	assert_int_equal(n, 120);
+	assert_int_equal(ask(&o, &key, "x", MAKE_NOW + 60, serial, &e),
+	    DESK_REFUSED);
+	n = 0;
+	assert_int_equal(pki_audit_each(o.desk.store, 0, 0, NULL, count_one,
+	    &n, NULL), 0);
+	assert_int_equal(n, 121);
+	EVP_PKEY_free(key);
+	office_close(&o);
+}
+
+static void
+a_list_is_made_anew_when_something_was_revoked(void **state)
+{
+	const struct pki_web_ask a = { .id = 1 };
+	struct desk_reply one, two, three;
+	EVP_PKEY *key = NULL;
+	char serial[64];
+	struct err e = { 0 };
+	struct office o;
+	size_t n;
+
+	(void)state;
+	office_open(&o);
+	grant(&o, false);
+	assert_int_equal(ask(&o, &key, PASSWORD, MAKE_NOW, serial, &e),
+	    DESK_ISSUED);
+	memset(&one, 0, sizeof(one));
+	memset(&two, 0, sizeof(two));
+	memset(&three, 0, sizeof(three));
+	desk_crl(&o.desk, &a, rbuf_of("", 0), MAKE_NOW, &one);
+	desk_crl(&o.desk, &a, rbuf_of("", 0), MAKE_NOW + HOUR, &two);
+	assert_int_equal(one.head.status, 200);
+	assert_string_equal(one.head.etag, two.head.etag);
+	assert_int_equal(pki_store_begin(o.desk.store, &e), 0);
+	assert_int_equal(pki_store_revoke(o.desk.store, "spoke7.test",
+	    MAKE_NOW + HOUR, "unspecified", &n, &e), 0);
+	assert_int_equal(pki_store_commit(o.desk.store, &e), 0);
+	desk_crl(&o.desk, &a, rbuf_of("", 0), MAKE_NOW + HOUR + 1, &three);
+	assert_int_equal(three.head.status, 200);
+	assert_string_not_equal(one.head.etag, three.head.etag);
+	assert_true(three.body->len > one.body->len);
+	desk_reply_fini(&two);
+	memset(&two, 0, sizeof(two));
+	/* half of its time is over */
+	desk_crl(&o.desk, &a, rbuf_of("", 0), MAKE_NOW + 4 * MAKE_DAY, &two);
+	assert_string_not_equal(two.head.etag, three.head.etag);
+	desk_reply_fini(&one);
+	desk_reply_fini(&two);
+	desk_reply_fini(&three);
+	EVP_PKEY_free(key);
+	office_close(&o);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_token_is_for_one_key_which_may_ask_again),
+		cmocka_unit_test(
+		    who_has_not_the_secret_or_comes_late_gets_nothing),
+		cmocka_unit_test(
+		    a_crash_before_the_commit_loses_neither_token_nor_certificate),
+		cmocka_unit_test(
+		    what_is_held_waits_for_the_approval_of_that_key),
+		cmocka_unit_test(refusals_can_not_fill_the_disk),
+		cmocka_unit_test(
+		    a_list_is_made_anew_when_something_was_revoked),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
