@@ -4,13 +4,17 @@
 
 #include "cmd_ca.h"
 #include "cmd_crl.h"
+#include "cmd_fetch.h"
+#include "crypto/ocsp.h"
 #include "crypto/verdict.h"
 #include "msg/msg.h"
 #include "pki_file.h"
 #include "sys/loop.h"
 
+#define OCSP_SECONDS	30
+
 struct verify_opts {
-	const char	*store, *id, *at;
+	const char	*store, *id, *at, *ocsp;
 	struct opt_list	 trust, chain, crls, peers;
 	bool		 need_crl, any_usage, allow_weak, need_blocks, json;
 };
@@ -22,6 +26,7 @@ struct verify_what {
 	struct crl_set	 crls;
 	struct ident	 id;
 	int64_t		 at;
+	struct wbuf	 ocsp;		/* a response; or empty */
 	bool		 by_store;	/* revocations are those of the store */
 	bool		 revoked;
 };
@@ -96,7 +101,7 @@ collect(struct verify_what *w, const struct verify_opts *o, const char *path,
 static void
 apply_store(const struct verify_what *w, struct verdict *v)
 {
-	if (!w->by_store || w->crls.n > 0 ||
+	if (!w->by_store || w->crls.n > 0 || w->ocsp.len > 0 ||
 	    v->checks[VERDICT_CHAIN].result != VERDICT_PASS)
 		return;
 	v->checks[VERDICT_REVOCATION].result = w->revoked ? VERDICT_FAIL :
@@ -162,6 +167,35 @@ print(const struct pki_verdict *m)
 		printf("  fix:     %s\n", m->reason.fix);
 }
 
+/* A file that holds a response, else whom to ask.  What the certificate itself
+ * names is believed only when an anchor signed it. */
+static int
+ask_ocsp(struct verify_what *w, const char *where, struct err *e)
+{
+	bool named = strcmp(where, "auto") == 0;
+	struct ocsp_job j = { .leaf = w->given.v[0], .url = where,
+		.seconds = OCSP_SECONDS, .now = w->at };
+	struct ocsp_word word;
+	struct secret *der;
+	char url[1024];
+
+	if (!named && strstr(where, "://") == NULL) {
+		if ((der = pki_file_read(where, false, OCSP_MAX, e)) == NULL)
+			return -1;
+		wbuf_put(&w->ocsp, der->b, der->len);
+		secret_free(der);
+		return 0;
+	}
+	j.issuer = cmd_issuer_of(j.leaf, &w->anchors, named ? NULL :
+	    &w->given);
+	if (j.issuer == NULL)
+		return err_set(e, ENOENT, "its issuer is not known");
+	if (cmd_ocsp_url(j.leaf, where, url, sizeof(url), e) < 0)
+		return -1;
+	j.url = url;
+	return cmd_ocsp_ask(&j, &w->ocsp, &word, e);
+}
+
 static int
 judge(const struct verify_what *w, const struct verify_opts *o,
     struct err *e)
@@ -173,7 +207,8 @@ judge(const struct verify_what *w, const struct verify_opts *o,
 		.need_crl = o->need_crl, .at = w->at,
 		.id = o->id == NULL ? NULL : &w->id, .patterns = patterns,
 		.allow_weak = o->allow_weak, .any_usage = o->any_usage,
-		.need_blocks = o->need_blocks,
+		.need_blocks = o->need_blocks, .ocsp = wbuf_rbuf(&w->ocsp),
+		.need_ocsp = o->ocsp != NULL,
 	};
 	struct pki_verdict m;
 	struct verdict v;
@@ -205,6 +240,9 @@ cmd_verify(int argc, char **argv)
 		    0, 0 },
 		{ 0, "need-crl", NULL, "each CA must have a current one",
 		    OPT_FLAG, &o.need_crl, 0, 0 },
+		{ 0, "ocsp", "URL|auto|FILE", "this responder, the one that it "
+		    "names, or this response must say good", OPT_TEXT, &o.ocsp,
+		    0, 0 },
 		{ 0, "for", "ID", "the identity it must have", OPT_TEXT,
 		    &o.id, 0, 0 },
 		{ 0, "peer", "PATTERN", "which identities policy admits",
@@ -219,7 +257,8 @@ cmd_verify(int argc, char **argv)
 		    OPT_FLAG, &o.need_blocks, 0, 0 },
 		CMD_JSON_OPT(&o.json), OPT_END,
 	};
-	struct verify_what w = { .by_store = false };
+	uint8_t room[OCSP_MAX];
+	struct verify_what w = { .ocsp = wbuf_of(room, sizeof(room)) };
 	struct err e = { 0 };
 	int status;
 
@@ -230,6 +269,9 @@ cmd_verify(int argc, char **argv)
 		return command_usage("--peer needs --for");
 	if (collect(&w, &o, argv[0], &e) < 0)
 		status = command_fail(EXIT_USAGE, &e);
+	else if (o.ocsp != NULL && ask_ocsp(&w, o.ocsp, &e) < 0)
+		status = command_fail(e.code == EPERM || e.code == EPROTO ?
+		    EXIT_NO : EXIT_SYSTEM, &e);
 	else if ((status = judge(&w, &o, &e)) == EXIT_SYSTEM)
 		status = command_fail(status, &e);
 	cert_set_fini(&w.given);

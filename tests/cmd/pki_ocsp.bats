@@ -92,6 +92,24 @@ responder() {
 	run -100 --separate-stderr pki ocsp --answer - good.crt
 }
 
+@test "verify --ocsp asks, or takes a response from a file" {
+	responder
+	run -0 pki verify --ocsp "$URL" good.crt
+	[[ $output == *"pass"*revocation*"OCSP says it is good"* ]]
+	run -1 pki verify -t ca.pem --ocsp "$URL" bad.crt
+	[[ $output == *FAIL*revocation*"OCSP says it is revoked since"*key-compromise* ]]
+	pki ocsp -u "$URL" -o good.der good.crt >/dev/null
+	pki verify -t ca.pem --ocsp good.der good.crt
+	run -1 pki verify -t ca.pem --ocsp good.der bad.crt
+	[[ $output == *FAIL*revocation*"another certificate"* ]]
+	run -1 pki verify -t ca.pem --ocsp good.der --at 2027-06-01 good.crt
+	[[ $output == *"out of date"* ]]
+	run -111 --separate-stderr pki verify -t ca.pem --ocsp auto good.crt
+	[[ $stderr == *"names no OCSP responder"* ]]
+	run -111 --separate-stderr pki verify -t ca.pem \
+		--ocsp http://127.0.0.1:9/ good.crt
+}
+
 @test "openssl understands our answers, by the CA and by a delegated responder" {
 	openssl ocsp -issuer ca.pem -cert good.crt -cert bad.crt \
 		-reqout q.der >/dev/null
