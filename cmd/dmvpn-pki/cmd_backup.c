@@ -52,29 +52,77 @@ cmd_backup(int argc, char **argv)
 
 /* ---------------------------------------------------------------- restore */
 
+struct first {
+	struct secret	*cert, *key;
+	int64_t		 keys;
+};
+
+/* What tells CAs apart: the certificate of the first key, or, while it waits
+ * for it, the key. */
+static int
+on_key(void *arg, const struct pki_authority *a)
+{
+	struct first *f = arg;
+
+	if (f->keys++ > 0)
+		return 0;
+	f->cert = secret_copy(a->cert.p, rbuf_left(&a->cert));
+	f->key = secret_copy(a->key.p, rbuf_left(&a->key));
+	return f->cert == NULL || f->key == NULL;
+}
+
+static bool
+same(const struct secret *a, const struct secret *b)
+{
+	return a->len == b->len && memcmp(a->b, b->b, a->len) == 0;
+}
+
+static bool
+same_ca(const struct first *a, const struct first *b)
+{
+	return a->cert->len > 0 && b->cert->len > 0 ?
+	    same(a->cert, b->cert) : same(a->key, b->key);
+}
+
 /* Refuse when the store has what the backup has not. */
 static int
-compare(struct pki_store *now, struct pki_store *then, struct err *e)
+compare_with(struct pki_store *now, struct pki_store *then,
+    struct first *a, struct first *b, struct err *e)
 {
-	struct pki_store_ca a, b;
 	struct pki_stamp n, t;
 
-	if (pki_store_ca(now, &a, e) < 0 || pki_store_ca(then, &b, e) < 0 ||
+	if (pki_store_authorities(now, on_key, a, e) != 0 ||
+	    pki_store_authorities(then, on_key, b, e) != 0 ||
 	    pki_store_stamp(now, &n, e) < 0 ||
 	    pki_store_stamp(then, &t, e) < 0)
 		return -1;
-	if (rbuf_left(&a.cert) != rbuf_left(&b.cert) ||
-	    memcmp(a.cert.p, b.cert.p, rbuf_left(&a.cert)) != 0)
+	if (a->keys == 0 || b->keys == 0 || !same_ca(a, b))
 		return err_set(e, EEXIST, "the store is of another CA than "
 		    "the backup; --force replaces it");
-	if (n.issued > t.issued || n.revoked > t.revoked || n.crls > t.crls)
+	if (n.issued > t.issued || n.revoked > t.revoked ||
+	    n.crls > t.crls || a->keys > b->keys)
 		return err_set(e, EEXIST, "the store is newer than the backup:"
-		    " %lld certificates (%lld revoked) and %lld CRLs, the "
-		    "backup has %lld (%lld) and %lld; --force replaces it",
+		    " %lld certificates (%lld revoked), %lld CRLs and %lld CA "
+		    "keys, the backup has %lld (%lld), %lld and %lld; --force "
+		    "replaces it",
 		    (long long)n.issued, (long long)n.revoked,
-		    (long long)n.crls, (long long)t.issued,
-		    (long long)t.revoked, (long long)t.crls);
+		    (long long)n.crls, (long long)a->keys,
+		    (long long)t.issued, (long long)t.revoked,
+		    (long long)t.crls, (long long)b->keys);
 	return 0;
+}
+
+static int
+compare(struct pki_store *now, struct pki_store *then, struct err *e)
+{
+	struct first a = { .keys = 0 }, b = { .keys = 0 };
+	int rc = compare_with(now, then, &a, &b, e);
+
+	secret_free(a.cert);
+	secret_free(a.key);
+	secret_free(b.cert);
+	secret_free(b.key);
+	return rc;
 }
 
 /* In the place of a store that can not be opened.  Its journal must not be

@@ -133,6 +133,9 @@ parse(const struct batch *b, int argc, char **argv, struct issue_opts *o,
 	if (opt_parse(&argc, &argv, opts, "[OPTIONS] NAME", 1, 1,
 	    &status) < 0)
 		return err_set(e, EINVAL, "not options and a NAME");
+	if (o->encrypt)
+		return err_set(e, EINVAL, "nobody is asked: "
+		    "--key-passphrase-file");
 	if (o->store != NULL || o->pass_file != NULL)
 		return err_set(e, EINVAL, "--store and --passphrase-file "
 		    "stand on the command line");

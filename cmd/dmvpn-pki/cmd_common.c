@@ -58,8 +58,9 @@ ask_once(int tty, const char *prompt, char *out, size_t out_len)
 		return -1;
 	quiet = old;
 	quiet.c_lflag &= ~(tcflag_t)ECHO;
-	dprintf(tty, "%s: ", prompt);
+	/* What was typed before is thrown away, so the prompt comes after. */
 	(void)tcsetattr(tty, TCSAFLUSH, &quiet);
+	dprintf(tty, "%s: ", prompt);
 	n = read(tty, out, out_len - 1);
 	(void)tcsetattr(tty, TCSAFLUSH, &old);
 	dprintf(tty, "\n");

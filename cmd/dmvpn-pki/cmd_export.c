@@ -12,7 +12,7 @@
 
 struct export_opts {
 	const char	*store, *format, *out, *pass_file, *out_pass;
-	bool		 force;
+	bool		 force, anchors;
 };
 
 /* The newest certificate of a name: rows come oldest first. */
@@ -27,24 +27,43 @@ on_row(void *arg, const struct pki_row *row)
 	return cert_set_add_der(s, row->der, NULL);
 }
 
+/* The CA's own certificate comes first, then what stands above it or beside
+ * it. */
 static int
-from_store(struct cert_set *s, const char *store, const char *name,
+add_ca(struct cert_set *s, struct pki_store *db, struct err *e)
+{
+	struct cert_set above = { .n = 0 };
+	struct pki_store_ca ca;
+	size_t i;
+	int rc = pki_store_ca(db, &ca, e);
+
+	if (rc == 0 && (rc = cert_set_add_der(s, ca.cert, e)) == 0)
+		rc = cmd_ca_above(db, &above, e);
+	for (i = 0; rc == 0 && i < above.n; i++)
+		if (!cert_equal(above.v[i], s->v[0]))
+			rc = cert_set_add(s, above.v[i], e);
+	cert_set_fini(&above);
+	return rc;
+}
+
+static int
+from_store(struct cert_set *s, const struct export_opts *o, const char *name,
     struct err *e)
 {
-	struct pki_store *db = pki_store_open(cmd_store_path(store),
+	struct pki_store *db = pki_store_open(cmd_store_path(o->store),
 	    PKI_STORE_OPEN, e);
-	struct pki_store_ca ca;
 	int rc = -1;
 
 	if (db == NULL)
 		return -1;
-	if (name == NULL || (rc = pki_store_each(db, name, on_row, s,
-	    e)) == 0)
-		rc = name != NULL && s->n == 0 ? err_set(e, ENOENT, "%s: no "
-		    "such file, and no certificate of that name or serial "
-		    "number that is not revoked", name) : 0;
-	if (rc == 0 && (rc = pki_store_ca(db, &ca, e)) == 0)
-		rc = cert_set_add_der(s, ca.cert, e);
+	if (o->anchors)
+		rc = pki_store_trust(db, NULL, s, e);
+	else if (name == NULL)
+		rc = add_ca(s, db, e);
+	else if ((rc = pki_store_each(db, name, on_row, s, e)) == 0)
+		rc = s->n == 0 ? err_set(e, ENOENT, "%s: no such file, and no "
+		    "certificate of that name or serial number that is not "
+		    "revoked", name) : cmd_ca_above(db, s, e);
 	pki_store_close(db);
 	return rc;
 }
@@ -53,17 +72,6 @@ static X509 *
 x509_of(const struct cert *c)
 {
 	return (X509 *)(uintptr_t)cert_x509(c);
-}
-
-static int
-put_pem(BIO *b, const struct cert_set *s, struct err *e)
-{
-	size_t i;
-
-	for (i = 0; i < s->n; i++)
-		if (cmd_pem_cert(b, x509_of(s->v[i]), e) < 0)
-			return -1;
-	return 0;
 }
 
 /* Certificates alone (RFC 2315, 9.1: signed by nobody), in PEM. */
@@ -151,14 +159,14 @@ fill(BIO *b, const struct export_opts *o, const char *what, struct err *e)
 		    "p12 wants a PEM file with a key: the store has no keys "
 		    "of peers");
 	rc = is_file ? read_chain(&s, what, e) :
-	    from_store(&s, o->store, what, e);
+	    from_store(&s, o, what, e);
 	if (rc == 0 && strcmp(o->format, "der") == 0) {
 		der = cert_der(s.v[0]);
 		rc = BIO_write(b, der.p, (int)rbuf_left(&der)) > 0 ? 0 :
 		    err_set(e, ENOMEM, "DER");
 	} else if (rc == 0)
 		rc = strcmp(o->format, "pkcs7") == 0 ? put_p7(b, &s, e) :
-		    put_pem(b, &s, e);
+		    cmd_pem_certs(b, &s, e);
 	cert_set_fini(&s);
 	return rc;
 }
@@ -179,6 +187,8 @@ cmd_export(int argc, char **argv)
 		    OPT_TEXT, &o.out, 0, 0 },
 		{ 'f', "force", NULL, "replace FILE", OPT_FLAG, &o.force,
 		    0, 0 },
+		{ 0, "anchors", NULL, "only what peers should trust",
+		    OPT_FLAG, &o.anchors, 0, 0 },
 		OPT_END,
 	};
 	struct err e = { 0 };
@@ -190,6 +200,8 @@ cmd_export(int argc, char **argv)
 	if (opt_parse(&argc, &argv, opts, "[-F FORMAT] [-o FILE] "
 	    "[NAME|SERIAL|FILE]", 0, 1, &status) < 0)
 		return status;
+	if (o.anchors && argc > 0)
+		return command_usage("--anchors are those of the CA");
 	secret = strcmp(o.format, "p12") == 0;
 	if (!secret && strcmp(o.format, "pem") != 0 &&
 	    strcmp(o.format, "der") != 0 && strcmp(o.format, "pkcs7") != 0)

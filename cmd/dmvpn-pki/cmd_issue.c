@@ -63,6 +63,7 @@ cmd_issue_bundle(struct cmd_ca *c, X509 *x, EVP_PKEY *own,
     const struct secret *pass, struct err *e)
 {
 	struct secret *pem = NULL, *all = NULL;
+	struct cert_set above = { .n = 0 };
 	BIO *b = BIO_new(BIO_s_mem());
 	size_t key_len;
 	char *text;
@@ -70,7 +71,8 @@ cmd_issue_bundle(struct cmd_ca *c, X509 *x, EVP_PKEY *own,
 
 	if (own != NULL && (pem = pki_key_pem(own, pass, e)) == NULL)
 		goto out;
-	if (cmd_pem_cert(b, x, e) < 0 || cmd_pem_cert(b, c->ca.cert, e) < 0)
+	if (cmd_ca_above(c->store, &above, e) < 0 ||
+	    cmd_pem_cert(b, x, e) < 0 || cmd_pem_certs(b, &above, e) < 0)
 		goto out;
 	len = BIO_get_mem_data(b, &text);
 	key_len = pem == NULL ? 0 : pem->len;
@@ -82,6 +84,7 @@ cmd_issue_bundle(struct cmd_ca *c, X509 *x, EVP_PKEY *own,
 		memcpy(all->b, pem->b, key_len);
 	memcpy(all->b + key_len, text, (size_t)len);
 out:
+	cert_set_fini(&above);
 	BIO_free(b);
 	secret_free(pem);
 	return all;
@@ -121,8 +124,10 @@ cmd_issue_to(struct cmd_ca *c, const struct issue_opts *o, struct pki_want *w,
 	X509 *x = NULL;
 	int rc = -1;
 
-	if (o->key_pass != NULL &&
-	    (pass = cmd_passphrase(o->key_pass, e)) == NULL)
+	if ((o->key_pass != NULL &&
+	    (pass = cmd_passphrase(o->key_pass, e)) == NULL) ||
+	    (o->key_pass == NULL && o->encrypt &&
+	    (pass = cmd_passphrase_ask("the new key", true, e)) == NULL))
 		return -1;
 	w->organisation = cmd_ca_organisation(c, organisation,
 	    sizeof(organisation));

@@ -10,7 +10,7 @@ struct issue_opts {
 	const char	*key_pass;
 	struct opt_list	 dns, ips, emails, tunnels, subnets;
 	uint64_t	 days;
-	bool		 force, no_names;
+	bool		 force, no_names, encrypt;
 };
 
 #define ISSUE_OPTS(o)							\
@@ -37,7 +37,9 @@ struct issue_opts {
 	{ 'k', "key-type", "TYPE", PKI_KEY_TYPES, OPT_TEXT, &(o).type,	\
 	    0, 0 },							\
 	{ 0, "key-passphrase-file", "FILE", "its first line locks the "	\
-	    "new key", OPT_TEXT, &(o).key_pass, 0, 0 }
+	    "new key", OPT_TEXT, &(o).key_pass, 0, 0 },			\
+	{ 'e', "encrypt", NULL, "ask for a passphrase that locks the "	\
+	    "new key", OPT_FLAG, &(o).encrypt, 0, 0 }
 
 /* What the options want, checked. */
 int cmd_issue_take(struct pki_want *w, const struct issue_opts *o,
@@ -47,7 +49,8 @@ int cmd_issue_take(struct pki_want *w, const struct issue_opts *o,
 X509 *cmd_issue_make(struct cmd_ca *c, struct pki_want *w, EVP_PKEY *key,
     char serial[48], struct err *e);
 
-/* Key (own, or NULL), certificate, CA: one PEM text. */
+/* Key (own, or NULL), certificate, what leads to an anchor, the anchors: one
+ * PEM text. */
 struct secret *cmd_issue_bundle(struct cmd_ca *c, X509 *x, EVP_PKEY *own,
     const struct secret *pass, struct err *e);
 

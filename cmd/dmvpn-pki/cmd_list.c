@@ -29,7 +29,8 @@ fill(struct pki_issued *out, const struct pki_row *row, int64_t now)
 	snprintf(out->name, sizeof(out->name), "%s", row->name);
 	snprintf(out->serial, sizeof(out->serial), "%s", row->serial);
 	snprintf(out->profile, sizeof(out->profile), "%s", row->profile);
-	snprintf(out->state, sizeof(out->state), "%s", c == NULL ? "damaged" :
+	snprintf(out->state, sizeof(out->state), "%s",
+	    c == NULL && rbuf_left(&row->der) > 0 ? "damaged" :
 	    row->revoked != 0 ? "revoked" : row->to < now ? "expired" :
 	    "valid");
 	pki_look_time(row->from, out->not_before);

@@ -180,6 +180,9 @@ on_row(void *arg, const struct pki_row *row)
 {
 	struct show *s = arg;
 
+	if (rbuf_left(&row->der) == 0)
+		return err_set(s->e, ENOENT, "%s was imported without its "
+		    "certificate", row->name);
 	return show_der(s, row->der.p, rbuf_left(&row->der)) < 0 ? -1 : 0;
 }
 

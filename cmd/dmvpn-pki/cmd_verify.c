@@ -55,18 +55,33 @@ on_row(void *arg, const struct pki_row *row)
 	return 0;
 }
 
+struct ours {
+	struct verify_what	*w;
+	struct err		*e;
+};
+
+static int
+on_key(void *arg, const struct pki_authority *a)
+{
+	struct ours *o = arg;
+
+	return a->state == PKI_CA_ACTIVE || a->state == PKI_CA_OLD ?
+	    cert_set_add_der(&o->w->anchors, a->cert, o->e) : 0;
+}
+
 /* Without --trust the store's own CA, and what it has revoked. */
 static int
 ask_store(struct verify_what *w, const char *store, struct err *e)
 {
 	struct pki_store *db = pki_store_open(cmd_store_path(store),
 	    PKI_STORE_OPEN, e);
+	struct ours o = { w, e };
 	struct pki_store_ca ca;
 	char serial[48];
 	int rc = -1;
 
 	if (db != NULL && pki_store_ca(db, &ca, e) == 0 &&
-	    cert_set_add_der(&w->anchors, ca.cert, e) == 0)
+	    pki_store_authorities(db, on_key, &o, e) == 0)
 		rc = pki_store_each(db, cert_serial(w->given.v[0], serial,
 		    sizeof(serial)), on_row, w, e);
 	pki_store_close(db);

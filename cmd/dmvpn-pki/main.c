@@ -2,6 +2,10 @@
 
 static const struct command commands[] = {
 	{ "init", cmd_init, "[--name NAME] [-R PREFIX]...", "make a CA" },
+	{ "rollover", cmd_rollover, "[--status | --finish] [OPTIONS]",
+	    "give the CA its next key" },
+	{ "settings", cmd_settings, "[-j] [OPTIONS]",
+	    "URLs that go into certificates" },
 	{ "issue", cmd_issue, "[-p PROFILE] [-o FILE] NAME | --batch FILE",
 	    "make a key and a certificate for a peer" },
 	{ "sign", cmd_sign, "[-p PROFILE] [-o FILE] NAME REQUEST",
@@ -12,6 +16,8 @@ static const struct command commands[] = {
 	    "take certificates back" },
 	{ "crl", cmd_crl, "[-d DAYS] [-i] [-o FILE]",
 	    "make a certificate revocation list" },
+	{ "import", cmd_import, "[-j] FILE|DIRECTORY...",
+	    "take in what openssl ca or easy-rsa issued" },
 	{ "list", cmd_list, "[-j] [-x DAYS] [NAME|SERIAL]",
 	    "what was issued" },
 	{ "expiring", cmd_expiring, "[-j] [-w TIME]",

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <openssl/x509v3.h>
+
 #include "base/text.h"
 #include "pki_file.h"
 #include "pki_key.h"
@@ -11,17 +13,60 @@
 
 #define BUNDLE_MAX (1u << 20)
 
+static X509 *
+x509_of(const struct cert *c)
+{
+	return (X509 *)(uintptr_t)cert_x509(c);
+}
+
+/* Certificates of the CA that issued the leaf, of its old keys too. */
+static bool
+of_issuer(const struct cert *leaf, const struct cert *c)
+{
+	return cert_is_ca(c) && X509_NAME_cmp(
+	    X509_get_subject_name(cert_x509(c)),
+	    X509_get_issuer_name(cert_x509(leaf))) == 0;
+}
+
+/* No root: the CA that issued the leaf is trusted; what it did not issue the
+ * leaf with is only trusted, not sent. */
+static int
+sort_below(struct pki_bundle *b, struct cert_set *all, struct err *e)
+{
+	struct cert *leaf = all->v[0];
+	size_t i;
+
+	for (i = 1; i < all->n; i++) {
+		struct cert *c = all->v[i];
+		bool issuer = of_issuer(leaf, c);
+
+		if (issuer && cert_set_add(&b->anchors, c, e) < 0)
+			return -1;
+		if ((!issuer || X509_check_issued(x509_of(c),
+		    x509_of(leaf)) == X509_V_OK) &&
+		    cert_set_add(&b->chain, c, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* Leaf and intermediates stay, roots go to the anchors. */
 static int
 sort_certs(struct pki_bundle *b, struct cert_set *all, struct err *e)
 {
+	struct cert_set *to;
+	bool root = false;
 	size_t i;
 
-	for (i = 0; i < all->n; i++) {
-		struct cert *c = all->v[i];
-		bool root = i > 0 && cert_self_signed(c);
-
-		if (cert_set_add(root ? &b->anchors : &b->chain, c, e) < 0)
+	for (i = 1; i < all->n; i++)
+		root = root || cert_self_signed(all->v[i]);
+	if (cert_set_add(&b->chain, all->v[0], e) < 0)
+		return -1;
+	if (!root)
+		return sort_below(b, all, e);
+	for (i = 1; i < all->n; i++) {
+		to = cert_self_signed(all->v[i]) ? &b->anchors : &b->chain;
+		if (cert_set_add(to, all->v[i], e) < 0)
 			return -1;
 	}
 	return 0;

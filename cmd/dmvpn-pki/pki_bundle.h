@@ -17,7 +17,8 @@ struct pki_bundle {
 	struct cert_set	 anchors;
 };
 
-/* pass may be NULL.  Roots of the file become anchors. */
+/* pass may be NULL.  Roots of the file become anchors; when it has none, the
+ * certificates of the CA that issued the first one do. */
 int pki_bundle_read(struct pki_bundle *b, const char *path,
     const struct secret *pass, struct err *e);
 int pki_bundle_trust(struct pki_bundle *b, const char *path, struct err *e);

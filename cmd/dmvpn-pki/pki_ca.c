@@ -67,20 +67,43 @@ pki_ca_request(const struct pki_want *w, EVP_PKEY *key, struct err *e)
 
 /* ------------------------------------------------------------------- links */
 
-/* All extensions of `of` but the key identifier of its issuer. */
+/* All extensions of `of` but the key identifier of its issuer, and `not`. */
 static int
-copy_extensions(X509 *x, X509 *of)
+copy_extensions(X509 *x, X509 *of, int not)
 {
-	int i, n = X509_get_ext_count(of), ok = 1;
+	int i, nid, n = X509_get_ext_count(of), ok = 1;
 
 	for (i = 0; ok && i < n; i++) {
 		X509_EXTENSION *ext = X509_get_ext(of, i);
 
-		if (OBJ_obj2nid(X509_EXTENSION_get_object(ext)) !=
-		    NID_authority_key_identifier)
+		nid = OBJ_obj2nid(X509_EXTENSION_get_object(ext));
+		if (nid != NID_authority_key_identifier && nid != not)
 			ok = X509_add_ext(x, ext, -1) == 1;
 	}
 	return ok;
+}
+
+X509 *
+pki_ca_next(X509 *before, EVP_PKEY *key, const struct pki_want *w,
+    struct err *e)
+{
+	X509 *x = pki_issue_begin(w, key);
+	X509_EXTENSION *skid = NULL;
+	X509V3_CTX ctx;
+	int ok = x != NULL;
+
+	err_clear(e);
+	X509V3_set_ctx(&ctx, x, x, NULL, NULL, 0);
+	ok = ok && X509_set_subject_name(x,
+	    X509_get_subject_name(before)) == 1 && X509_set_issuer_name(x,
+	    X509_get_subject_name(before)) == 1 &&
+	    copy_extensions(x, before, NID_subject_key_identifier) &&
+	    (skid = X509V3_EXT_conf_nid(NULL, &ctx,
+	    NID_subject_key_identifier, "hash")) != NULL &&
+	    X509_add_ext(x, skid, -1) == 1 &&
+	    X509_sign(x, key, pki_issue_md(key)) > 0;
+	X509_EXTENSION_free(skid);
+	return pki_issue_done(x, ok, e);
 }
 
 static int
@@ -114,7 +137,8 @@ pki_ca_link(X509 *of, const struct pki_ca *by,
 	    X509_set_subject_name(x, X509_get_subject_name(of)) == 1 &&
 	    X509_set_issuer_name(x, X509_get_subject_name(by->cert)) == 1 &&
 	    X509_set_pubkey(x, X509_get0_pubkey(of)) == 1 &&
-	    copy_times(x, of, by->cert) && copy_extensions(x, of) &&
+	    copy_times(x, of, by->cert) && copy_extensions(x, of,
+	    NID_undef) &&
 	    (akid = X509V3_EXT_conf_nid(NULL, &ctx,
 	    NID_authority_key_identifier, "keyid:always")) != NULL &&
 	    X509_add_ext(x, akid, -1) == 1 &&

@@ -14,6 +14,11 @@
 X509_REQ *pki_ca_request(const struct pki_want *w, EVP_PKEY *key,
     struct err *e);
 
+/* The certificate of the CA's next key, signed by itself: name and extensions
+ * of the one before. */
+X509 *pki_ca_next(X509 *before, EVP_PKEY *key, const struct pki_want *w,
+    struct err *e);
+
 /* RFC 4210, 4.4: the key of the CA `of`, certified by the key of `by`; both
  * have the same name.  Valid while both are. */
 X509 *pki_ca_link(X509 *of, const struct pki_ca *by,

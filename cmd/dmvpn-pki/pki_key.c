@@ -6,22 +6,24 @@
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/pkcs12.h>
 
+#include "base/num.h"
 #include "crypto/cert.h"
+
+#define RSA_BITS_MOST	8192
+/* PBKDF2 with SHA-256: a tenth of a second or two for each guess. */
+#define ROUNDS		600000
 
 static const struct {
 	const char	*type;
 	const char	*algorithm;
 	const char	*group;
-	unsigned	 bits;
 } types[] = {
-	{ "p256", "EC", "P-256", 0 },
-	{ "p384", "EC", "P-384", 0 },
-	{ "p521", "EC", "P-521", 0 },
-	{ "ed25519", "ED25519", NULL, 0 },
-	{ "rsa2048", "RSA", NULL, 2048 },
-	{ "rsa3072", "RSA", NULL, 3072 },
-	{ "rsa4096", "RSA", NULL, 4096 },
+	{ "p256", "EC", "P-256" },
+	{ "p384", "EC", "P-384" },
+	{ "p521", "EC", "P-521" },
+	{ "ed25519", "ED25519", NULL },
 };
 #define N_TYPES (sizeof(types) / sizeof(types[0]))
 
@@ -35,24 +37,35 @@ type_find(const char *type)
 	return i;
 }
 
+/* "rsa3072": 3072; 0 for what is none. */
+static size_t
+rsa_bits(const char *type)
+{
+	uint64_t bits;
+
+	return strncmp(type, "rsa", 3) == 0 && num_parse(type + 3,
+	    RSA_BITS_MIN, RSA_BITS_MOST, &bits, NULL) == 0 && bits % 256 == 0 ?
+	    (size_t)bits : 0;
+}
+
 int
 pki_key_type_check(const char *type, struct err *e)
 {
-	return type_find(type) < N_TYPES ? 0 : err_set(e, EINVAL,
-	    "key type \"%s\" is none of " PKI_KEY_TYPES, type);
+	return type_find(type) < N_TYPES || rsa_bits(type) > 0 ? 0 :
+	    err_set(e, EINVAL, "key type \"%s\" is none of " PKI_KEY_TYPES,
+	    type);
 }
 
 EVP_PKEY *
 pki_key_make(const char *type, struct err *e)
 {
-	size_t i = type_find(type);
+	size_t i = type_find(type), bits = rsa_bits(type);
 	EVP_PKEY *k = NULL;
 
 	if (pki_key_type_check(type, e) < 0)
 		return NULL;
-	if (types[i].bits > 0)
-		k = EVP_PKEY_Q_keygen(NULL, NULL, types[i].algorithm,
-		    (size_t)types[i].bits);
+	if (bits > 0)
+		k = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", bits);
 	else if (types[i].group != NULL)
 		k = EVP_PKEY_Q_keygen(NULL, NULL, types[i].algorithm,
 		    types[i].group);
@@ -85,14 +98,33 @@ drain(BIO *b, bool ok, struct err *e)
 	return s;
 }
 
+static int
+put_locked(BIO *b, EVP_PKEY *k, const struct secret *pass)
+{
+	PKCS8_PRIV_KEY_INFO *p8 = EVP_PKEY2PKCS8(k);
+	X509_ALGOR *how = PKCS5_pbe2_set_iv(EVP_aes_256_cbc(), ROUNDS, NULL,
+	    0, NULL, NID_hmacWithSHA256);
+	X509_SIG *locked = NULL;
+	int ok;
+
+	if (p8 != NULL && how != NULL)
+		locked = PKCS8_set0_pbe((const char *)pass->b, (int)pass->len,
+		    p8, how);
+	if (locked == NULL)
+		X509_ALGOR_free(how);	/* else locked has it */
+	ok = locked != NULL && PEM_write_bio_PKCS8(b, locked) == 1;
+	X509_SIG_free(locked);
+	PKCS8_PRIV_KEY_INFO_free(p8);
+	return ok;
+}
+
 struct secret *
 pki_key_pem(EVP_PKEY *k, const struct secret *pass, struct err *e)
 {
 	BIO *b = BIO_new(BIO_s_secmem());
-	int ok = b != NULL && PEM_write_bio_PKCS8PrivateKey(b, k,
-	    pass == NULL ? NULL : EVP_aes_256_cbc(),
-	    pass == NULL ? NULL : (const char *)pass->b,
-	    pass == NULL ? 0 : (int)pass->len, NULL, NULL) == 1;
+	int ok = b != NULL && (pass != NULL ? put_locked(b, k, pass) :
+	    PEM_write_bio_PKCS8PrivateKey(b, k, NULL, NULL, 0, NULL,
+	    NULL) == 1);
 
 	return drain(b, ok, e);
 }

@@ -30,18 +30,21 @@ pki_url_check(const char *url, struct err *e)
 }
 
 void
-pki_partition_name(const char *base, unsigned partition, char out[PKI_URL_MAX])
+pki_points_name(const char *base, int64_t generation, unsigned partition,
+    char out[PKI_URL_MAX])
 {
 	const char *slash = strrchr(base, '/'), *dot = strrchr(base, '.');
-	size_t stem = strlen(base);
+	const char *begin = slash == NULL ? base : slash + 1;
+	size_t stem = dot != NULL && dot > begin ? (size_t)(dot - base) :
+	    strlen(base);
+	char key[24] = "", part[16] = "";
 
-	if (dot != NULL && dot > base && (slash == NULL || dot > slash + 1))
-		stem = (size_t)(dot - base);
-	if (partition == 0)
-		snprintf(out, PKI_URL_MAX, "%s", base);
-	else
-		snprintf(out, PKI_URL_MAX, "%.*s-%u%s", (int)stem, base,
-		    partition, base + stem);
+	if (generation > 1)
+		snprintf(key, sizeof(key), "-g%lld", (long long)generation);
+	if (partition > 0)
+		snprintf(part, sizeof(part), "-%u", partition);
+	snprintf(out, PKI_URL_MAX, "%.*s%s%s%s", (int)stem, base, key, part,
+	    base + stem);
 }
 
 /* The setting as a number; 0 when there is none. */
@@ -63,6 +66,7 @@ int
 pki_points_take(struct pki_store *s, struct pki_want *w, struct pki_points *p,
     struct err *e)
 {
+	struct pki_store_ca ca;
 	char url[PKI_SETTING_MAX];
 	unsigned n, last = (unsigned)w->serial[PKI_SERIAL_LEN - 2] << 8 |
 	    w->serial[PKI_SERIAL_LEN - 1];
@@ -77,9 +81,11 @@ pki_points_take(struct pki_store *s, struct pki_want *w, struct pki_points *p,
 		w->ocsp_url = p->ocsp;
 	if (url[0] == '\0')
 		return 0;
+	if (pki_store_ca(s, &ca, e) < 0)
+		return -1;
 	if (n > 0)
 		p->partition = 1 + last % n;
-	pki_partition_name(url, p->partition, p->crl);
+	pki_points_name(url, ca.generation, p->partition, p->crl);
 	w->crl_url = p->crl;
 	return 0;
 }
@@ -148,8 +154,8 @@ rows_fini(struct rows *r)
 
 /* A partition without a URL speaks of nothing. */
 static int
-url_of(struct pki_store *s, unsigned partition, char url[PKI_URL_MAX],
-    struct err *e)
+url_of(struct pki_store *s, int64_t generation, unsigned partition,
+    char url[PKI_URL_MAX], struct err *e)
 {
 	char base[PKI_SETTING_MAX];
 
@@ -160,7 +166,7 @@ url_of(struct pki_store *s, unsigned partition, char url[PKI_URL_MAX],
 	if (base[0] == '\0')
 		return err_set(e, EINVAL, "partitions want a URL: dmvpn-pki "
 		    "settings --crl-url");
-	pki_partition_name(base, partition, url);
+	pki_points_name(base, generation, partition, url);
 	return 0;
 }
 
@@ -177,7 +183,7 @@ pki_points_crl(struct pki_store *s, const struct pki_ca *ca,
 	if (now < PKI_TIME_MIN)
 		return err_null(err_set(e, EINVAL, "the clock is wrong: it is "
 		    "before 2026"));
-	if (url_of(s, partition, url, e) == 0 &&
+	if (url_of(s, generation, partition, url, e) == 0 &&
 	    pki_store_revoked(s, generation, partition, now, add_row, &rows,
 	    e) == 0 && pki_store_crl_number_of(s, generation, &number, e) == 0)
 		crl = pki_issue_crl_part(ca, partition == 0 ? NULL : url,

@@ -10,7 +10,7 @@
  * number of a certificate picks the partition, once and for all, and the
  * partition has a URL of its own.
  */
-#define PKI_URL_MAX		(PKI_SETTING_MAX + 8)
+#define PKI_URL_MAX		(PKI_SETTING_MAX + 32)
 #define PKI_PARTITIONS_MAX	60	/* an agent holds 64 lists */
 
 struct pki_points {
@@ -22,12 +22,15 @@ struct pki_points {
 /* "" or a URL of http or https that fits into a certificate as it stands. */
 int pki_url_check(const char *url, struct err *e);
 
-/* "http://a/ca.crl", 3: "http://a/ca-3.crl"; also for names of files. */
-void pki_partition_name(const char *base, unsigned partition,
+/* A list has one signature, so each key and each partition have a name of
+ * their own.  "http://a/ca.crl" is that of the first key, whole (partition 0);
+ * "http://a/ca-3.crl" is partition 3 of it, "http://a/ca-g2-3.crl" of the second
+ * key.  Also for names of files. */
+void pki_points_name(const char *base, int64_t generation, unsigned partition,
     char out[PKI_URL_MAX]);
 
-/* Fill p, and the URLs of w, which borrow from p; by the serial number that w
- * has. */
+/* Fill p, and the URLs of w, which borrow from p; for the key that is active,
+ * by the serial number that w has. */
 int pki_points_take(struct pki_store *s, struct pki_want *w,
     struct pki_points *p, struct err *e);
 

@@ -97,14 +97,16 @@ int pki_store_add_extra(struct pki_store *s, enum pki_extra kind,
 int pki_store_extras(struct pki_store *s, int (*fn)(void *arg,
     enum pki_extra kind, int64_t generation, struct rbuf der), void *arg,
     struct err *e);
+/* Those of this generation, and all links. */
 int pki_store_drop_extras(struct pki_store *s, int64_t generation,
     struct err *e);
 
 /*
  * anchors: what peers should trust: the roots of the keys that are active or
- * old.  chain: what goes after a certificate that the active key has signed,
- * up to an anchor: for a CA below another one its own certificate and those
- * above, while keys roll over the one that links the new key to the old.
+ * old; below a root that certifies no addresses the certificates of these keys
+ * themselves.  chain: what goes after a certificate that the active key has
+ * signed, up to an anchor: for a CA below another one its own certificate and
+ * those above, while keys roll over the one that links the new key to the old.
  * Either may be NULL; both are added to.
  */
 int pki_store_trust(struct pki_store *s, struct cert_set *chain,

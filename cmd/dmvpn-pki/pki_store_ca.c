@@ -90,12 +90,13 @@ int
 pki_store_add_authority(struct pki_store *s, enum pki_ca_state state,
     struct rbuf cert, struct rbuf key, int64_t *generation, struct err *e)
 {
-	sqlite3_stmt *q = pki_sql_prepare(s, "INSERT INTO authority(generation,"
-	    " state, certificate, key) VALUES((SELECT "
-	    "coalesce(max(generation), 0) + 1 FROM authority), ?, ?, ?)", e);
+	sqlite3_stmt *q;
 	int rc;
 
-	if (q == NULL)
+	if (pki_store_tables(s, e) < 0 || (q = pki_sql_prepare(s, "INSERT "
+	    "INTO authority(generation, state, certificate, key) VALUES("
+	    "(SELECT coalesce(max(generation), 0) + 1 FROM authority), "
+	    "?, ?, ?)", e)) == NULL)
 		return -1;
 	pki_sql_text(q, 1, state_text(state));
 	pki_sql_blob(q, 2, cert);
@@ -296,7 +297,7 @@ int
 pki_store_drop_extras(struct pki_store *s, int64_t generation, struct err *e)
 {
 	sqlite3_stmt *q = pki_sql_prepare(s, "DELETE FROM extra WHERE "
-	    "generation = ?", e);
+	    "generation = ? OR kind IN ('new-by-old', 'old-by-new')", e);
 
 	if (q == NULL)
 		return -1;
@@ -307,7 +308,8 @@ pki_store_drop_extras(struct pki_store *s, int64_t generation, struct err *e)
 struct trust {
 	struct cert_set	*chain, *anchors;
 	int64_t		 active;
-	bool		 below;		/* another CA stands above us */
+	struct cert_set	 below;		/* ours that are no roots */
+	bool		 root;
 	struct err	*e;
 };
 
@@ -348,8 +350,12 @@ trust_key(void *arg, const struct pki_authority *a)
 	cert_free(c);
 	if (a->state == PKI_CA_ACTIVE)
 		t->active = a->generation;
-	if (root)
+	if (root) {
+		t->root = true;
 		return add(t->anchors, a->cert, t->e);
+	}
+	if (add(&t->below, a->cert, t->e) < 0)
+		return -1;
 	return a->state == PKI_CA_ACTIVE ? add(t->chain, a->cert, t->e) : 0;
 }
 
@@ -361,6 +367,7 @@ trust_extra(void *arg, enum pki_extra kind, int64_t generation,
 
 	switch (kind) {
 	case PKI_EXTRA_ROOT:
+		t->root = true;
 		return add(t->anchors, der, t->e);
 	case PKI_EXTRA_CHAIN:
 	case PKI_EXTRA_NEW_BY_OLD:
@@ -371,16 +378,22 @@ trust_extra(void *arg, enum pki_extra kind, int64_t generation,
 	return 0;
 }
 
+/* Below a root that certifies no addresses our own certificates are the
+ * anchors. */
 int
 pki_store_trust(struct pki_store *s, struct cert_set *chain,
     struct cert_set *anchors, struct err *e)
 {
 	struct trust t = { .chain = chain, .anchors = anchors, .e = e };
+	size_t i;
+	int rc = pki_store_authorities(s, trust_key, &t, e);
 
-	if (pki_store_authorities(s, trust_key, &t, e) != 0 ||
-	    pki_store_extras(s, trust_extra, &t, e) != 0)
-		return -1;
-	return 0;
+	if (rc == 0)
+		rc = pki_store_extras(s, trust_extra, &t, e);
+	for (i = 0; rc == 0 && !t.root && i < t.below.n; i++)
+		rc = add(anchors, cert_der(t.below.v[i]), e);
+	cert_set_fini(&t.below);
+	return rc == 0 ? 0 : -1;
 }
 
 /* ---------------------------------------------------------- what it goes by */

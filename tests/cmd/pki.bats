@@ -385,14 +385,47 @@ assert c.execute("PRAGMA integrity_check").fetchone()[0] == "ok"'
 	done
 }
 
+# As easy-rsa leaves it: a CA that has issued two and revoked one.
+other_ca() {
+	mkdir -p pki/private pki/certs_by_serial
+	: >pki/index.txt
+	cat >other.cnf <<-'EOF'
+	[ca]
+	default_ca = main
+	[main]
+	database = pki/index.txt
+	new_certs_dir = pki/certs_by_serial
+	rand_serial = yes
+	certificate = pki/ca.crt
+	private_key = pki/private/ca.key
+	default_md = sha256
+	default_days = 365
+	policy = any
+	[any]
+	commonName = supplied
+	EOF
+	openssl req -x509 -newkey rsa:2048 -nodes -keyout pki/private/ca.key \
+	    -out pki/ca.crt -subj /CN=Old -days 400 2>/dev/null
+	for n in one two; do
+		openssl req -new -newkey rsa:2048 -nodes -keyout $n.key -out $n.csr \
+		    -subj /CN=$n 2>/dev/null
+		openssl ca -batch -notext -config other.cnf -in $n.csr -out $n.crt \
+		    2>/dev/null
+	done
+	openssl ca -config other.cnf -revoke two.crt -crl_reason superseded \
+	    2>/dev/null
+}
+
 @test "the examples of the man page work as printed" {
 	(umask 077; echo psk-of-the-old-site >psk.txt)
+	other_ca
 	sed -n '/^\.Sh EXAMPLES/,/^\.Sh SEE/p' "$TOP/man/dmvpn-pki.1" |
 	    sed -n '/^\.Bd/,/^\.Ed/p' | grep -v '^\.[BE]d' >script
 	[ "$(grep -c . script)" -ge 15 ]
 	export PATH=$B:$PATH
 	{
 		echo 'set -e'
+		echo 'trap "kill \$agent 2>/dev/null || :" EXIT'
 		echo 'wait_ready() {'
 		echo '	for i in $(seq 200); do'
 		echo '		dmvpn-pki identities >/dev/null 2>&1 && return'
@@ -400,7 +433,9 @@ assert c.execute("PRAGMA integrity_check").fetchone()[0] == "ok"'
 		sed 's,&$,3>\&- \& agent=$!; wait_ready,' script
 		echo 'dmvpn-pki stop; wait $agent'
 	} >run.sh
-	run -0 --separate-stderr sh run.sh
+	run --separate-stderr sh run.sh
+	echo "$stderr"
+	[ "$status" -eq 0 ]
 	[[ $output == *refused* && $output == *10.0.0.2/32* ]]
 	[[ $output == *old-site* && $output == *certificate* ]]
 }

@@ -266,21 +266,27 @@ names_of_partitions_keep_their_suffix(void **state)
 {
 	static const struct {
 		const char	*base;
+		int64_t		 key;
 		unsigned	 n;
 		const char	*want;
 	} rows[] = {
-		{ "http://a.example/ca.crl", 3, "http://a.example/ca-3.crl" },
-		{ "http://a.example/ca", 1, "http://a.example/ca-1" },
-		{ "http://a.example/", 12, "http://a.example/-12" },
-		{ "crl.pem", 2, "crl-2.pem" }, { ".crl", 2, ".crl-2" },
-		{ "d.x/crl", 2, "d.x/crl-2" }, { "crl.pem", 0, "crl.pem" },
+		{ "http://a.example/ca.crl", 1, 3, "http://a.example/ca-3.crl" },
+		{ "http://a.example/ca.crl", 2, 0,
+		    "http://a.example/ca-g2.crl" },
+		{ "http://a.example/ca.crl", 2, 3,
+		    "http://a.example/ca-g2-3.crl" },
+		{ "http://a.example/ca", 1, 1, "http://a.example/ca-1" },
+		{ "http://a.example/", 1, 12, "http://a.example/-12" },
+		{ "crl.pem", 1, 2, "crl-2.pem" }, { ".crl", 1, 2, ".crl-2" },
+		{ "d.x/crl", 1, 2, "d.x/crl-2" },
+		{ "crl.pem", 1, 0, "crl.pem" },
 	};
 	char out[PKI_URL_MAX];
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		pki_partition_name(rows[i].base, rows[i].n, out);
+		pki_points_name(rows[i].base, rows[i].key, rows[i].n, out);
 		assert_string_equal(out, rows[i].want);
 	}
 }
