@@ -111,7 +111,7 @@ candidate(const struct path_thread *t, const uint8_t *ip,
 	const uint8_t *l4 = ip + v->l4;
 	size_t left = v->len - v->l4, head;
 
-	if (!feature_on(t->p, PATH_COALESCE) || v->fragment || !v->df ||
+	if (!feature_on(t->p, PATH_COALESCE) || v->fragment ||
 	    v->l4 != (v->version == 6 ? 40 : 20))
 		return 0;
 	if (v->proto == IP_UDP) {
@@ -129,6 +129,16 @@ candidate(const struct path_thread *t, const uint8_t *ip,
 	return v->l4 + head;
 }
 
+/* Pieces are numbered on from the first one when the super-packet is cut.
+ * What may not be fragmented needs no identification (RFC 6864, 4.1). */
+static bool
+same_id(const struct flow *f, const uint8_t *ip)
+{
+	return load16(f->ip + 6) == load16(ip + 6) &&
+	    ((ip[6] & 0x40) || load16(ip + 4) ==
+	    (uint16_t)(load16(f->ip + 4) + f->count));
+}
+
 /* Is this the same flow with the same header fields (those that may not
  * differ within a super-packet)? */
 static bool
@@ -141,7 +151,7 @@ same_head(const struct flow *f, const uint8_t *ip, size_t head)
 	if (f->v6 ? load32(f->ip) != load32(ip) || f->ip[7] != ip[7] ||
 	    memcmp(f->ip + 8, ip + 8, 32) != 0 :
 	    f->ip[1] != ip[1] || f->ip[8] != ip[8] ||
-	    memcmp(f->ip + 12, ip + 12, 8) != 0)
+	    memcmp(f->ip + 12, ip + 12, 8) != 0 || !same_id(f, ip))
 		return false;
 	/* Acknowledgement, window, urgent pointer, options. */
 	return !f->tcp || (load32(a + 8) == load32(b + 8) &&

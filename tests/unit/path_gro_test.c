@@ -23,6 +23,8 @@ struct line {
 
 static struct line lines[FLOWS];
 static uint32_t next_seq[FLOWS];
+static uint16_t next_id[FLOWS];
+static bool loose[FLOWS];	/* without DF just now */
 static uint64_t seed = 0x1234567890abcdef;
 static unsigned merged;
 
@@ -100,8 +102,10 @@ make(uint8_t *ip, unsigned f)
 		ip[0] = 0x45;
 		ip[1] = dice(30) == 0 ? 2 : 0;
 		store16(ip + 2, (uint16_t)len);
-		store16(ip + 4, (uint16_t)dice(65536));
-		store16(ip + 6, dice(15) == 0 ? 0 : 0x4000);
+		store16(ip + 4, dice(9) == 0 ? (uint16_t)dice(65536) :
+		    next_id[f]++);
+		store16(ip + 6, loose[f] ? 0 : 0x4000);
+		loose[f] = dice(15) == 0 ? !loose[f] : loose[f];
 		ip[8] = dice(30) == 0 ? 63 : 64;
 		ip[9] = tcp ? IP_TCP : IP_UDP;
 		memcpy(ip + 12, (uint8_t[]){ 10, 1, 0, 1, 10, 2, 0, 1 }, 8);
