@@ -1,6 +1,7 @@
 #include "gre.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,11 +58,12 @@ gre_fini(struct gre *g)
 struct gre_blob *
 gre_blob_new(struct rbuf from, struct err *e)
 {
-	struct gre_blob *b = calloc(1, sizeof(*b));
+	const size_t len = rbuf_left(&from);
+	struct gre_blob *b = malloc(offsetof(struct gre_blob, b) + len);
 
 	if (b == NULL)
 		return err_null(err_set(e, ENOMEM, "out of memory"));
-	b->len = (uint8_t)rbuf_left(&from);
+	b->len = (uint8_t)len;
 	rbuf_copy(&from, b->b, b->len);
 	return b;
 }

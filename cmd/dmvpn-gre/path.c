@@ -462,11 +462,5 @@ path_tick(struct path *p)
 uint64_t
 path_due(const struct path *p)
 {
-	const struct peer *peer;
-	uint64_t first = 0;
-
-	for (peer = p->busy; peer != NULL; peer = peer->busy_next)
-		if (first == 0 || peer->search.at < first)
-			first = peer->search.at;
-	return first;
+	return p->search_at;
 }

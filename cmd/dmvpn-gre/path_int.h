@@ -306,6 +306,7 @@ struct path {
 	/* control's own */
 	struct install_set		*installs;
 	struct peer			*peers, *busy;
+	uint64_t			 search_at; /* not before; 0: none */
 	struct guard			 guard;
 	uint64_t			 turn;
 	uint64_t			 mtu_at, shared_at;

@@ -20,6 +20,8 @@
 #define ANSWER_RATE	50		/* a second, to one peer */
 #define RESENT_MAX	2		/* in a row, with nothing new between */
 #define STUCK_EVERY	1000		/* ms, of one peer */
+#define MANY		64		/* searches at once: looked at */
+#define MANY_MS		10		/* only so often */
 #define KICK_MS		1000		/* until the other end has the SA too */
 
 static uint32_t
@@ -89,6 +91,9 @@ drive(struct path *p, struct peer *peer, uint64_t now)
 			if (send >> i & 1)
 				request(p, peer, i);
 	busy_set(p, peer, m->phase != MTU_IDLE);
+	if (m->phase != MTU_IDLE && (p->search_at == 0 ||
+	    m->at < p->search_at))
+		p->search_at = m->at;
 	if (m->mtu == get(&peer->mtu))
 		return;
 	put(&peer->mtu, m->mtu);
@@ -132,14 +137,21 @@ probe_tick(struct path *p, uint64_t now)
 {
 	struct peer *peer, *next;
 	uint64_t first = 0;
+	unsigned n = 0;
 
-	for (peer = p->busy; peer != NULL; peer = next) {
+	if (p->search_at > now)
+		return p->search_at;
+	for (peer = p->busy; peer != NULL; peer = next, n++) {
 		next = peer->busy_next;
-		drive(p, peer, now);
+		if (peer->search.at <= now)
+			drive(p, peer, now);
 		if (peer->busy_prev != NULL &&
 		    (first == 0 || peer->search.at < first))
 			first = peer->search.at;
 	}
+	if (n > MANY && first < now + MANY_MS)
+		first = now + MANY_MS;
+	p->search_at = first;
 	return first;
 }
 

@@ -364,6 +364,8 @@ on_change(void *arg, const struct netlink_event *ev)
 	struct half *h = arg;
 	struct priv_link *l = NULL;
 
+	if (ev->kind != NETLINK_NEIGH_GONE)
+		h->kernel.mtu.index = 0;
 	if (ev->kind == NETLINK_RESYNC) {
 		resync(h);
 		return;

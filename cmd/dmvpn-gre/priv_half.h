@@ -69,9 +69,18 @@ struct priv_link {
 	struct priv_entry	*entries;
 };
 
+/* The MTU of a link that routes lead to, asked once: thousands of peers are
+ * behind the same one.  index 0: none. */
+struct priv_mtu {
+	int		 index;
+	uint32_t	 mtu;
+	uint64_t	 until;		/* ms; ask again then */
+};
+
 struct priv_kernel {
 	struct netlink		*nl;
 	struct priv_link	 links[PRIV_LINKS];
+	struct priv_mtu		 mtu;
 	size_t			 n_entries;
 	unsigned		 queues;
 	uid_t			 owner;

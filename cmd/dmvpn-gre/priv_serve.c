@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "sys/loop.h"
 
 #define MTU_MIN 68
 #define MTU_MAX 65535
+#define MTU_KEPT 1000	/* ms */
 
 typedef int serve_fn(struct priv_kernel *k, struct priv_link *l,
     const struct priv_request *r, struct priv_report *out, struct err *e);
@@ -113,9 +115,23 @@ static int
 serve_path_mtu(struct priv_kernel *k, struct priv_link *l,
     const struct priv_request *r, struct priv_report *out, struct err *e)
 {
+	struct priv_mtu *m = &k->mtu;
+	struct netlink_link link;
+
 	(void)l;
-	return netlink_route_mtu(k->nl, &r->prefix.addr, &out->mtu,
-	    &out->index, e);
+	if (netlink_route_out(k->nl, &r->prefix.addr, &out->mtu,
+	    &out->index, e) < 0)
+		return -1;
+	if (out->mtu != 0)
+		return 0;
+	if (m->index != out->index || m->until <= clock_ms()) {
+		if (netlink_link_by_index(k->nl, out->index, &link, e) < 0)
+			return -1;
+		*m = (struct priv_mtu){ out->index, link.mtu,
+		    clock_ms() + MTU_KEPT };
+	}
+	out->mtu = m->mtu;
+	return 0;
 }
 
 #define NEEDS_LINK	1	/* one that was set before */

@@ -20,7 +20,7 @@ esp_mb(const char **why)
 
 #define TAG 16
 
-/* What a thread works with: partial blocks and sums, a cache line each. */
+/* What works on one packet: partial blocks and sums. */
 struct mb_slot {
 	union {
 		struct gcm_context_data			gcm;
@@ -32,32 +32,24 @@ struct mb_key {
 	struct gcm_key_data	gcm;		/* expanded, powers of H */
 	enum esp_alg		alg;
 	uint8_t			chacha[32];
-	unsigned		slots;
-	struct mb_slot		slot[];
 };
 
 /* Only its table of functions is used: it holds nothing of any key. */
 static IMB_MGR *mb;
-
-static size_t
-mb_size(unsigned slots)
-{
-	return sizeof(struct mb_key) + slots * sizeof(struct mb_slot);
-}
 
 static void *
 mb_key_new(enum esp_alg alg, const uint8_t *key, unsigned slots)
 {
 	struct mb_key *k;
 
+	(void)slots;	/* threads share it: only read once made */
 	if (alg != ESP_AES128_GCM && alg != ESP_AES256_GCM &&
 	    alg != ESP_CHACHA20_POLY1305)
 		return NULL;
-	if ((k = aligned_alloc(64, mb_size(slots))) == NULL)
+	if ((k = aligned_alloc(64, sizeof(*k))) == NULL)
 		return NULL;
-	memset(k, 0, mb_size(slots));
+	memset(k, 0, sizeof(*k));
 	k->alg = alg;
-	k->slots = slots;
 	if (alg == ESP_AES128_GCM)
 		IMB_AES128_GCM_PRE(mb, key, &k->gcm);
 	else if (alg == ESP_AES256_GCM)
@@ -74,7 +66,7 @@ mb_key_free(void *key)
 
 	if (k == NULL)
 		return;
-	secret_wipe(k, mb_size(k->slots));
+	secret_wipe(k, sizeof(*k));
 	free(k);
 }
 
@@ -83,20 +75,21 @@ mb_seal(void *key, unsigned slot, const struct esp_nonce *n, uint8_t *text,
     size_t len, uint8_t *tag)
 {
 	struct mb_key *k = key;
-	struct mb_slot *s = &k->slot[slot];
+	struct mb_slot s;
 
+	(void)slot;
 	if (k->alg == ESP_AES128_GCM) {
-		IMB_AES128_GCM_ENC(mb, &k->gcm, &s->c.gcm, text, text, len,
+		IMB_AES128_GCM_ENC(mb, &k->gcm, &s.c.gcm, text, text, len,
 		    n->iv, n->aad, n->aad_len, tag, TAG);
 	} else if (k->alg == ESP_AES256_GCM) {
-		IMB_AES256_GCM_ENC(mb, &k->gcm, &s->c.gcm, text, text, len,
+		IMB_AES256_GCM_ENC(mb, &k->gcm, &s.c.gcm, text, text, len,
 		    n->iv, n->aad, n->aad_len, tag, TAG);
 	} else {
-		IMB_CHACHA20_POLY1305_INIT(mb, k->chacha, &s->c.chacha,
+		IMB_CHACHA20_POLY1305_INIT(mb, k->chacha, &s.c.chacha,
 		    n->iv, n->aad, n->aad_len);
-		IMB_CHACHA20_POLY1305_ENC_UPDATE(mb, k->chacha, &s->c.chacha,
+		IMB_CHACHA20_POLY1305_ENC_UPDATE(mb, k->chacha, &s.c.chacha,
 		    text, text, len);
-		IMB_CHACHA20_POLY1305_ENC_FINALIZE(mb, &s->c.chacha, tag,
+		IMB_CHACHA20_POLY1305_ENC_FINALIZE(mb, &s.c.chacha, tag,
 		    TAG);
 	}
 }
@@ -106,20 +99,21 @@ mb_open(void *key, unsigned slot, const struct esp_nonce *n, uint8_t *text,
     size_t len, uint8_t *tag)
 {
 	struct mb_key *k = key;
-	struct mb_slot *s = &k->slot[slot];
+	struct mb_slot s;
 
+	(void)slot;
 	if (k->alg == ESP_AES128_GCM) {
-		IMB_AES128_GCM_DEC(mb, &k->gcm, &s->c.gcm, text, text, len,
+		IMB_AES128_GCM_DEC(mb, &k->gcm, &s.c.gcm, text, text, len,
 		    n->iv, n->aad, n->aad_len, tag, TAG);
 	} else if (k->alg == ESP_AES256_GCM) {
-		IMB_AES256_GCM_DEC(mb, &k->gcm, &s->c.gcm, text, text, len,
+		IMB_AES256_GCM_DEC(mb, &k->gcm, &s.c.gcm, text, text, len,
 		    n->iv, n->aad, n->aad_len, tag, TAG);
 	} else {
-		IMB_CHACHA20_POLY1305_INIT(mb, k->chacha, &s->c.chacha,
+		IMB_CHACHA20_POLY1305_INIT(mb, k->chacha, &s.c.chacha,
 		    n->iv, n->aad, n->aad_len);
-		IMB_CHACHA20_POLY1305_DEC_UPDATE(mb, k->chacha, &s->c.chacha,
+		IMB_CHACHA20_POLY1305_DEC_UPDATE(mb, k->chacha, &s.c.chacha,
 		    text, text, len);
-		IMB_CHACHA20_POLY1305_DEC_FINALIZE(mb, &s->c.chacha, tag,
+		IMB_CHACHA20_POLY1305_DEC_FINALIZE(mb, &s.c.chacha, tag,
 		    TAG);
 	}
 }

@@ -128,6 +128,10 @@ int netlink_route_each(struct netlink *n, uint8_t protocol, int index,
  * matched.  ENETUNREACH, EHOSTUNREACH: there is none. */
 int netlink_route_get(struct netlink *n, const struct addr *a,
     struct netlink_route *r, struct err *e);
+/* The path MTU that the kernel has learnt towards a, 0: none, and the device
+ * that leads there. */
+int netlink_route_out(struct netlink *n, const struct addr *a,
+    uint32_t *mtu, int *index, struct err *e);
 /* The path MTU that the kernel has learnt towards a, or its device's, and
  * the device that leads there. */
 int netlink_route_mtu(struct netlink *n, const struct addr *a,

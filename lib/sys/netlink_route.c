@@ -256,20 +256,30 @@ netlink_route_get(struct netlink *n, const struct addr *a,
 }
 
 int
-netlink_route_mtu(struct netlink *n, const struct addr *a, uint32_t *mtu,
+netlink_route_out(struct netlink *n, const struct addr *a, uint32_t *mtu,
     int *index, struct err *e)
 {
 	struct netlink_route r;
 	struct got_route got = { &r, 0, false };
-	struct netlink_link link;
 
 	if (lookup(n, a, 0, &got, e) < 0)
 		return -1;
 	*mtu = got.mtu;
 	*index = r.index;
+	return 0;
+}
+
+int
+netlink_route_mtu(struct netlink *n, const struct addr *a, uint32_t *mtu,
+    int *index, struct err *e)
+{
+	struct netlink_link link;
+
+	if (netlink_route_out(n, a, mtu, index, e) < 0)
+		return -1;
 	if (*mtu != 0)
 		return 0;
-	if (netlink_link_by_index(n, r.index, &link, e) < 0)
+	if (netlink_link_by_index(n, *index, &link, e) < 0)
 		return -1;
 	*mtu = link.mtu;
 	return 0;
