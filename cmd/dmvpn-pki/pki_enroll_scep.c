@@ -28,6 +28,10 @@ struct scep {
 
 /* -------------------------------------------------------------- transport */
 
+/* SCEP protects itself: whoever the server of an https URL is, he learns and
+ * changes nothing. */
+#define ANYBODY	.any_server = true
+
 static int
 make_url(const struct enroll *n, const char *operation, const char *message,
     char *out, size_t out_len, struct err *e)
@@ -54,7 +58,8 @@ get(const struct enroll *n, const char *operation, struct http_reply *r,
     struct err *e)
 {
 	char url[2048];
-	struct http_ask ask = { .url = url, .seconds = n->seconds };
+	struct http_ask ask = { .url = url, .seconds = n->seconds,
+		ANYBODY };
 
 	memset(r, 0, sizeof(*r));
 	if (make_url(n, operation, n->label, url, sizeof(url), e) < 0 ||
@@ -71,7 +76,8 @@ get_message(const struct enroll *n, const struct secret *m,
 	size_t len = 4 * (m->len / 3 + 1) + 1;
 	unsigned char *text = malloc(len);
 	char url[HTTP_PATH_MAX];
-	struct http_ask ask = { .url = url, .seconds = n->seconds };
+	struct http_ask ask = { .url = url, .seconds = n->seconds,
+		ANYBODY };
 	int rc = -1;
 
 	if (text == NULL)
@@ -90,7 +96,7 @@ post_message(const struct enroll *n, const struct secret *m,
 {
 	char url[2048];
 	struct http_ask ask = { .url = url, .seconds = n->seconds,
-		.type = "application/x-pki-message",
+		ANYBODY, .type = "application/x-pki-message",
 		.body = rbuf_of(m->b, m->len) };
 
 	return make_url(n, "PKIOperation", NULL, url, sizeof(url), e) < 0 ?
