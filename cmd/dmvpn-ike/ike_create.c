@@ -32,8 +32,8 @@ ike_nonce_lowest(const struct secret *a, struct rbuf b)
 	return other;
 }
 
-static struct secret *
-new_nonce(struct ike_engine *g)
+struct secret *
+ike_nonce_new(struct ike_engine *g)
 {
 	struct secret *n = secret_new(IKE_NONCE_LEN);
 
@@ -44,8 +44,8 @@ new_nonce(struct ike_engine *g)
 	return n;
 }
 
-static int
-new_dh(struct ike_engine *g, struct ike_exchange_state *x, uint16_t group)
+int
+ike_dh_new(struct ike_engine *g, struct ike_exchange_state *x, uint16_t group)
 {
 	uint8_t seed[DH_SEED_LEN];
 
@@ -155,11 +155,12 @@ ike_create_begin(struct ike_isa *s, enum ike_what what, uint32_t spi,
 		return -1;
 	if (group == 0)
 		group = pfs_group(s);
-	x->nonce = new_nonce(s->g);
+	x->nonce = ike_nonce_new(s->g);
 	x->child = ike_csa_new(s, true);
 	if (x->nonce == NULL || x->child == NULL || (group != 0 &&
-	    new_dh(s->g, x, group) < 0) || ike_child_wish(s, x->child, old) <
-	    0 || send_create(s, old, group) < 0) {
+	    ike_dh_new(s->g, x, group) < 0) ||
+	    ike_child_wish(s, x->child, old) < 0 ||
+	    send_create(s, old, group) < 0) {
 		ike_exchange_clear(s, x);
 		return -1;
 	}
@@ -400,7 +401,7 @@ shared_secret(struct ike_ctx *c, struct ike_csa *child,
 		c->notify_len = 2;
 		return refuse(c, IKE_N_INVALID_KE_PAYLOAD);
 	}
-	if (new_dh(c->g, &c->isa->in, t->id) < 0)
+	if (ike_dh_new(c->g, &c->isa->in, t->id) < 0)
 		return refuse(c, IKE_N_TEMPORARY_FAILURE);
 	*shared = dh_shared(c->isa->in.dh, ke.data, &c->e);
 	return *shared == NULL ? refuse(c, IKE_N_INVALID_SYNTAX) : IKE_OK;
@@ -443,7 +444,7 @@ make_child(struct ike_ctx *c, struct rbuf nonce, struct ike_csa *old)
 		return refuse(c, c->notify);
 	if (shared_secret(c, child, &shared) != IKE_OK)
 		return IKE_FAIL;
-	s->in.nonce = new_nonce(c->g);
+	s->in.nonce = ike_nonce_new(c->g);
 	if (s->in.nonce != NULL)
 		child->lowest = ike_nonce_lowest(s->in.nonce, nonce);
 	child->replaces = old != NULL ? old->spi_in : 0;

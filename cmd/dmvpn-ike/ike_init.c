@@ -8,33 +8,6 @@
 
 #define INIT	(P(SA) | P(KE) | P(NONCE))
 
-/* Our public value for this group. */
-static int
-make_dh(struct ike_isa *s, uint16_t group)
-{
-	uint8_t seed[DH_SEED_LEN];
-	struct ike_exchange_state *x = s->initiator ? &s->out : &s->in;
-
-	if (ike_random(s->g, seed, sizeof(seed)) < 0)
-		return -1;
-	dh_free(x->dh);
-	x->dh = dh_new(group, seed, NULL);
-	secret_wipe(seed, sizeof(seed));
-	return x->dh == NULL ? -1 : 0;
-}
-
-static struct secret *
-make_nonce(struct ike_engine *g)
-{
-	struct secret *n = secret_new(IKE_NONCE_LEN);
-
-	if (n != NULL && ike_random(g, n->b, n->len) < 0) {
-		secret_free(n);
-		n = NULL;
-	}
-	return n;
-}
-
 /* What both sides of IKE_SA_INIT may say about themselves. */
 static void
 put_abilities(struct ike_isa *s, struct ike_out *o, bool fake_nat)
@@ -104,9 +77,10 @@ ike_init_begin(struct ike_isa *s)
 	if (a->group == 0)
 		a->group = ike_proposal_first(&p->ike[0], IKE_T_KE)->id;
 	if (s->ni == NULL)
-		s->ni = make_nonce(s->g);
+		s->ni = ike_nonce_new(s->g);
 	if (s->ni == NULL || ((s->out.dh == NULL ||
-	    dh_group(s->out.dh) != a->group) && make_dh(s, a->group) < 0)) {
+	    dh_group(s->out.dh) != a->group) &&
+	    ike_dh_new(s->g, &s->out, a->group) < 0)) {
 		reason_set(ike_why(s), "ike-sa-init", "failed",
 		    "no randomness or memory for a new key");
 		ike_isa_die(s);
@@ -357,7 +331,7 @@ r_keys(struct ike_ctx *c, const struct ike_ke *ke, struct rbuf nonce)
 	struct secret *shared;
 	enum ike_result rc = IKE_FAIL;
 
-	if (make_dh(s, ke->group) < 0)
+	if (ike_dh_new(s->g, &s->in, ke->group) < 0)
 		return IKE_FAIL;
 	shared = dh_shared(s->in.dh, ke->data, &c->e);
 	if (shared == NULL) {
@@ -365,7 +339,7 @@ r_keys(struct ike_ctx *c, const struct ike_ke *ke, struct rbuf nonce)
 		return IKE_FAIL;
 	}
 	s->ni = secret_copy(nonce.p, rbuf_left(&nonce));
-	s->nr = make_nonce(c->g);
+	s->nr = ike_nonce_new(c->g);
 	if (s->ni != NULL && s->nr != NULL &&
 	    ike_isa_keys(s, rbuf_of(shared->b, shared->len), 0,
 	    rbuf_of(NULL, 0), &c->e) == 0)

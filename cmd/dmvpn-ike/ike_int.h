@@ -624,6 +624,10 @@ void ike_child_text(const struct ike_csa *c, struct ike_child *out,
     uint64_t now);
 
 /* ike_create.c: CREATE_CHILD_SA for children; ike_rekey.c: for IKE SAs */
+struct secret *ike_nonce_new(struct ike_engine *g);	/* NULL: no memory */
+/* x->dh: our public value for this group. */
+int ike_dh_new(struct ike_engine *g, struct ike_exchange_state *x,
+    uint16_t group);
 int ike_create_begin(struct ike_isa *s, enum ike_what what, uint32_t spi,
     uint16_t group);
 enum ike_result ike_create_request(struct ike_ctx *c);

@@ -35,31 +35,6 @@ make_heir(struct ike_isa *s, bool initiator)
 	return h;
 }
 
-static int
-new_dh(struct ike_engine *g, struct ike_exchange_state *x, uint16_t group)
-{
-	uint8_t seed[DH_SEED_LEN];
-
-	if (ike_random(g, seed, sizeof(seed)) < 0)
-		return -1;
-	dh_free(x->dh);
-	x->dh = dh_new(group, seed, NULL);
-	secret_wipe(seed, sizeof(seed));
-	return x->dh == NULL ? -1 : 0;
-}
-
-static struct secret *
-new_nonce(struct ike_engine *g)
-{
-	struct secret *n = secret_new(IKE_NONCE_LEN);
-
-	if (n != NULL && ike_random(g, n->b, n->len) < 0) {
-		secret_free(n);
-		return NULL;
-	}
-	return n;
-}
-
 /*
  * What we are ready to use, with the PRF of now if there is any with it, which
  * *n counts.  prf+ of the heir's keys is to take the new PRF (2.18), but
@@ -118,10 +93,10 @@ ike_rekey_begin(struct ike_isa *s, uint16_t group)
 	if (s->rival != NULL || s->heir != NULL)
 		return -1;
 	x->heir = make_heir(s, true);
-	x->nonce = new_nonce(s->g);
+	x->nonce = ike_nonce_new(s->g);
 	ike_out_begin(s->g, &o);
 	p = same_prf(s, of, &n);
-	if (x->heir == NULL || x->nonce == NULL || new_dh(s->g, x, group) <
+	if (x->heir == NULL || x->nonce == NULL || ike_dh_new(s->g, x, group) <
 	    0 || put_rekey(x->heir, p, n, x->nonce, x->dh, &o) < 0 ||
 	    ike_send_request(s, IKE_CREATE_CHILD_SA, &o,
 	    s->g->tune.retry_total) < 0) {
@@ -314,13 +289,13 @@ answer(struct ike_ctx *c, struct ike_isa *heir, const struct ike_ke *ke,
 	struct ike_out o;
 	int rc;
 
-	if (new_dh(c->g, &s->in, ke->group) < 0)
+	if (ike_dh_new(c->g, &s->in, ke->group) < 0)
 		return refuse(c, IKE_N_TEMPORARY_FAILURE);
 	shared = dh_shared(s->in.dh, ke->data, &c->e);
 	if (shared == NULL)
 		return refuse(c, IKE_N_INVALID_SYNTAX);
 	heir->ni = secret_copy(nonce.p, rbuf_left(&nonce));
-	heir->nr = new_nonce(c->g);
+	heir->nr = ike_nonce_new(c->g);
 	rc = heir->ni == NULL || heir->nr == NULL ? -1 :
 	    heir_keys(s, heir, chosen, shared, &c->e);
 	secret_free(shared);
