@@ -141,4 +141,25 @@ test_leave(struct sim_node *n)
 	n->chain[0].p = NULL;
 }
 
+/* Two nodes of one CA; what is wrong with one of them is up to the test. */
+static inline struct sim *
+test_enrolled(struct test_ca *ca, uint64_t seed, const char *blocks)
+{
+	struct sim *s = sim_new(2, seed, NULL);
+
+	test_enrol(&s->n[0], ca, "P-256", "DNS:a.example.org", blocks, -60,
+	    86400);
+	test_enrol(&s->n[1], ca, "P-256", "DNS:b.example.org", blocks, -60,
+	    86400);
+	return s;
+}
+
+static inline void
+test_left(struct sim *s)
+{
+	test_leave(&s->n[0]);
+	test_leave(&s->n[1]);
+	sim_free(s);
+}
+
 #endif

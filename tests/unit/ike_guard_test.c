@@ -167,27 +167,6 @@ psk_and_certificates_do_not_meet(void **state)
 	test_ca_free(&ca);
 }
 
-/* Two nodes of one CA; what is wrong with one of them is up to the test. */
-static struct sim *
-enrolled(struct test_ca *ca, uint64_t seed, const char *blocks)
-{
-	struct sim *s = sim_new(2, seed, NULL);
-
-	test_enrol(&s->n[0], ca, "P-256", "DNS:a.example.org", blocks, -60,
-	    86400);
-	test_enrol(&s->n[1], ca, "P-256", "DNS:b.example.org", blocks, -60,
-	    86400);
-	return s;
-}
-
-static void
-left(struct sim *s)
-{
-	test_leave(&s->n[0]);
-	test_leave(&s->n[1]);
-	sim_free(s);
-}
-
 static void
 a_wrong_signature_is_refused_by_either_side_IKE_31(void **state)
 {
@@ -197,7 +176,7 @@ a_wrong_signature_is_refused_by_either_side_IKE_31(void **state)
 
 	(void)state;
 	for (liar = 0; liar < 2; liar++) {
-		s = enrolled(&ca, 36, NULL);
+		s = test_enrolled(&ca, 36, NULL);
 		s->n[liar].lie = true;
 		sim_profiles(s);
 		sim_connect(s, 0, 1);
@@ -206,7 +185,7 @@ a_wrong_signature_is_refused_by_either_side_IKE_31(void **state)
 		assert_int_equal(s->n[0].n_sa, 0);
 		assert_string_equal(s->n[!liar].failed.reason.code,
 		    "bad-signature");
-		left(s);
+		test_left(s);
 	}
 	test_ca_free(&ca);
 }
@@ -215,7 +194,7 @@ static void
 who_sends_no_certificate_is_refused(void **state)
 {
 	struct test_ca ca = test_ca_new("root");
-	struct sim *s = enrolled(&ca, 37, NULL);
+	struct sim *s = test_enrolled(&ca, 37, NULL);
 
 	(void)state;
 	s->n[0].n_chain = 0;
@@ -224,7 +203,7 @@ who_sends_no_certificate_is_refused(void **state)
 	sim_run(s, 900);
 	nobody_is_up(s);
 	assert_string_equal(s->n[1].failed.reason.code, "no-certificate");
-	left(s);
+	test_left(s);
 	test_ca_free(&ca);
 }
 
@@ -239,7 +218,7 @@ blocks_that_are_needed_are_asked_for(void **state)
 	(void)state;
 	p.need_blocks = true;
 	for (with = 0; with < 2; with++) {
-		s = enrolled(&ca, 38, with ? "IPv4:192.168.2.0/24" : NULL);
+		s = test_enrolled(&ca, 38, with ? "IPv4:192.168.2.0/24" : NULL);
 		sim_set(&s->n[0], &p);
 		sim_set(&s->n[1], &p);
 		sim_connect(s, 0, 1);
@@ -248,7 +227,7 @@ blocks_that_are_needed_are_asked_for(void **state)
 		if (!with)
 			assert_string_equal(s->n[1].failed.reason.code,
 			    "no-blocks");
-		left(s);
+		test_left(s);
 	}
 	test_ca_free(&ca);
 }
@@ -264,7 +243,7 @@ weak_hashes_are_refused_unless_the_profile_allows_them(void **state)
 	(void)state;
 	for (allow = 0; allow < 2; allow++) {
 		test_digest = EVP_sha1();
-		s = enrolled(&ca, 39, NULL);
+		s = test_enrolled(&ca, 39, NULL);
 		test_digest = NULL;
 		p.allow_weak = allow;
 		sim_set(&s->n[0], &p);
@@ -272,7 +251,7 @@ weak_hashes_are_refused_unless_the_profile_allows_them(void **state)
 		sim_connect(s, 0, 1);
 		sim_run(s, 900);
 		assert_int_equal(s->n[0].ups + s->n[1].ups, allow ? 2 : 0);
-		left(s);
+		test_left(s);
 	}
 	test_ca_free(&ca);
 }
@@ -354,7 +333,7 @@ the_profile_that_suits_the_method_is_taken(void **state)
 	(void)state;
 	snprintf(p[0].identity, sizeof(p[0].identity), "psk");
 	for (which = 0; which < 4; which++) {
-		s = enrolled(&ca, 42, NULL);
+		s = test_enrolled(&ca, 42, NULL);
 		mine = sim_profile("p");
 		if (which & 1)
 			snprintf(mine.identity, sizeof(mine.identity), "psk");
@@ -366,7 +345,7 @@ the_profile_that_suits_the_method_is_taken(void **state)
 		sim_one_sa(s);
 		assert_string_equal(s->n[1].up.profile, which & 1 ? "psk" :
 		    "cert");
-		left(s);
+		test_left(s);
 	}
 	test_ca_free(&ca);
 }

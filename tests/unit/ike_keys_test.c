@@ -2,39 +2,6 @@
 
 /* What a member does with its keys, and what must never repeat. */
 
-static void
-rekey(struct sim *s, int node, bool child)
-{
-	struct ike_rekey r = { .peer = 1, .child = child };
-	struct reason why;
-
-	if (ike_engine_rekey(s->n[node].g, s->now, SIM_WALL, &r, &why) < 0)
-		fail_msg("rekey: %s", why.text);
-}
-
-static uint64_t
-sas(const struct sim_node *n)
-{
-	uint64_t count, peers;
-
-	ike_engine_sizes(n->g, &count, &peers);
-	return count;
-}
-
-static enum sim_fate
-lose_creates(struct sim *s, const struct sim_packet *p)
-{
-	(void)s;
-	return p->h.exchange == IKE_CREATE_CHILD_SA ? SIM_DROP : SIM_PASS;
-}
-
-static enum sim_fate
-lose_informational(struct sim *s, const struct sim_packet *p)
-{
-	(void)s;
-	return p->h.exchange == IKE_INFORMATIONAL ? SIM_DROP : SIM_PASS;
-}
-
 static uint8_t clear[4096];
 
 /* CREATE_CHILD_SA for a child, with what stands before it. */
@@ -101,8 +68,8 @@ deleting(uint64_t seed, uint32_t *spi)
 	struct sim *s = member_up(seed);
 
 	*spi = s->n[0].sa[0].spi_in;
-	s->filter = lose_informational;
-	rekey(s, 1, true);
+	s->filter = sim_lose_informational;
+	sim_rekey(s, 1, true);
 	sim_run(s, 300);
 	assert_int_equal(s->n[1].n_sa, 2);
 	return s;
@@ -229,16 +196,16 @@ nothing_is_made_while_the_ike_sa_is_rekeyed_by_both(void **state)
 	uint64_t before;
 
 	(void)state;
-	s->filter = lose_creates;
-	rekey(s, 1, false);
+	s->filter = sim_lose_creates;
+	sim_rekey(s, 1, false);
 	sim_run(s, 50);
-	before = sas(&s->n[1]);
+	before = sim_sizes(&s->n[1]);
 	ask_child(s, 2, IKE_PROTO_ESP, 0);
 	assert_int_equal(s->n[1].n_sa, 1);
 	ask_rekey(s, 3);
-	assert_int_equal(sas(&s->n[1]), before + 1);
+	assert_int_equal(sim_sizes(&s->n[1]), before + 1);
 	ask_rekey(s, 4);
-	assert_int_equal(sas(&s->n[1]), before + 1);
+	assert_int_equal(sim_sizes(&s->n[1]), before + 1);
 	ask_child(s, 5, IKE_PROTO_ESP, 0);
 	assert_int_equal(s->n[1].n_sa, 1);
 	sim_free(s);
@@ -391,9 +358,9 @@ wrong_fragments_take_no_place_and_lost_ones_no_memory_IKE_36(void **state)
 		if (!last_is_lost)
 			sim_one_sa(s);
 		else
-			assert_int_equal(sas(&s->n[1]), 20);
+			assert_int_equal(sim_sizes(&s->n[1]), 20);
 		sim_run(s, 31000);
-		assert_int_equal(sas(&s->n[1]), last_is_lost ? 0 : 1);
+		assert_int_equal(sim_sizes(&s->n[1]), last_is_lost ? 0 : 1);
 		sim_free(s);
 	}
 }

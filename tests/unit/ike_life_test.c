@@ -2,33 +2,6 @@
 
 /* What time and a peer that refuses do to living SAs. */
 
-static void
-rekey(struct sim *s, int node, bool child)
-{
-	struct ike_rekey r = { .peer = 1, .child = child };
-	struct reason why;
-
-	if (ike_engine_rekey(s->n[node].g, s->now, SIM_WALL, &r, &why) < 0)
-		fail_msg("rekey: %s", why.text);
-}
-
-static uint64_t
-sas(const struct sim_node *n)
-{
-	uint64_t count, peers;
-
-	ike_engine_sizes(n->g, &count, &peers);
-	return count;
-}
-
-static enum sim_fate
-lose_all(struct sim *s, const struct sim_packet *p)
-{
-	(void)s;
-	(void)p;
-	return SIM_DROP;
-}
-
 /* ---- lifetimes ---- */
 
 /* The peer takes no new CHILD_SA and closes none. */
@@ -58,13 +31,6 @@ a_child_that_is_never_rekeyed_ends_at_its_hard_time_IKE_47(void **state)
 	sim_free(s);
 }
 
-static enum sim_fate
-lose_creates(struct sim *s, const struct sim_packet *p)
-{
-	(void)s;
-	return p->h.exchange == IKE_CREATE_CHILD_SA ? SIM_DROP : SIM_PASS;
-}
-
 static void
 an_ike_sa_that_is_never_rekeyed_ends_at_its_hard_time_IKE_47(void **state)
 {
@@ -78,7 +44,7 @@ an_ike_sa_that_is_never_rekeyed_ends_at_its_hard_time_IKE_47(void **state)
 	sim_set(&s->n[1], &p);
 	sim_connect(s, 0, 1);
 	sim_run(s, 1000);
-	s->filter = lose_creates;
+	s->filter = sim_lose_creates;
 	sim_run(s, 86000);
 	assert_int_equal(s->n[0].downs, 0);
 	sim_run(s, 33000);
@@ -92,26 +58,18 @@ an_ike_sa_that_is_never_rekeyed_ends_at_its_hard_time_IKE_47(void **state)
 	sim_free(s);
 }
 
-/* Its beginner never closes it. */
-static enum sim_fate
-lose_informational(struct sim *s, const struct sim_packet *p)
-{
-	(void)s;
-	return p->h.exchange == IKE_INFORMATIONAL ? SIM_DROP : SIM_PASS;
-}
-
 static void
 a_replaced_ike_sa_is_kept_no_longer_than_half_a_minute(void **state)
 {
 	struct sim *s = sim_up(63, NULL);
 
 	(void)state;
-	s->filter = lose_informational;
-	rekey(s, 0, false);
+	s->filter = sim_lose_informational;
+	sim_rekey(s, 0, false);
 	sim_run(s, 1000);
-	assert_int_equal(sas(&s->n[1]), 2);
+	assert_int_equal(sim_sizes(&s->n[1]), 2);
 	sim_run(s, 31000);
-	assert_int_equal(sas(&s->n[1]), 1);
+	assert_int_equal(sim_sizes(&s->n[1]), 1);
 	sim_free(s);
 }
 
@@ -134,13 +92,13 @@ an_ike_sa_without_a_child_is_closed_by_either_side(void **state)
 		sim_set(&s->n[1], &p);
 		snprintf(p.esp_proposals[0], sizeof(p.esp_proposals[0]),
 		    "aes128gcm16");
-		s->filter = lost ? lose_informational : NULL;
+		s->filter = lost ? sim_lose_informational : NULL;
 		sim_connect(s, 0, 1);
 		sim_run(s, 300);
-		assert_int_equal(sas(&s->n[1]), lost);
-		s->filter = lost ? lose_all : NULL;
+		assert_int_equal(sim_sizes(&s->n[1]), lost);
+		s->filter = lost ? sim_lose_all : NULL;
 		sim_run(s, 5000);
-		assert_int_equal(sas(&s->n[1]) > 0 && lost, 0);
+		assert_int_equal(sim_sizes(&s->n[1]) > 0 && lost, 0);
 		sim_free(s);
 	}
 }
@@ -212,7 +170,7 @@ only_so_many_questions_wait(void **state)
 	unsigned i;
 
 	(void)state;
-	s->filter = lose_all;
+	s->filter = sim_lose_all;
 	for (i = 0; i < 100; i++)
 		(void)ike_engine_probe(s->n[0].g, s->now, SIM_WALL, 1, i + 1,
 		    &why);
@@ -286,7 +244,7 @@ a_refused_rekey_is_tried_again_soon(void **state)
 		unsigned sent;
 
 		member_edit(s, &e);
-		rekey(s, 0, i < 2);
+		sim_rekey(s, 0, i < 2);
 		sim_run(s, 100);
 		assert_int_equal(e.done, 1);
 		sent = s->n[0].sent;
@@ -312,7 +270,7 @@ a_group_is_asked_for_in_vain_only_once(void **state)
 		unsigned sent = s->n[0].sent;
 
 		member_edit(s, &e);
-		rekey(s, 0, child);
+		sim_rekey(s, 0, child);
 		sim_run(s, 1500);
 		assert_int_equal(s->n[0].sent - sent, 2);
 		sim_free(s);
@@ -329,7 +287,7 @@ a_child_that_the_peer_has_not_is_replaced(void **state)
 
 	(void)state;
 	member_edit(s, &e);
-	rekey(s, 0, true);
+	sim_rekey(s, 0, true);
 	sim_run(s, 1000);
 	assert_true(sim_sa_find(&s->n[0], old)->gone);
 	assert_int_equal(sim_live(&s->n[0]), 1);

@@ -22,27 +22,6 @@ site(struct sim *s, int node, const char *local, const char *remote)
 	sim_set(&s->n[node], &p);
 }
 
-/* Two nodes of one CA; what is wrong with one of them is up to the test. */
-static struct sim *
-enrolled(struct test_ca *ca, uint64_t seed, const char *blocks)
-{
-	struct sim *s = sim_new(2, seed, NULL);
-
-	test_enrol(&s->n[0], ca, "P-256", "DNS:a.example.org", blocks, -60,
-	    86400);
-	test_enrol(&s->n[1], ca, "P-256", "DNS:b.example.org", blocks, -60,
-	    86400);
-	return s;
-}
-
-static void
-left(struct sim *s)
-{
-	test_leave(&s->n[0]);
-	test_leave(&s->n[1]);
-	sim_free(s);
-}
-
 static struct ike_ts instead[2];	/* of TSi, TSr; no type: as it is */
 static bool no_transport;
 static uint32_t low_spi;
@@ -200,7 +179,7 @@ static void
 a_headend_that_claims_more_than_its_blocks_is_left(void **state)
 {
 	struct test_ca ca = test_ca_new("root");
-	struct sim *s = enrolled(&ca, 46, "IPv4:10.2.0.0/16");
+	struct sim *s = test_enrolled(&ca, 46, "IPv4:10.2.0.0/16");
 
 	(void)state;
 	site(s, 0, "10.2.9.0/24", "10.0.0.0/8");
@@ -210,7 +189,7 @@ a_headend_that_claims_more_than_its_blocks_is_left(void **state)
 	assert_int_equal(s->n[0].n_sa, 0);
 	assert_string_equal(s->n[0].failed.reason.code, "ts-unacceptable");
 	assert_non_null(strstr(s->n[0].failed.reason.text, "certificate"));
-	left(s);
+	test_left(s);
 	test_ca_free(&ca);
 }
 

@@ -491,4 +491,45 @@ sim_inject(struct sim *s, int to, const uint8_t *b, size_t len,
 	sim_run(s, 10);
 }
 
+static inline void
+sim_rekey(struct sim *s, int node, bool child)
+{
+	struct ike_rekey r = { .peer = 1, .child = child };
+	struct reason why;
+
+	if (ike_engine_rekey(s->n[node].g, s->now, SIM_WALL, &r, &why) < 0)
+		fail_msg("rekey: %s", why.text);
+}
+
+static inline uint64_t
+sim_sizes(const struct sim_node *n)
+{
+	uint64_t count, peers;
+
+	ike_engine_sizes(n->g, &count, &peers);
+	return count;
+}
+
+static inline enum sim_fate
+sim_lose_creates(struct sim *s, const struct sim_packet *p)
+{
+	(void)s;
+	return p->h.exchange == IKE_CREATE_CHILD_SA ? SIM_DROP : SIM_PASS;
+}
+
+static inline enum sim_fate
+sim_lose_informational(struct sim *s, const struct sim_packet *p)
+{
+	(void)s;
+	return p->h.exchange == IKE_INFORMATIONAL ? SIM_DROP : SIM_PASS;
+}
+
+static inline enum sim_fate
+sim_lose_all(struct sim *s, const struct sim_packet *p)
+{
+	(void)s;
+	(void)p;
+	return SIM_DROP;
+}
+
 #endif
