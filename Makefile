@@ -1,5 +1,5 @@
 # DMVPN toolkit.  GNU make; targets: all deps check check-asan demo bench asan
-# fuzz warnings install uninstall clean.
+# fuzz soak warnings install uninstall clean.
 # Users may set: CC CFLAGS LDFLAGS PREFIX DESTDIR MODE O TESTS FUZZ_SECONDS.
 
 MODE ?= release
@@ -160,7 +160,9 @@ $(B)/fuzz/%: tests/fuzz/%.c $(B)/libengines.a $(B)/libdmvpn.a
 		-lcares $(LIBS_COMMON) -ldl
 
 .PHONY: unit asan fuzz fuzz-build
-unit: $(UNIT)
+# What tests of the network run: a checker of every octet, a flood.
+TOOLS := $(B)/bench/soak $(B)/bench/flood
+unit: $(UNIT) $(TOOLS)
 asan:
 	$(MAKE) MODE=asan all unit
 fuzz-build: $(FUZZ)
@@ -206,6 +208,14 @@ demo: deps
 .PHONY: bench
 bench: $(BIN)/dmvpn-gre $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
 	@B=$(BIN) D=$(B)/bench OUT=$(O)/bench QUICK=$(QUICK) tests/bench/bench
+
+# Every octet compared, for minutes, while keys and paths change; and the
+# replay window against its model, ten times as long as in check.
+SOAK_SECONDS ?= 150
+.PHONY: soak
+soak: $(BIN)/dmvpn-gre $(BIN)/dmvpn-ike $(BIN)/dmvpn-pki $(TOOLS) $(B)/tests/replay_test
+	@REPLAY_TIMES=10 $(B)/tests/replay_test
+	@B=$(BIN) O=$(O) MODE=$(MODE) SOAK_SECONDS=$(SOAK_SECONDS) bats tests/net/soak.bats
 
 # Both compilers, all warnings, nothing kept.
 CHECKED := $(wildcard lib/*/*.c cmd/*/*.c tests/unit/*.c tests/fuzz/*.c)
