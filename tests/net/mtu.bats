@@ -222,3 +222,64 @@ fits() {
 	run -0 packets "$T/syn.pcap"
 	[[ $output == *"mss $(($(peer a '.["inner-mtu"]') - 40)),"* ]]
 }
+
+@test "ESP-20: DSCP and marks of congestion cross the tunnel as RFC 6040 wants" {
+	local inner outer want size=100 name
+	road
+	tunnel
+	wait_for 5 found a 1500
+	capture b dmvpn0 "$T/inside.pcap" 'icmp[icmptype] = icmp-echo'
+	capture r west "$T/outside.pcap" 'src 192.0.2.2 and udp port 4500'
+	# inner, outer on arrival, what comes out (- dropped); RFC 6040, 4.2:
+	# 0 Not-ECT, 1 ECT(1), 2 ECT(0), 3 CE
+	while read -r inner outer want; do
+		size=$((size + 1))
+		name=$(echo not-ect ect1 ect0 ce | cut -d' ' -f$((outer + 1)))
+		on r nft -f - <<-END
+			table ip marks
+			delete table ip marks
+			table ip marks {
+				chain forward {
+					type filter hook forward priority 0;
+					iifname "west" udp dport 4500 ip ecn set $name
+				}
+			}
+		END
+		on a ping -q -c 1 -W 0.3 -s "$size" -Q $((0x88 + inner)) \
+			10.0.0.2 >/dev/null 3>&- || [ "$want" = - ]
+		echo "$size $inner $want" >>"$T/rows"
+	done <<-END
+		0 0 0
+		0 1 0
+		0 2 0
+		0 3 -
+		1 0 1
+		1 1 1
+		1 2 1
+		1 3 3
+		2 0 2
+		2 1 1
+		2 2 2
+		2 3 3
+		3 0 3
+		3 1 3
+		3 2 3
+		3 3 3
+	END
+	wait_for 5 eval '[ "$(packets "$T/inside.pcap" | wc -l)" -ge 15 ]'
+	capture_end
+	while read -r size inner want; do
+		run -0 packets "$T/inside.pcap" "ip[2:2] = $((size + 28))"
+		[ "$want" != - ] || { [ -z "$output" ] && continue; }
+		run -0 packets "$T/inside.pcap" \
+			"ip[2:2] = $((size + 28)) and ip[1] = $((0x88 + want))"
+		[ -n "$output" ] || { echo "$size $inner $want"; false; }
+	done <"$T/rows"
+	# outside, DSCP and mark are as inside (RFC 6040, 4.1, normal mode)
+	for inner in 0 1 2 3; do
+		run -0 packets "$T/outside.pcap" "ip[1] = $((0x88 + inner))"
+		[ "$(echo "$output" | wc -l)" -ge 4 ]
+	done
+	run -0 on b "$G" status -j
+	[ "$(echo "$output" | jq '.drops[] | select(.reason == "ecn").count')" = 1 ]
+}
