@@ -37,13 +37,15 @@ reachable() {	# FROM TO
 }
 
 @test "a connected spoke that is revoked loses its SA within 1 s, and does not come back (PKI-15)" {
+	local before within=1000
+	! grep -aq __asan_init "$B/dmvpn-ike" || within=4000
 	sites_up hub spoke1 spoke2
 	reachable lan2 192.168.1.10
 	revoke spoke1
 	before=$(milliseconds)
 	site hub "$B/dmvpn-pki" crl --install
-	wait_for 3 gone spoke1
-	[ $(($(milliseconds) - before)) -lt 1000 ]
+	wait_for 5 gone spoke1
+	[ $(($(milliseconds) - before)) -lt "$within" ]
 	wait_for 3 grep -q "ike-down.*spoke1.*code=revoked" "$T/run/hub/log/ike.log"
 	run ! reachable lan2 192.168.1.10
 	# it tries again, and is refused with the reason
