@@ -43,7 +43,7 @@ server() {	# ANSWER OPTION...
 	for try in 0 1 2 3; do
 		port=$((20000 + ($$ * 7 + RANDOM) % 20000))
 		openssl cmp -port "$port" -rsp_cert "$answer" \
-			-rsp_capubs ca.pem "$@" >server.log 2>&1 3>&- \
+			${CAPUBS--rsp_capubs ca.pem} "$@" >server.log 2>&1 3>&- \
 			</dev/null &
 		PIDS+=($!)
 		until grep -qs ACCEPT server.log; do
@@ -100,7 +100,16 @@ enroll() {
 	[[ $stderr == *"policy refuses"*"no such template"* ]]
 }
 
-@test "a certificate for another key, or of another CA, is not taken" {
+@test "CA certificates that only came along, outside of what the secret protects, are not trusted" {
+	CAPUBS= server spoke.crt -srv_ref spoke-7 -srv_secret file:secret \
+		-rsp_extracerts ca.pem
+	run ! --separate-stderr enroll --key spoke.key "$URL" spoke
+	[[ $stderr == *trust* ]]
+	[ ! -e spoke.pem ]
+	run -0 enroll --trust ca.pem --key spoke.key "$URL" spoke
+}
+
+@test "a certificate for another key is not taken" {
 	certify other
 	server other.crt -srv_ref spoke-7 -srv_secret file:secret
 	run ! --separate-stderr enroll --key spoke.key "$URL" spoke
