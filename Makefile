@@ -1,4 +1,4 @@
-# DMVPN toolkit.  GNU make; targets: all deps check check-asan demo bench asan
+# DMVPN toolkit.  GNU make; targets: all deps check check-asan crash demo bench asan
 # fuzz soak warnings install uninstall clean.
 # Users may set: CC CFLAGS LDFLAGS PREFIX DESTDIR MODE O TESTS FUZZ_SECONDS.
 
@@ -203,6 +203,11 @@ check-run:
 demo: deps
 	@$(MAKE) --no-print-directory -j$(NPROC) all
 	@B=$(BIN) KEEP=$(KEEP) tests/demo/demo.sh
+
+# The CA is killed at each system call, and each write of it fails: minutes.
+.PHONY: crash
+crash: $(BIN)/dmvpn-pki
+	@B=$(BIN) tests/crash/pki.sh 1
 
 # Speed beside that of others: QUICK=1 takes under two minutes.
 .PHONY: bench

@@ -109,8 +109,11 @@ deliver(struct cmd_ca *c, const struct issue_opts *o, const char *serial,
 	if (f == NULL)
 		return -1;
 	rc = pki_store_commit(c->store, e);
-	if (rc == 0 && (rc = pki_file_commit(f, e)) < 0)
+	if (rc == 0 && (rc = pki_file_place(f, e)) < 0)
 		(void)pki_store_remove(c->store, serial, NULL);
+	/* It is in place, so the row stays, even if power may take the file. */
+	else if (rc == 0 && (rc = pki_file_settle(o->out, e)) < 0)
+		(void)err_in(e, "it is issued and in place, but");
 	pki_file_end(f);
 	return rc;
 }

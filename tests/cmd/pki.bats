@@ -169,39 +169,6 @@ example() {
 	done
 }
 
-@test "killed at any system call, the store is as before or as after (F10)" {
-	type -P strace >/dev/null || skip "strace is not installed"
-	strace -f -qq -o /dev/null true || skip "strace may not trace here"
-	pki init
-	issued=0
-	for call in openat pwrite64 write fsync fdatasync unlink renameat2 \
-	    ftruncate; do
-		for n in $(seq 40); do
-			rm -f x.pem ./*.new
-			strace -f -qq -o /dev/null -e trace="$call" \
-			    -e inject="$call:signal=KILL:when=$n" \
-			    "$B/dmvpn-pki" issue -o x.pem "x$call$n" \
-			    >/dev/null 2>&1 && break
-			now=$(pki list -j | wc -l)
-			# A certificate that exists is in the store.
-			if [ -e x.pem ]; then
-				[ "$now" -eq $((issued + 1)) ]
-				pki verify x.pem >/dev/null
-			fi
-			[ "$now" -eq "$issued" ] || [ "$now" -eq $((issued + 1)) ]
-			issued=$now
-		done
-		issued=$(pki list -j | wc -l)
-	done
-	run -0 sqlite_ok
-}
-
-sqlite_ok() {
-	python3 -c 'import sqlite3,sys
-c = sqlite3.connect("dmvpn-ca.db")
-assert c.execute("PRAGMA integrity_check").fetchone()[0] == "ok"'
-}
-
 @test "50 at once: 50 certificates, 50 serial numbers (PKI-04)" {
 	pki init
 	for i in $(seq 50); do

@@ -158,38 +158,6 @@ assert c.execute("PRAGMA integrity_check").fetchone()[0] == "ok"' "$1"
 	[ ! -e dmvpn-ca.db-journal ]
 }
 
-@test "renew, backup, restore: killed at any system call, as before or as after (F10)" {
-	need_strace
-	pki init
-	pki issue -o x.pem x
-	pki backup b.db
-	for call in openat pwrite64 write fsync fdatasync unlink renameat2; do
-		for n in $(seq 3 3 30); do
-			rm -f n.pem c.db ./*.new
-			strace -f -qq -o /dev/null -e trace="$call" \
-			    -e inject="$call:signal=KILL:when=$n" \
-			    "$B/dmvpn-pki" renew -o n.pem x >/dev/null 2>&1 && break
-			[ ! -e n.pem ] || pki verify n.pem >/dev/null
-			pki list >/dev/null
-		done
-		for n in $(seq 1 2 21); do
-			rm -f c.db ./*.new
-			strace -f -qq -o /dev/null -e trace="$call" \
-			    -e inject="$call:signal=KILL:when=$n" \
-			    "$B/dmvpn-pki" backup c.db >/dev/null 2>&1 && break
-			[ ! -e c.db ] || pki list -s c.db >/dev/null
-		done
-		for n in $(seq 1 2 41); do
-			pki issue -o - filler >/dev/null
-			strace -f -qq -o /dev/null -e trace="$call" \
-			    -e inject="$call:signal=KILL:when=$n" \
-			    "$B/dmvpn-pki" restore -f b.db >/dev/null 2>&1 && break
-			pki list >/dev/null
-		done
-	done
-	sound dmvpn-ca.db
-}
-
 @test "renew, backup, restore: a fault leaves all as it was (PKI-06)" {
 	need_strace
 	pki init

@@ -6,7 +6,7 @@ command -v shellcheck >/dev/null || skip_all "shellcheck" "not installed"
 posix() {
 	scripts=$(ls cmd/*/*.sh tests/lint/*.sh tests/fuzz/*.sh tests/run \
 	    tests/deps .ci/run demo/*.sh \
-	    tests/bench/bench tests/bench/*.sh 2>/dev/null)
+	    tests/bench/bench tests/bench/*.sh tests/crash/*.sh 2>/dev/null)
 	# What is read by "." uses the variables of who reads it, and ls is
 	# given names of ours only.
 	# shellcheck disable=SC2086	# a list of names
