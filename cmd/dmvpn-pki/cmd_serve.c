@@ -59,35 +59,136 @@ desk_confine(const char *store, struct err *e)
 	return priv_drop(&none, e) < 0 ? -1 : sandbox_enter(&box, e);
 }
 
+/* The CA with its keys, and the desk before it. */
+struct back {
+	struct cmd_ca	 c;
+	struct desk	 d;
+	int64_t		 seen;		/* which keys there were, in what state */
+};
+
+static void
+forget_old(struct desk *d)
+{
+	for (; d->n_cas > 1; d->n_cas--) {
+		X509_free(d->cas[d->n_cas - 1].cert);
+		EVP_PKEY_free(d->cas[d->n_cas - 1].key);
+	}
+}
+
+static int
+on_old(void *arg, const struct pki_ca *ca, int64_t generation)
+{
+	struct desk *d = arg;
+
+	if (d->n_cas == DESK_KEYS || X509_up_ref(ca->cert) != 1)
+		return 0;
+	EVP_PKEY_up_ref(ca->key);
+	d->cas[d->n_cas] = *ca;
+	d->generations[d->n_cas++] = generation;
+	return 0;
+}
+
+static int
+take_keys(struct back *b, struct err *e)
+{
+	struct desk *d = &b->d;
+
+	forget_old(d);
+	desk_forget_ra(d);
+	d->store = b->c.store;
+	d->cas[0] = b->c.ca;
+	d->generations[0] = b->c.generation;
+	d->n_cas = 1;
+	return cmd_ca_each_old(&b->c, on_old, d, e) == 0 ? 0 : -1;
+}
+
+static int
+on_authority(void *arg, const struct pki_authority *a)
+{
+	*(int64_t *)arg = *(int64_t *)arg * 31 + a->generation * 4 +
+	    (int64_t)a->state;
+	return 0;
+}
+
+/* With the passphrase that opened the one before. */
+static int
+reload(struct cmd_ca *c, struct err *e)
+{
+	struct pki_store_ca raw;
+	const unsigned char *p;
+
+	if (pki_store_ca(c->store, &raw, e) < 0)
+		return -1;
+	X509_free(c->ca.cert);
+	EVP_PKEY_free(c->ca.key);
+	p = raw.cert.p;
+	c->ca.key = NULL;
+	c->ca.cert = d2i_X509(NULL, &p, (long)rbuf_left(&raw.cert));
+	c->generation = raw.generation;
+	if (c->ca.cert == NULL)
+		return err_set(e, EUCLEAN, "the CA's certificate is damaged");
+	return cmd_ca_unlock(c, NULL, e) < 0 ? -1 :
+	    pki_store_commit(c->store, e);
+}
+
+/* Keys come and go (rollover) while we serve. */
+static int
+refresh(void *arg, struct err *e)
+{
+	struct back *b = arg;
+	int64_t now = 0;
+
+	if (pki_store_authorities(b->c.store, on_authority, &now, e) < 0)
+		return -1;
+	if (now == b->seen)
+		return 0;
+	if ((b->seen != 0 && reload(&b->c, e) < 0) || take_keys(b, e) < 0) {
+		b->seen = -1;		/* the next question tries again */
+		b->d.n_cas = 0;
+		return -1;
+	}
+	if (b->seen != 0)
+		log_event(LEVEL_INFO, "keys", U("keys", b->d.n_cas));
+	b->seen = now;
+	return 0;
+}
+
+static int
+desk_open(struct back *b, const struct serve_opts *o, struct err *e)
+{
+	b->d.crl_days = o->crl_days;
+	b->d.scep_legacy = o->scep_legacy;
+	b->d.refresh = refresh;
+	b->d.arg = b;
+	if (o->scep_legacy)
+		(void)scep_open_legacy();
+	if (cmd_ca_open(&b->c, o->store, e) < 0 ||
+	    cmd_ca_unlock(&b->c, o->pass_file, e) < 0)
+		return cmd_status_of(e);
+	return pki_store_commit(b->c.store, e) < 0 || refresh(b, e) < 0 ||
+	    desk_confine(cmd_store_path(o->store), e) < 0 ? EXIT_SYSTEM :
+	    EXIT_OK;
+}
+
 /* It ends with the web's half: when the socket does. */
 static int
 desk_run(const struct serve_opts *o, int fd)
 {
-	struct cmd_ca c = { .store = NULL };
-	struct desk d = { .crl_days = o->crl_days,
-		.scep_legacy = o->scep_legacy };
+	struct back b = { .seen = 0 };
 	struct err e = { 0 };
-	int status = EXIT_OK, rc = -1;
+	int status, rc = 0;
 
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGTERM, SIG_IGN);
 	(void)signal(SIGPIPE, SIG_IGN);
-	if (o->scep_legacy)
-		(void)scep_open_legacy();
-	if (cmd_ca_open(&c, o->store, &e) < 0 ||
-	    cmd_ca_unlock(&c, o->pass_file, &e) < 0)
-		status = cmd_status_of(&e);
-	else if (pki_store_commit(c.store, &e) < 0 ||
-	    desk_confine(cmd_store_path(o->store), &e) < 0)
-		status = EXIT_SYSTEM;
-	d.store = c.store;
-	d.ca = c.ca;
-	while (status == EXIT_OK && (rc = serve_desk_once(&d, fd, &e)) == 0)
+	status = desk_open(&b, o, &e);
+	while (status == EXIT_OK && (rc = serve_desk_once(&b.d, fd, &e)) == 0)
 		continue;
 	if (status == EXIT_OK && rc < 0)
 		status = EXIT_SYSTEM;
-	desk_fini(&d);
-	cmd_ca_close(&c);
+	forget_old(&b.d);
+	desk_fini(&b.d);
+	cmd_ca_close(&b.c);
 	return status == EXIT_OK ? EXIT_OK : command_fail(status, &e);
 }
 

@@ -94,6 +94,10 @@ desk_answer(struct desk *d, const struct pki_web_ask *a, struct rbuf body,
 	memset(r, 0, sizeof(*r));
 	while (web_routes[n].path != NULL)
 		n++;
+	if (d->refresh != NULL && d->refresh(d->arg, &r->why) < 0) {
+		desk_refuse(r, 503, &r->why);
+		return;
+	}
 	if (a->route == PKI_DESK_TLS)
 		desk_tls(d, a, body, now, r);
 	else if (a->route < n)
@@ -186,7 +190,7 @@ desk_ca_der(struct desk *d, const struct pki_web_ask *a, struct rbuf body,
 	(void)body;
 	(void)now;
 	say_bio(r, b, "application/pkix-cert", b != NULL &&
-	    i2d_X509_bio(b, d->ca.cert) == 1);
+	    i2d_X509_bio(b, d->cas[0].cert) == 1);
 }
 
 /* -------------------------------------------------------------------- OCSP */
@@ -195,7 +199,8 @@ void
 desk_ocsp(struct desk *d, const struct pki_web_ask *a, struct rbuf body,
     int64_t now, struct desk_reply *r)
 {
-	const struct pki_ocsp o = { .cas = &d->ca, .n_cas = 1, .now = now,
+	const struct pki_ocsp o = { .cas = d->cas, .n_cas = d->n_cas,
+		.now = now,
 		.valid = PKI_OCSP_VALID, .look = pki_ocsp_look_store,
 		.arg = d->store };
 	struct pki_ocsp_said said;
@@ -248,7 +253,7 @@ tls_issue(struct desk *d, const char *names, EVP_PKEY *key, int64_t now,
 	    pki_want_days(&want, now, TLS_DAYS, e) < 0 ||
 	    pki_store_begin(d->store, e) < 0)
 		return NULL;
-	x = pki_make_cert(d->store, &d->ca, &want, key, serial, e);
+	x = pki_make_cert(d->store, &d->cas[0], &want, key, serial, e);
 	noted.serial = serial;
 	if (x != NULL && (pki_audit_add(d->store, &noted, e) < 0 ||
 	    pki_store_commit(d->store, e) < 0)) {

@@ -15,9 +15,18 @@
  * has the CA's key and no socket.  One question in, one answer out; the time
  * is given.
  */
+#define DESK_KEYS	4
+
 struct desk {
 	struct pki_store	*store;
-	struct pki_ca		 ca;		/* borrowed */
+	/* Keys of the CA, borrowed: the one that issues, then those that only
+	 * sign lists now; and their generations. */
+	struct pki_ca		 cas[DESK_KEYS];
+	int64_t			 generations[DESK_KEYS];
+	size_t			 n_cas;
+	/* Asked before each question: has the CA another key?  May be NULL. */
+	int			(*refresh)(void *arg, struct err *e);
+	void			*arg;
 	uint64_t		 crl_days;
 	bool			 scep_legacy;	/* 3DES and SHA-1 */
 	/* SCEP's own certificate, when the CA's key is not RSA; owned. */
@@ -31,6 +40,8 @@ struct desk {
 	unsigned		 refusals;
 };
 void desk_fini(struct desk *d);
+/* The CA has another key: SCEP's certificate is made anew. */
+void desk_forget_ra(struct desk *d);
 
 struct desk_reply {
 	struct pki_web_reply	 head;	/* id and size are filled by others */
@@ -52,7 +63,8 @@ void desk_say_base64(struct desk_reply *r, const char *type,
     const void *octets, size_t len);
 void desk_refuse(struct desk_reply *r, unsigned status, const struct err *e);
 
-desk_fn desk_index, desk_ca_der, desk_ca_pem, desk_crl, desk_ocsp, desk_scep;
+desk_fn desk_index, desk_ca_der, desk_ca_pem, desk_crl, desk_crl_first;
+desk_fn desk_ocsp, desk_scep;
 desk_fn est_cacerts, est_enroll, est_reenroll, est_csrattrs;
 
 /* The newest list; the caller frees it. */

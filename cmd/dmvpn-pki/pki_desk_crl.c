@@ -18,6 +18,7 @@
 /* One that is served until something is revoked or its time is half over. */
 struct desk_crl {
 	struct desk_crl	*next;
+	int64_t		 generation;	/* of the key */
 	uint64_t	 partition;
 	int64_t		 revoked;	/* how many then, in all */
 	int64_t		 made, until;
@@ -41,19 +42,30 @@ desk_fini(struct desk *d)
 	LL_FOREACH_SAFE(d->crls, c, more)
 		list_free(c);
 	d->crls = NULL;
-	X509_free(d->ra);
-	EVP_PKEY_free(d->ra_key);
+	desk_forget_ra(d);
+}
+
+/* The key of this generation; NULL: it signs no more. */
+static const struct pki_ca *
+key_of(const struct desk *d, int64_t generation)
+{
+	size_t i;
+
+	for (i = 0; i < d->n_cas; i++)
+		if (d->generations[i] == generation)
+			return &d->cas[i];
+	return NULL;
 }
 
 /* In a transaction: the number is a new one. */
 static X509_CRL *
 build(struct desk *d, struct desk_crl *c, int64_t now, struct err *e)
 {
-	struct pki_store_ca ca;
+	const struct pki_ca *ca = key_of(d, c->generation);
 
-	if (pki_store_ca(d->store, &ca, e) < 0)
-		return NULL;
-	return pki_points_crl(d->store, &d->ca, ca.generation,
+	if (ca == NULL)
+		return err_null(err_set(e, ENOENT, "there is no such list"));
+	return pki_points_crl(d->store, ca, c->generation,
 	    (unsigned)c->partition, now, c->until, e);
 }
 
@@ -75,8 +87,14 @@ fill(struct desk_crl *c, X509_CRL *crl, struct err *e)
 	return 0;
 }
 
+/* Which list is meant. */
+struct which {
+	int64_t		generation;
+	uint64_t	partition;	/* 0: whole */
+};
+
 static struct desk_crl *
-make(struct desk *d, uint64_t partition, int64_t revoked, int64_t now,
+make(struct desk *d, struct which w, int64_t revoked, int64_t now,
     struct err *e)
 {
 	struct desk_crl *c = calloc(1, sizeof(*c));
@@ -85,7 +103,8 @@ make(struct desk *d, uint64_t partition, int64_t revoked, int64_t now,
 
 	if (c == NULL)
 		return err_null(err_set(e, ENOMEM, "revocation list"));
-	c->partition = partition;
+	c->generation = w.generation;
+	c->partition = w.partition;
 	c->revoked = revoked;
 	c->made = now;
 	c->until = now + (int64_t)d->crl_days * DAY;
@@ -102,9 +121,9 @@ make(struct desk *d, uint64_t partition, int64_t revoked, int64_t now,
 	return c;
 }
 
-/* The newest of this partition; NULL with e. */
+/* The newest of them; NULL with e. */
 static const struct desk_crl *
-find(struct desk *d, uint64_t partition, int64_t now, struct err *e)
+find(struct desk *d, struct which w, int64_t now, struct err *e)
 {
 	struct desk_crl *old, *c;
 	struct pki_stamp stamp;
@@ -112,12 +131,13 @@ find(struct desk *d, uint64_t partition, int64_t now, struct err *e)
 	if (pki_store_stamp(d->store, &stamp, e) < 0)
 		return NULL;
 	LL_FOREACH(d->crls, old)
-		if (old->partition == partition)
+		if (old->generation == w.generation &&
+		    old->partition == w.partition)
 			break;
 	if (old != NULL && old->revoked == stamp.revoked &&
 	    now >= old->made && now < (old->made + old->until) / 2)
 		return old;
-	if ((c = make(d, partition, stamp.revoked, now, e)) == NULL)
+	if ((c = make(d, w, stamp.revoked, now, e)) == NULL)
 		return NULL;
 	if (old != NULL)
 		LL_DELETE(d->crls, old);
@@ -126,43 +146,62 @@ find(struct desk *d, uint64_t partition, int64_t now, struct err *e)
 	return c;
 }
 
-/* "3.crl" of "/ca-3.crl"; only as many as there are. */
+/* A number of 1 to max at *text, which is stepped over. */
 static int
-take_partition(struct desk *d, const char *rest, int64_t now, uint64_t *out,
-    struct err *e)
+take_number(const char **text, uint64_t max, uint64_t *out, struct err *e)
 {
-	struct pki_store_ca ca;
-	size_t len = strlen(rest);
-	char number[16];
-	unsigned n;
+	size_t len = strspn(*text, "0123456789");
+	char digits[16];
 
-	*out = 0;
-	if (rest[0] == '\0')
-		return 0;
-	if (pki_store_ca(d->store, &ca, e) < 0 ||
-	    pki_points_count(d->store, ca.generation, now, &n, e) < 0)
-		return -1;
-	if (len < 5 || len > sizeof(number) + 3 ||
-	    strcmp(rest + len - 4, ".crl") != 0 || n == 0)
+	if (len == 0 || len >= sizeof(digits))
 		return err_set(e, ENOENT, "there is no such list");
-	snprintf(number, sizeof(number), "%.*s", (int)len - 4, rest);
-	return num_parse(number, 1, n, out, e);
+	snprintf(digits, sizeof(digits), "%.*s", (int)len, *text);
+	*text += len;
+	return num_parse(digits, 1, max, out, e);
 }
 
+/* "3.crl", "g2.crl", "g2-3.crl" of "/ca-g2-3.crl", as pki_points_name makes
+ * them; "": that of the first key; only what there is. */
+static int
+take_which(struct desk *d, const char *rest, int64_t now, struct which *w,
+    struct err *e)
+{
+	uint64_t generation = 1;
+	bool whole = rest[0] == 'g';
+	unsigned n;
+
+	w->partition = 0;
+	if (rest[0] == 'g' && (rest++, take_number(&rest, INT32_MAX,
+	    &generation, e)) < 0)
+		return -1;
+	w->generation = (int64_t)generation;
+	if (rest[0] == '-' && whole)
+		rest++;
+	else if (whole && strcmp(rest, ".crl") == 0)
+		return 0;
+	if (pki_points_count(d->store, w->generation, now, &n, e) < 0 ||
+	    take_number(&rest, n, &w->partition, e) < 0)
+		return -1;
+	return strcmp(rest, ".crl") == 0 ? 0 : err_set(e, ENOENT,
+	    "there is no such list");
+}
+
+/* "/crl": of the key that issues; "/ca.crl": of the first, as its name says. */
 void
 desk_crl(struct desk *d, const struct pki_web_ask *a, struct rbuf body,
     int64_t now, struct desk_reply *r)
 {
+	struct which w = { d->generations[0], 0 };
 	const struct desk_crl *c;
-	uint64_t partition;
 
 	(void)body;
-	if (take_partition(d, a->rest, now, &partition, &r->why) < 0) {
+	if (a->rest[0] != '\0' && take_which(d, a->rest, now, &w,
+	    &r->why) < 0) {
 		desk_refuse(r, 404, &r->why);
 		return;
 	}
-	if ((c = find(d, partition, now, &r->why)) == NULL) {
-		desk_refuse(r, 503, &r->why);
+	if ((c = find(d, w, now, &r->why)) == NULL) {
+		desk_refuse(r, r->why.code == ENOENT ? 404 : 503, &r->why);
 		return;
 	}
 	desk_say(r, TYPE, c->der->b, c->der->len);
@@ -171,10 +210,21 @@ desk_crl(struct desk *d, const struct pki_web_ask *a, struct rbuf body,
 	r->head.next = (uint64_t)c->until;
 }
 
+void
+desk_crl_first(struct desk *d, const struct pki_web_ask *a, struct rbuf body,
+    int64_t now, struct desk_reply *r)
+{
+	struct pki_web_ask first = *a;
+
+	snprintf(first.rest, sizeof(first.rest), "g1.crl");
+	desk_crl(d, &first, body, now, r);
+}
+
 X509_CRL *
 desk_crl_x509(struct desk *d, int64_t now, struct err *e)
 {
-	const struct desk_crl *c = find(d, 0, now, e);
+	const struct which w = { d->generations[0], 0 };
+	const struct desk_crl *c = find(d, w, now, e);
 	const unsigned char *p = c == NULL ? NULL : c->der->b;
 
 	return c == NULL ? NULL : d2i_X509_CRL(NULL, &p, (long)c->der->len);

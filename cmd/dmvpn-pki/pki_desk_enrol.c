@@ -102,12 +102,12 @@ static enum desk_says
 issue(struct work *w, struct pki_want *want, EVP_PKEY *key)
 {
 	char organisation[64];
-	X509_NAME *n = X509_get_subject_name(w->d->ca.cert);
+	X509_NAME *n = X509_get_subject_name(w->d->cas[0].cert);
 
 	if (X509_NAME_get_text_by_NID(n, NID_organizationName, organisation,
 	    sizeof(organisation)) > 0)
 		want->organisation = organisation;
-	w->out = pki_make_cert(w->d->store, &w->d->ca, want, key, w->serial,
+	w->out = pki_make_cert(w->d->store, &w->d->cas[0], want, key, w->serial,
 	    w->e);
 	want->organisation = NULL;
 	if (w->out == NULL)

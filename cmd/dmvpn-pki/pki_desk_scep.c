@@ -203,10 +203,10 @@ ra_make(struct desk *d, int64_t now, struct err *e)
 	EVP_PKEY *key = NULL;
 	X509 *x = NULL;
 
-	if (EVP_PKEY_get_base_id(d->ca.key) == EVP_PKEY_RSA || (d->ra != NULL &&
+	if (EVP_PKEY_get_base_id(d->cas[0].key) == EVP_PKEY_RSA || (d->ra != NULL &&
 	    now + RA_LEFT < d->ra_until))
 		return 0;
-	if (pki_serial_make(serial, e) < 0 || pki_scep_ra(&d->ca, serial, now,
+	if (pki_serial_make(serial, e) < 0 || pki_scep_ra(&d->cas[0], serial, now,
 	    RA_DAYS, &x, &key, e) < 0)
 		return -1;
 	X509_free(d->ra);
@@ -218,21 +218,77 @@ ra_make(struct desk *d, int64_t now, struct err *e)
 }
 
 void
+desk_forget_ra(struct desk *d)
+{
+	X509_free(d->ra);
+	EVP_PKEY_free(d->ra_key);
+	d->ra = NULL;
+	d->ra_key = NULL;
+}
+
+/* Certificates besides the CA's own: those up to the root, and those of the
+ * keys before, which may be renewed.  Lists that end in NULL. */
+struct others {
+	struct cert_set	 chain;
+	X509		*above[CERT_SET_MAX + 1], *before[DESK_KEYS];
+};
+
+static int
+others_take(struct others *o, const struct desk *d, struct err *e)
+{
+	size_t i, n = 0;
+
+	memset(o, 0, sizeof(*o));
+	if (pki_store_trust(d->store, &o->chain, NULL, e) < 0)
+		return -1;
+	for (i = 0; i < o->chain.n; i++) {
+		X509 *x = (X509 *)(uintptr_t)cert_x509(o->chain.v[i]);
+
+		if (X509_cmp(x, d->cas[0].cert) != 0)
+			o->above[n++] = x;
+	}
+	for (i = 1; i < d->n_cas; i++)
+		o->before[i - 1] = d->cas[i].cert;
+	return 0;
+}
+
+static void
+answer(struct desk *d, const struct pki_scep_call *c, struct wbuf *room,
+    struct desk_reply *r)
+{
+	struct pki_scep s = { .ca = d->cas[0], .legacy = d->scep_legacy,
+		.ra = d->ra != NULL ? d->ra : d->cas[0].cert,
+		.ra_key = d->ra != NULL ? d->ra_key : d->cas[0].key,
+		.ops = { d, on_issue, on_find, on_list } };
+	struct pki_scep_reply out = { .body = room };
+	struct others o;
+
+	if (others_take(&o, d, &r->why) < 0) {
+		desk_refuse(r, 503, &r->why);
+		return;
+	}
+	s.above = o.above;
+	s.before = o.before;
+	if (pki_scep_answer(&s, c, &out, &r->why) < 0)
+		desk_refuse(r, 500, &r->why);
+	else {
+		desk_say(r, out.type, room->buf, room->len);
+		r->head.status = (uint16_t)out.status;
+	}
+	cert_set_fini(&o.chain);
+}
+
+void
 desk_scep(struct desk *d, const struct pki_web_ask *a, struct rbuf body,
     int64_t now, struct desk_reply *r)
 {
 	struct addr_buf ab;
-	struct pki_scep s = { .ca = d->ca, .ra = d->ca.cert,
-		.ra_key = d->ca.key, .legacy = d->scep_legacy,
-		.ops = { d, on_issue, on_find, on_list } };
 	const struct pki_scep_call c = { .operation = a->rest,
 		.message = body, .from = addr_text(&a->from, &ab),
 		.now = now };
-	struct secret *room = secret_new(SCEP_REPLY_MAX);
-	struct wbuf w = wbuf_of(room == NULL ? NULL : room->b,
-	    room == NULL ? 0 : SCEP_REPLY_MAX);
-	struct pki_scep_reply out = { .body = &w };
 	const struct desk_enrol q = { .protocol = "scep", .from = c.from };
+	struct secret *room = secret_new(SCEP_REPLY_MAX);
+	struct wbuf w;
 
 	d->now = now;
 	d->noted = false;
@@ -243,16 +299,8 @@ desk_scep(struct desk *d, const struct pki_web_ask *a, struct rbuf body,
 		secret_free(room);
 		return;
 	}
-	if (d->ra != NULL) {
-		s.ra = d->ra;
-		s.ra_key = d->ra_key;
-	}
-	if (pki_scep_answer(&s, &c, &out, &r->why) < 0)
-		desk_refuse(r, 500, &r->why);
-	else {
-		desk_say(r, out.type, w.buf, w.len);
-		r->head.status = (uint16_t)out.status;
-	}
+	w = wbuf_of(room->b, SCEP_REPLY_MAX);
+	answer(d, &c, &w, r);
 	if (r->why.code != 0 && !d->noted && rbuf_left(&body) > 0)
 		desk_note_refusal(d, &q, now, &r->why);
 	secret_free(room);

@@ -387,6 +387,48 @@ issued() {
 	run -0 pki verify -t ca.pem --for mac.test mac.pem
 }
 
+@test "a rollover while it serves: the new key issues, both sign lists (PKI-14)" {
+	serve
+	token one.test
+	request one
+	[ "$(enrol simpleenroll one -u "$ID:$PASSWORD")" = 200 ]
+	certificate >one.crt
+	pki rollover
+	token two.test
+	request two
+	[ "$(enrol simpleenroll two -u "$ID:$PASSWORD")" = 200 ]
+	certificate >two.crt
+	key() {
+		openssl x509 -in "$1" -noout -ext authorityKeyIdentifier
+	}
+	[ "$(key one.crt)" != "$(key two.crt)" ]
+	[ "$(est cacerts)" = 200 ]
+	certificate >all.pem
+	[ "$(grep -c BEGIN all.pem)" -ge 2 ]
+	pki revoke one.test
+	pki revoke two.test
+	for list in ca ca-g2; do
+		curl -sSf -o "$list.crl" "$WEB/$list.crl"
+		openssl crl -inform DER -in "$list.crl" -out "$list.pem"
+	done
+	serial=$(openssl x509 -in one.crt -noout -serial)
+	openssl crl -in ca.pem -noout -text | grep -q "${serial#*=}"
+	serial=$(openssl x509 -in two.crt -noout -serial)
+	openssl crl -in ca-g2.pem -noout -text | grep -q "${serial#*=}"
+	# OCSP speaks for both keys
+	pki export -o all.pem -f
+	csplit -sz -f issuer. all.pem '/BEGIN CERT/' '{*}'
+	for name in one two; do
+		heard=
+		for issuer in issuer.*; do
+			heard+=$(openssl ocsp -issuer "$issuer" -cert "$name.crt" \
+			    -CAfile all.pem -url "$WEB/ocsp" 2>&1) || true
+		done
+		[[ $heard == *"$name.crt: revoked"* ]]
+	done
+	curl -sS -o /dev/null -w '%{http_code}' "$WEB/ca-g3.crl" | grep -q 404
+}
+
 @test "names, paths and methods that are not ours are refused" {
 	serve
 	ask() {

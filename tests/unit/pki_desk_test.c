@@ -42,7 +42,9 @@ office_open(struct office *o)
 	assert_int_equal(pki_store_set_ca(o->desk.store, rbuf_of(der,
 	    (size_t)len), rbuf_of("key", 3), &e), 0);
 	assert_int_equal(pki_store_commit(o->desk.store, &e), 0);
-	o->desk.ca = o->make.ca;
+	o->desk.cas[0] = o->make.ca;
+	o->desk.generations[0] = 1;
+	o->desk.n_cas = 1;
 	o->desk.crl_days = 7;
 	OPENSSL_free(der);
 }
