@@ -42,6 +42,12 @@ int cmd_prefix(const char *text, const char *what, struct prefix *p);
 int cmd_whose(char owner[64], const char *from, char interface[16],
     const char *name);
 
+/* What "status" shows. */
+struct gre_status_reply;
+int cmd_ask_status(struct gre_status_reply *r);
+void cmd_print_features(const struct gre_status_reply *r);
+void cmd_print_drops(const struct gre_status_reply *r);
+
 /* A row of a table of options. */
 #define CMD_OWNER_OPT(to) { 0, "owner", "NAME",			\
 	"whose it is (default " GRE_OWNER ")", OPT_TEXT, &(to), 0, 0 }

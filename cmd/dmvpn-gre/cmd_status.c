@@ -62,8 +62,8 @@ cmd_events(int argc, char **argv)
 	return command_events_main(argc, argv, GRE_SOCK, all);
 }
 
-static void
-print_features(const struct gre_status_reply *r)
+void
+cmd_print_features(const struct gre_status_reply *r)
 {
 	size_t i;
 
@@ -79,8 +79,8 @@ print_features(const struct gre_status_reply *r)
 			    r->features[i].why);
 }
 
-static void
-print_drops(const struct gre_status_reply *r)
+void
+cmd_print_drops(const struct gre_status_reply *r)
 {
 	size_t i;
 
@@ -94,8 +94,8 @@ print_drops(const struct gre_status_reply *r)
 		    (unsigned long long)r->drops[i].count);
 }
 
-static int
-ask_status(struct gre_status_reply *r)
+int
+cmd_ask_status(struct gre_status_reply *r)
 {
 	const struct gre_status m = { .none = 0 };
 
@@ -116,7 +116,7 @@ cmd_status(int argc, char **argv)
 	int status;
 
 	if (opt_parse(&argc, &argv, opts, "", 0, 0, &status) < 0 ||
-	    (status = ask_status(&r)) != EXIT_OK)
+	    (status = cmd_ask_status(&r)) != EXIT_OK)
 		return status;
 	if (json)
 		return out_json(stdout, &gre_status_reply_type, &r, &e) < 0 ?
@@ -124,89 +124,7 @@ cmd_status(int argc, char **argv)
 	printf("%llu peers, %llu SAs, %u packet threads\n",
 	    (unsigned long long)r.peers, (unsigned long long)r.sas,
 	    r.threads);
-	print_features(&r);
-	print_drops(&r);
-	return EXIT_OK;
-}
-
-/* ---------------------------------------------------------------- show */
-
-struct section {
-	const struct list_kind	*kind;
-	const char		*title;
-	struct table		*table;
-	size_t			 n;
-};
-
-static void
-section_begin(void *arg)
-{
-	struct section *s = arg;
-
-	table_free(s->table);
-	s->table = table_new(s->kind->headers);
-	s->n = 0;
-}
-
-static void
-section_item(void *arg, const void *item)
-{
-	struct section *s = arg;
-
-	s->n++;
-	if (s->table != NULL)
-		s->kind->row(s->table, item);
-}
-
-static int
-show_section(const struct list_kind *kind, const char *title)
-{
-	struct section s = { .kind = kind, .title = title };
-	struct err e;
-	int status;
-
-	status = list_each(kind, section_begin, section_item, &s);
-	if (status != EXIT_OK || s.n == 0 || s.table == NULL) {
-		table_free(s.table);
-		if (status == EXIT_OK)
-			printf("%s: none\n\n", title);
-		return status;
-	}
-	printf("%s:\n", title);
-	if (table_print(s.table, stdout, &e) < 0)
-		return command_fail(EXIT_SYSTEM, &e);
-	printf("\n");
-	return EXIT_OK;
-}
-
-int
-cmd_show(int argc, char **argv)
-{
-	static const struct {
-		const struct list_kind	*kind;
-		const char		*title;
-	} sections[] = {
-		{ &list_interfaces, "interfaces" },
-		{ &list_peers, "peers" },
-		{ &list_sas, "security associations" },
-		{ &list_maps, "tunnel addresses" },
-		{ &list_routes, "routes" },
-	};
-	static const struct opt opts[] = { OPT_END };
-	static struct gre_status_reply r;
-	size_t i;
-	int status;
-
-	if (opt_parse(&argc, &argv, opts, "", 0, 0, &status) < 0)
-		return status;
-	for (i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
-		status = show_section(sections[i].kind, sections[i].title);
-		if (status != EXIT_OK)
-			return status;
-	}
-	if ((status = ask_status(&r)) != EXIT_OK)
-		return status;
-	print_features(&r);
-	print_drops(&r);
+	cmd_print_features(&r);
+	cmd_print_drops(&r);
 	return EXIT_OK;
 }

@@ -29,6 +29,7 @@ struct top {
 	struct row	*rows;
 	uint64_t	 before;		/* ms, the last look */
 	uint64_t	 elapsed;
+	struct gre_status_reply	 now, was;
 	bool		 terminal;
 	struct termios	 saved;
 };
@@ -115,7 +116,7 @@ busier(const struct row *a, const struct row *b)
 }
 
 static const char *const heads[] = { ">peer", "name", "remote", ">in bit/s",
-    ">in pps", ">out bit/s", ">out pps", ">drops", ">sas", NULL };
+    ">in pps", ">out bit/s", ">out pps", ">mtu", ">drops", ">sas", NULL };
 
 static void
 print_row(struct table *t, const struct row *r)
@@ -132,6 +133,7 @@ print_row(struct table *t, const struct row *r)
 	table_cell(t, "%llu", (unsigned long long)r->rx_pps);
 	table_cell(t, "%s", human_bytes(r->tx_rate, out));
 	table_cell(t, "%llu", (unsigned long long)r->tx_pps);
+	table_cell(t, "%u", r->now.inner_mtu);
 	table_cell(t, "%llu", (unsigned long long)r->now.drops);
 	table_cell(t, "%u", r->now.sas);
 }
@@ -142,9 +144,61 @@ lines_free(const struct top *t)
 	struct winsize w;
 
 	if (!t->terminal || ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) < 0 ||
-	    w.ws_row < 8)
+	    w.ws_row < 10)
 		return t->terminal ? 20 : SIZE_MAX;
-	return w.ws_row - 4u;
+	return w.ws_row - 6u;
+}
+
+static uint64_t
+drops_before(const struct gre_status_reply *was, const char *reason)
+{
+	size_t i;
+
+	for (i = 0; i < was->n_drops; i++)
+		if (strcmp(was->drops[i].reason, reason) == 0)
+			return was->drops[i].count;
+	return 0;
+}
+
+/* What is dropped just now, for which reason. */
+static void
+print_drops(const struct top *t)
+{
+	const char *before = " ";
+	uint64_t n;
+	size_t i;
+
+	printf("dropped a second:");
+	for (i = 0; i < t->now.n_drops; i++) {
+		n = per_second(t->now.drops[i].count, drops_before(&t->was,
+		    t->now.drops[i].reason), t->elapsed);
+		if (n == 0)
+			continue;
+		printf("%s%s %llu", before, t->now.drops[i].reason,
+		    (unsigned long long)n);
+		before = ", ";
+	}
+	printf("%s\n", before[0] == ' ' ? " nothing" : "");
+}
+
+/* What all peers do together. */
+static void
+print_sums(const struct top *t)
+{
+	uint64_t in = 0, out = 0, in_pps = 0, out_pps = 0;
+	char a[16], b[16];
+	const struct row *r;
+
+	for (r = t->rows; r != NULL; r = r->hh.next) {
+		in += r->rx_rate;
+		out += r->tx_rate;
+		in_pps += r->rx_pps;
+		out_pps += r->tx_pps;
+	}
+	printf("in %s%sbit/s, %llu packets/s; out %s%sbit/s, %llu packets/s\n",
+	    human_bytes(in, a), strchr(a, ' ') == NULL ? " " : "",
+	    (unsigned long long)in_pps, human_bytes(out, b),
+	    strchr(b, ' ') == NULL ? " " : "", (unsigned long long)out_pps);
 }
 
 static int
@@ -161,8 +215,11 @@ draw(struct top *t)
 		print_row(table, r);
 	if (t->terminal)
 		printf("\033[H\033[J");
-	printf("dmvpn-gre: %u peers%s\n", HASH_COUNT(t->rows),
+	printf("dmvpn-gre: %u peers, %llu SAs%s\n", HASH_COUNT(t->rows),
+	    (unsigned long long)t->now.sas,
 	    t->terminal ? "  (q quits)" : "");
+	print_sums(t);
+	print_drops(t);
 	if (table == NULL || table_print(table, stdout, &e) < 0)
 		return EXIT_SYSTEM;
 	if (!t->terminal)
@@ -216,6 +273,9 @@ look(struct top *t)
 
 	status = list_each(&list_peers, look_begin, look_item, t);
 	if (status != EXIT_OK)
+		return status;
+	t->was = t->now;
+	if ((status = cmd_ask_status(&t->now)) != EXIT_OK)
 		return status;
 	t->elapsed = t->before == 0 ? 0 : now - t->before;
 	t->before = now;

@@ -16,7 +16,7 @@ static const struct command commands[] = {
 	{ "lookup", cmd_lookup, "[-j] ADDRESS",
 	    "where the kernel sends a packet" },
 	{ "sa", cmd_sa, "COMMAND", "security associations" },
-	{ "show", cmd_show, "", "everything at one glance" },
+	{ "show", cmd_show, "[-j]", "everything at one glance" },
 	{ "status", cmd_status, "[-j]", "features, threads, drops" },
 	{ "top", cmd_top, "[--count N] [--interval SECONDS]",
 	    "peers and their rates, live" },

@@ -144,6 +144,11 @@ contained() {
 	[[ $output == *"0 peers"* ]]
 	run -0 "$G" show
 	[[ $output == *"10.0.0.1/24"*"features:"* ]]
+	run -0 --separate-stderr "$G" show -j
+	[ "$(echo "$output" | jq -c '[.interfaces[0].interface, .peers, .sas,
+		.maps, .routes, (.status.features | length > 5)]')" = \
+		'["t0",[],[],[],[],true]' ]
+	[ "${#lines[@]}" = 1 ]
 	run -1 --separate-stderr "$G" map set t0 10.0.0.2 5
 	[[ $stderr == *"there is no peer 5"* ]]
 	run -1 --separate-stderr "$G" interface set t0 --owner other
