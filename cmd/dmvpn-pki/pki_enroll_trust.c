@@ -190,6 +190,74 @@ untrusted(const struct enroll *n, struct err *e)
 	    "--fingerprint", subject, hex);
 }
 
+/* Which of n->ca are anchors, or signed by one, or by one of these that is a
+ * CA.  Until nothing changes, so that no order and no circle matters. */
+static void
+mark(const struct enroll *n, bool led[CERT_SET_MAX])
+{
+	const struct cert_set *s = &n->ca;
+	bool changed = true;
+	size_t i, j;
+
+	for (i = 0; i < s->n; i++)
+		led[i] = is_anchor(n, s->v[i]) ||
+		    issuer_of(&n->anchors, s->v[i]) != NULL;
+	while (changed) {
+		changed = false;
+		for (i = 0; i < s->n; i++)
+			for (j = 0; !led[i] && j < s->n; j++)
+				if (led[j] && cert_is_ca(s->v[j]) &&
+				    signed_by(s->v[i], s->v[j]))
+					led[i] = changed = true;
+	}
+}
+
+bool
+enroll_leads_up(const struct enroll *n, const struct cert *c)
+{
+	bool led[CERT_SET_MAX] = { false };
+	size_t i;
+
+	if (is_anchor(n, c) || issuer_of(&n->anchors, c) != NULL)
+		return true;
+	mark(n, led);
+	for (i = 0; i < n->ca.n; i++)
+		if (led[i] && (cert_equal(n->ca.v[i], c) ||
+		    (cert_is_ca(n->ca.v[i]) && signed_by(c, n->ca.v[i]))))
+			return true;
+	return false;
+}
+
+static bool
+has_name_of_anchor(const struct enroll *n, const struct cert *c)
+{
+	size_t i;
+
+	for (i = 0; i < n->anchors.n; i++)
+		if (X509_NAME_cmp(X509_get_subject_name(cert_x509(c)),
+		    X509_get_subject_name(cert_x509(n->anchors.v[i]))) == 0)
+			return true;
+	return false;
+}
+
+/* A CA whose key changes: the new root, of the same name, is vouched for by
+ * a certificate for its key from the old one (RFC 4210, 4.4). */
+static int
+anchor_next(struct enroll *n, struct err *e)
+{
+	bool led[CERT_SET_MAX] = { false };
+	size_t i;
+
+	mark(n, led);
+	for (i = 0; i < n->ca.n; i++)
+		if (led[i] && cert_is_ca(n->ca.v[i]) &&
+		    signed_by(n->ca.v[i], n->ca.v[i]) &&
+		    has_name_of_anchor(n, n->ca.v[i]) &&
+		    anchor(n, n->ca.v[i], e) < 0)
+			return -1;
+	return 0;
+}
+
 int
 enroll_trust(struct enroll *n, struct err *e)
 {
@@ -201,20 +269,7 @@ enroll_trust(struct enroll *n, struct err *e)
 		return -1;
 	if ((n->accept || n->vouched) && anchor_accepted(n, e) < 0)
 		return -1;
-	return n->anchors.n > 0 ? 0 : untrusted(n, e);
-}
-
-bool
-enroll_leads_up(const struct enroll *n, const struct cert *c)
-{
-	int i;
-
-	for (i = 0; c != NULL && i < DEPTH_MAX; i++) {
-		if (is_anchor(n, c) || issuer_of(&n->anchors, c) != NULL)
-			return true;
-		c = cert_self_issued(c) ? NULL : issuer_of(&n->ca, c);
-	}
-	return false;
+	return n->anchors.n > 0 ? anchor_next(n, e) : untrusted(n, e);
 }
 
 /* ------------------------------------------------------------------ judge */
@@ -260,19 +315,40 @@ gather(const struct enroll *n, struct cert_set *others, struct err *e)
 	return 0;
 }
 
+/* A CA whose key has changed: for peers that know only the old one, what links
+ * the new one to it goes along. */
+static int
+add_links(const struct enroll *n, struct cert_set *chain, struct err *e)
+{
+	const struct cert *last = chain->v[chain->n - 1];
+	size_t i;
+
+	for (i = 0; i < n->ca.n; i++) {
+		struct cert *c = n->ca.v[i];
+
+		if (cert_is_ca(c) && cert_self_issued(c) && !signed_by(c, c) &&
+		    signed_by(last, c) && enroll_leads_up(n, c) &&
+		    cert_set_add(chain, c, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* The chain that is kept: the way up without a root. */
 static int
 shorten(struct enroll *n, const struct cert_set *path, struct err *e)
 {
 	struct cert_set chain = { .n = 0 };
 	size_t i;
+	int rc = 0;
 
-	for (i = 0; i < path->n; i++)
-		if ((i == 0 || !cert_self_issued(path->v[i])) &&
-		    cert_set_add(&chain, path->v[i], e) < 0) {
-			cert_set_fini(&chain);
-			return -1;
-		}
+	for (i = 0; rc == 0 && i < path->n; i++)
+		if (i == 0 || !cert_self_issued(path->v[i]))
+			rc = cert_set_add(&chain, path->v[i], e);
+	if (rc < 0 || add_links(n, &chain, e) < 0) {
+		cert_set_fini(&chain);
+		return -1;
+	}
 	cert_set_fini(&n->chain);
 	n->chain = chain;
 	return 0;

@@ -168,3 +168,20 @@ micromdm() {
 	[ "$(pki list -j | jq -r 'select(.name == "spoke7").serial' | wc -l)" -eq 1 ]
 	"$B/dmvpn-pki" verify --trust ca.pem --for spoke7 spoke7.pem
 }
+
+@test "a CA changes its key: whoever renews gets a certificate of the new one, and trusts both (PKI-14)" {
+	for type in rsa2048 p256; do
+		rm -f ca.db ca.pem spoke7.pem new.pem
+		ours $type
+		challenge --for spoke7 -T 10.0.0.7 >challenge
+		enroll -c challenge "$U" spoke7
+		pki rollover
+		run -0 enroll -R spoke7.pem "$U"
+		[ "$(grep -c 'BEGIN CERT' spoke7.pem)" -ge 3 ]
+		pki export --anchors -o new.pem
+		# peers that know both, and those that know only the old one
+		"$B/dmvpn-pki" verify --trust new.pem --for spoke7 spoke7.pem
+		"$B/dmvpn-pki" verify --trust ca.pem --for spoke7 spoke7.pem
+		stop serve
+	done
+}

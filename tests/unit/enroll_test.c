@@ -211,6 +211,31 @@ a_fingerprint_trusts_the_root_above_but_no_other_of_its_name(void **state)
 	finish(&n);
 }
 
+/* RFC 4210, 4.4: the same name, another key, certified by the one before. */
+static void
+pki_14_a_root_that_the_trusted_one_certifies_is_trusted_too(void **state)
+{
+	X509 *link = make_raw(root.ca.cert, root.ca.key, "Root", fake.ca.key,
+	    EVP_sha256(), MAKE_NOW, MAKE_NOW + MAKE_DAY, ca_exts);
+	struct cert *linked = make_cert_of(link);
+	struct enroll n = begin();
+
+	(void)state;
+	cert_set_add(&n.ca, fake.ca_cert, NULL);
+	cert_set_add(&n.ca, root.ca_cert, NULL);
+	print_of(root.ca_cert, &n);
+	assert_int_equal(enroll_trust(&n, NULL), 0);
+	assert_int_equal(n.anchors.n, 1);
+	assert_false(enroll_leads_up(&n, fake.ca_cert));
+	cert_set_add(&n.ca, linked, NULL);
+	assert_int_equal(enroll_trust(&n, NULL), 0);
+	assert_int_equal(n.anchors.n, 2);
+	assert_true(cert_equal(n.anchors.v[1], fake.ca_cert));
+	finish(&n);
+	cert_free(linked);
+	X509_free(link);
+}
+
 static void
 what_the_user_trusts_is_trusted_unless_it_has_ended(void **state)
 {
@@ -461,6 +486,8 @@ main(void)
 		cmocka_unit_test(nobody_is_trusted_unless_told),
 		cmocka_unit_test(
 		    a_fingerprint_trusts_the_root_above_but_no_other_of_its_name),
+		cmocka_unit_test(
+		    pki_14_a_root_that_the_trusted_one_certifies_is_trusted_too),
 		cmocka_unit_test(
 		    what_the_user_trusts_is_trusted_unless_it_has_ended),
 		cmocka_unit_test(
