@@ -198,8 +198,12 @@ engine_open(struct daemon *d, struct err *e)
 static int
 server_open(struct daemon *d, struct err *e)
 {
+	/* packets carry the authentication string as it is */
+	static const struct msg_type *const secrets[] = { &nhrp_packet_type,
+	    NULL };
 	const struct server_conf conf = {
 		.program = "dmvpn-nhrp", .path = d->conf.socket,
+		.secrets = secrets,
 		.rows = serve_rows, .n_rows = serve_n_rows, .arg = d,
 		.group = d->conf.group,
 	};
