@@ -500,7 +500,7 @@ print(n)
 	done
 }
 
-@test "two peers behind one NAT: told apart by port, and each is reached" {
+@test "ESP-15: two peers behind one NAT: told apart by port, and each is reached" {
 	command -v nft >/dev/null || skip "nftables is not installed"
 	ns_new a c n b
 	link a:e0=10.0.1.2/24 n:e1=10.0.1.1/24

@@ -524,6 +524,30 @@ nobody_gets_more_octets_than_it_sent_IKE_22(void **state)
 	sim_free(s);
 }
 
+/* ESP that came to port 500, and the marker of 4500. */
+static void
+what_is_not_ike_at_port_500_is_dropped_ESP_02(void **state)
+{
+	struct sim *s = sim_new(2, 10, NULL);
+	struct endpoint from = stranger(3);
+	uint8_t b[256], esp[120];
+	size_t i, len;
+
+	(void)state;
+	sim_profiles(s);
+	for (i = 0; i < sizeof(esp); i++)
+		esp[i] = (uint8_t)(i * 37 + 1);
+	for (len = 0; len <= sizeof(esp); len++)
+		sim_inject(s, 1, esp, len, &from);
+	memset(b, 0, 4);
+	len = init_request(&b[4], sizeof(b) - 4, 5, 9);
+	sim_inject(s, 1, b, len + 4, &from);
+	assert_int_equal(s->n[1].sent, 0);
+	assert_int_equal(ike_engine_counter(s->n[1].g, IKE_C_MALFORMED),
+	    sizeof(esp) + 2);
+	sim_free(s);
+}
+
 static uint8_t recorded[64][2048];
 static struct sim_packet record[64];
 static size_t n_record;
@@ -642,6 +666,8 @@ main(void)
 		cmocka_unit_test(plain_notifies_do_not_end_an_sa_IKE_20),
 		cmocka_unit_test(unknown_spis_get_few_answers_IKE_22),
 		cmocka_unit_test(nobody_gets_more_octets_than_it_sent_IKE_22),
+		cmocka_unit_test(
+		    what_is_not_ike_at_port_500_is_dropped_ESP_02),
 		cmocka_unit_test(
 		    a_repeated_request_gets_the_same_octets_IKE_37),
 		cmocka_unit_test(
