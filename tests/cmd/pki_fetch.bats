@@ -130,6 +130,7 @@ newer() {	# a list takes the place of the other at once
 	watch "$URL"
 	soon crls 1
 	kill "$web"		# from now on there is no network
+	web_port=${URL%/crl} web_port=${web_port##*:}
 	kill "$agent"
 	wait "$agent" || true
 	soon said watch agent-lost
@@ -139,10 +140,20 @@ newer() {	# a list takes the place of the other at once
 	wait "$watch" || true
 	kill "$agent"
 	wait "$agent" || true
-	agent			# and none but the copy on the disk
+	# none but the copy on the disk, and a server that never answers
+	ready hangs python3 -c '
+import os, signal, socket, sys
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(("127.0.0.1", int(sys.argv[1])))
+s.listen(8)
+os.write(4, b"\n")
+os.close(4)
+signal.pause()' "$web_port"
+	agent
 	watch "$URL"
 	soon crls 1
-	soon said watch fetch-failed
+	run ! said watch fetch-failed
 }
 
 @test "watch keeps what is there when what comes is worse, and says so" {

@@ -178,6 +178,23 @@ each_file(const char *dir, const char *suffix, off_t len)
 	globfree(&g);
 }
 
+/* The list of f, but not what is known about it. */
+static void
+replace_list(const char *dir, const struct pki_fetch *f)
+{
+	char pattern[256];
+	glob_t g;
+	FILE *out;
+
+	snprintf(pattern, sizeof(pattern), "%s/*.crl", dir);
+	assert_int_equal(glob(pattern, 0, NULL, &g), 0);
+	out = fopen(g.gl_pathv[0], "w");
+	assert_non_null(out);
+	assert_int_equal(fwrite(f->octets, 1, f->len, out), f->len);
+	assert_int_equal(fclose(out), 0);
+	globfree(&g);
+}
+
 static void
 the_copy_on_the_disk_comes_back_and_a_damaged_one_does_not(void **state)
 {
@@ -195,6 +212,16 @@ the_copy_on_the_disk_comes_back_and_a_damaged_one_does_not(void **state)
 	assert_int_equal(g.crls.n, 1);
 	assert_string_equal(g.etag, "\"a b\"");
 	assert_string_equal(g.modified, "");
+	pki_fetch_fini(&g);
+	/* nor when it was told about another list */
+	g = place();
+	assert_int_equal(take(&g, list(&ca, 6, MAKE_NOW, MAKE_NOW + WEEK),
+	    NULL), 1);
+	replace_list(dir, &g);
+	pki_fetch_fini(&g);
+	g = place();
+	assert_int_equal(pki_fetch_restore(&g, dir, &why), 1);
+	assert_string_equal(g.etag, "");
 	pki_fetch_fini(&g);
 	/* without what was told about it, all is asked for again */
 	each_file(dir, "about", 20);
