@@ -1,5 +1,5 @@
-# DMVPN toolkit.  GNU make; targets: all deps check check-asan crash demo bench asan
-# fuzz soak warnings install uninstall clean.
+# DMVPN toolkit.  GNU make; targets: all deps check check-asan crash demo bench
+# bench-check asan fuzz soak warnings install uninstall clean.
 # Users may set: CC CFLAGS LDFLAGS PREFIX DESTDIR MODE O TESTS FUZZ_SECONDS.
 
 MODE ?= release
@@ -221,6 +221,11 @@ SOAK_SECONDS ?= 150
 soak: $(BIN)/dmvpn-gre $(BIN)/dmvpn-ike $(BIN)/dmvpn-pki $(TOOLS) $(B)/tests/replay_test
 	@REPLAY_TIMES=10 $(B)/tests/replay_test
 	@B=$(BIN) O=$(O) MODE=$(MODE) SOAK_SECONDS=$(SOAK_SECONDS) bats tests/net/soak.bats
+
+# Instructions a packet, against tests/bench/baseline.
+.PHONY: bench-check
+bench-check: $(B)/bench/path_bench
+	@D=$(B)/bench UPDATE=$(UPDATE) tests/bench/check
 
 # Both compilers, all warnings, nothing kept.
 CHECKED := $(wildcard lib/*/*.c cmd/*/*.c tests/unit/*.c tests/fuzz/*.c)

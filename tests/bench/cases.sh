@@ -24,15 +24,18 @@ ticks() {
 	echo "$sum"
 }
 
-# case_tcp NAME STREAMS WHAT
+# case_tcp NAME STREAMS WHAT; on_a, on_b: what runs iperf3
+on_a='' on_b=''
 case_tcp() {
 	far=10.9.0.2
 	[ "$1" != ipv6 ] || far=fd09::2
-	in_ns "$1" b iperf3 -s -1 >/dev/null 2>&1 &
+	# shellcheck disable=SC2086
+	in_ns "$1" b $on_b iperf3 -s -1 >/dev/null 2>&1 &
 	server=$!
 	try 3 listening "$1" || return 0
 	before=$(ticks "$1")
-	in_ns "$1" a iperf3 -c "$far" -P "$2" -t "$seconds" -J \
+	# shellcheck disable=SC2086
+	in_ns "$1" a $on_a iperf3 -c "$far" -P "$2" -t "$seconds" -J \
 	    >"$T/$1/iperf.json" 2>/dev/null || { kill "$server"; return 0; }
 	after=$(ticks "$1")
 	wait "$server" || :
@@ -51,6 +54,47 @@ case_tcp() {
 
 listening() {
 	in_ns "$1" b ss -Hlnt 'sport = :5201' | grep -q .
+}
+
+# pin NAME CPU-A CPU-B: all threads of the daemons of each end
+pin() {
+	cpus="$2 $3"
+	while read -r p; do
+		for q in "$p" $(pgrep -P "$p"); do
+			taskset -a -c -p "${cpus%% *}" "$q" >/dev/null 2>&1 || :
+		done
+		cpus=${cpus#* }
+	done <"$T/$1/pids"
+}
+
+# case_pin NAME: one core an end
+case_pin() {
+	[ "$(nproc)" -ge 2 ] || return 0
+	pin "$1" 0 1
+	on_a="taskset -c 0" on_b="taskset -c 1"
+	case_tcp "$1" 1 pin
+	on_a='' on_b=''
+	all=0-$(($(nproc) - 1))
+	pin "$1" "$all" "$all"
+}
+
+# case_bulk NAME PEERS: large datagrams at a moderate rate over so many
+case_bulk() {
+	in_ns "$1" b "$D/udp_load" bulk-sink 1600 >"$T/$1/sink" &
+	sink=$!
+	sleep 0.1
+	before=$(ticks "$1")
+	in_ns "$1" a "$D/udp_load" bulk 10.10.0.1 "$2" 1300 1000 \
+	    >"$T/$1/sent" || :
+	wait "$sink" || return 0
+	after=$(ticks "$1")
+	awk -v name="$1" -v peers="$2" -v got="$(cat "$T/$1/sink")" \
+	    -v ticks="$((after - before))" -v hz="$(getconf CLK_TCK)" 'BEGIN {
+		if (got == 0)
+			exit
+		print name, "bulk" peers "-gbits", got * 8 / 1.3e9, 1
+		print name, "bulk" peers "-cpu", ticks / hz / got * 1073741824, 1
+	}' >>"$R"
 }
 
 case_ping() {
@@ -99,6 +143,17 @@ case_rss() {
 	[ "$kb" -eq 0 ] || row "$1" rss "$((kb / 2))" 1	# of one end
 }
 
+# count INPUT LIBRARY: instructions a packet, and those outside of libraries
+count() {
+	valgrind --tool=callgrind --callgrind-out-file="$T/callgrind" \
+	    --toggle-collect="measured_${1%%-*}*" \
+	    "$D/path_bench" "$1" 3 "$2" >"$T/count" 2>/dev/null || return 0
+	# One round more than asked for warms up.
+	packets=$(awk '{ print $2 / 3 * 4 }' "$T/count")
+	awk -v own=path_bench -f "$here/own.awk" "$T/callgrind" |
+	    awk -v n="$packets" '{ printf "%.1f %.1f\n", $1 / n, $2 / n }'
+}
+
 # Instructions of the packet path itself, per packet, with fixed inputs: the
 # same on a noisy machine.  The system calls are not in it.
 case_instructions() {
@@ -109,16 +164,11 @@ case_instructions() {
 				row "$lib" "ns-$input" "$ns" 1
 			done
 			command -v valgrind >/dev/null || continue
-			valgrind --tool=callgrind --callgrind-out-file=/dev/null \
-			    --toggle-collect="measured_${input%%-*}*" \
-			    "$D/path_bench" "$input" 3 "$lib" \
-			    >"$T/count" 2>"$T/callgrind" || continue
-			# One round more than asked for warms up.
-			awk -v lib="$lib" -v input="$input" '
-				FILENAME ~ /count$/ { packets = $2 / 3 * 4 }
-				/Collected/ { print lib, "ir-" input,
-				    $NF / packets, 1 }
-			' "$T/count" "$T/callgrind" >>"$R"
+			count "$input" "$lib" |
+			while read -r all own; do
+				row "$lib" "ir-$input" "$all" 1
+				row "$lib" "own-$input" "$own" 1
+			done
 		done
 	done
 }

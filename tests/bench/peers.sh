@@ -22,15 +22,17 @@ daemon() {
 
 # pair NAME: two namespaces and the wire between them
 pair() {
+	mtu=1500
+	case $1 in *9000) mtu=9000 ;; esac
 	mkdir -p "$T/$1/run-a" "$T/$1/run-b"
 	: >"$T/$1/pids"
 	for end in a b; do
 		ip netns add "$N-$1-$end"
 		ip -n "$N-$1-$end" link set lo up
 	done
-	ip -n "$N-$1-a" link add eth0 mtu 1500 type veth \
+	ip -n "$N-$1-a" link add eth0 mtu "$mtu" type veth \
 	    peer name eth0 netns "$N-$1-b"
-	ip -n "$N-$1-b" link set eth0 mtu 1500
+	ip -n "$N-$1-b" link set eth0 mtu "$mtu"
 	for end in a:1 b:2; do
 		ip -n "$N-$1-${end%:*}" address add "192.0.2.${end#*:}/24" dev eth0
 		ip -n "$N-$1-${end%:*}" address add "2001:db8::${end#*:}/64" \
@@ -86,14 +88,40 @@ end_ours() {
 	    --keys-file "$T/$1/keys-$2"
 }
 
+# 1,000 peers on each end with an SA each, for bulk data over all of them
+has_many() { :; }
+up_many() {
+	head -c 32 /dev/urandom >"$T/many/seed"
+	for e in a b; do
+		DMVPN_RUN=$T/many/run-$e
+		export DMVPN_RUN
+		daemon many "$e" "$B/dmvpn-gre" run
+	done
+	for e in a:1:2 b:2:1; do
+		far=${e##*:} own=${e#*:} own=${own%:*} e=${e%%:*}
+		try 5 gre many "$e" status
+		gre many "$e" interface set dmvpn0 -a "10.9.0.$own/24"
+		in_ns many "$e" "$D/many_peers" dmvpn0 1000 "$e" \
+		    "192.0.2.$far" "$T/many/seed"
+		gre many "$e" map set dmvpn0 "10.9.0.$far" 1
+	done
+	ip -n "$N-many-a" route add 10.10.0.0/16 dev dmvpn0
+	ip -n "$N-many-b" route add local 10.10.0.0/16 dev lo
+}
+
 has_veth() { :; }
-up_veth() {
+up_veth() { up_plain veth; }
+has_veth9000() { :; }
+up_veth9000() { up_plain veth9000; }
+up_plain() {
 	for e in a:1 b:2; do
-		ip -n "$N-veth-${e%:*}" address add "10.9.0.${e#*:}/24" dev eth0
+		ip -n "$N-$1-${e%:*}" address add "10.9.0.${e#*:}/24" dev eth0
 	done
 }
 has_dmvpn() { :; }
 up_dmvpn() { up_ours dmvpn udp 192.0.2.1 192.0.2.2; }
+has_dmvpn9000() { :; }
+up_dmvpn9000() { up_ours dmvpn9000 udp 192.0.2.1 192.0.2.2; }
 has_openssl() { :; }
 up_openssl() { up_ours openssl udp 192.0.2.1 192.0.2.2 --openssl; }
 has_thread1() { :; }

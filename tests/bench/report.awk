@@ -85,21 +85,44 @@ function text(    i, t, line, mine, v, input, inputs, k) {
 		    cell("d", median(t, "ping-p99"), 5),
 		    cell(".1f", n[t, "rss"] ? median(t, "rss") / 1024 : "", 5)
 	}
+	others()
 	print ""
-	print "The packet path alone, a packet:    instructions (callgrind)" \
-	    "          ns of CPU"
+	print "The packet path alone, a packet: instructions (callgrind)," \
+	    " without libraries      ns of CPU"
 	print "                                  ipsec-mb     OpenSSL     " \
-	    "ipsec-mb  OpenSSL"
+	    "      our own    ipsec-mb  OpenSSL"
 	k = split("out-tcp4 in-tcp4 out-tcp6 in-tcp6 out-udp64 in-udp64",
 	    inputs, " ")
 	for (i = 1; i <= k; i++) {
 		input = inputs[i]
-		printf "  %-28s %s %s %s %s\n", input,
+		printf "  %-28s %s %s %s %s %s\n", input,
 		    cell("d", median("default", "ir-" input), 11),
 		    cell("d", median("openssl", "ir-" input), 11),
+		    cell("d", median("default", "own-" input), 18),
 		    cell("d", median("default", "ns-" input), 12),
 		    cell("d", median("openssl", "ns-" input), 8)
 	}
+}
+
+# One core an end, many peers.
+function others(    i, t, v, mine, k) {
+	mine = median("dmvpn", "pin-gbits")
+	for (i = 1; i <= tunnels; i++) {
+		t = order[i]
+		if ((v = median(t, "pin-gbits")) == "")
+			continue
+		if (!k++)
+			print "\nOne core an end, one TCP stream: Gbit/s," \
+			    " dmvpn/this, CPU-s/GiB of the daemons"
+		printf "  %-12s %s %s %s\n", t, cell(".2f", v, 7),
+		    cell(".2f", mine != "" ? mine / v : "", 7),
+		    cell(".2f", median(t, "pin-cpu"), 7)
+	}
+	if ((v = median("many", "bulk1-cpu")) == "")
+		return
+	printf "\n1,000 peers with SAs, 1 Gbit/s of UDP: to one %.2f" \
+	    " CPU-s/GiB, over all in turn %.2f (%.2f times)\n", v,
+	    median("many", "bulk1000-cpu"), median("many", "bulk1000-cpu") / v
 }
 
 function thousands(t, c,    v) {
@@ -143,7 +166,7 @@ function bars(title, c, y,    i, t, v, top, w, color) {
 		v = figure(t, c)
 		y += 20
 		w = v / top * 420
-		color = t ~ /^(dmvpn|openssl|thread1|esp|ipv6)$/ ? "#2563ab" : "#d0833a"
+		color = t ~ /^(dmvpn(9000)?|openssl|thread1|esp|ipv6|many)$/ ? "#2563ab" : "#d0833a"
 		if (t == "veth")
 			color = "#bbbbbb"
 		printf "<text x=\"100\" y=\"%d\" text-anchor=\"end\">%s" \
