@@ -399,6 +399,68 @@ openssl_ca() {
 	[ "$(openssl x509 -in 9.pem -noout -ocsp_uri)" = http://ca.example/ocsp ]
 }
 
+# -------------------------------------------------------------------- files
+
+@test "a store that somebody died over is free at once; another owner's is refused (PKI-17)" {
+	pki init
+	python3 -c 'import os, signal, sqlite3
+c = sqlite3.connect("dmvpn-ca.db", isolation_level=None)
+c.execute("BEGIN IMMEDIATE")
+c.execute("UPDATE authority SET crl_number = 99")
+os.kill(os.getpid(), signal.SIGKILL)' || true
+	run -0 timeout 20 "$B/dmvpn-pki" issue -o a.pem a
+	[ "$(pki show -j <(pki crl) | jq -r .number)" = 01 ]
+	[ "$(id -u)" = 0 ] || skip "needs root for another owner"
+	type -P setpriv >/dev/null || skip "setpriv is not installed"
+	mkdir d
+	cp dmvpn-ca.db d/x.db
+	chmod 755 . d "$BATS_TEST_TMPDIR"
+	chown 65533 d/x.db
+	chmod 666 d/x.db
+	run --separate-stderr setpriv --reuid 65534 --clear-groups \
+	    "$B/dmvpn-pki" list -s "$PWD/d/x.db"
+	[ "$status" -ne 0 ]
+	[[ $stderr == *"belongs to uid 65533"* || $stderr == *"ermission denied"* ]]
+}
+
+@test "lists are written, synced, put in place, their directory synced (PKI-07)" {
+	type -P strace >/dev/null || skip "strace is not installed"
+	pki init
+	strace -f -qq -y -o log -e trace=write,fsync,rename,renameat,renameat2 \
+	    "$B/dmvpn-pki" crl -o x.crl || skip "strace may not trace here"
+	grep -E 'x\.crl' log | sed 's/^[0-9]* *//; s/(.*//; s/at2*$//' | uniq >order
+	printf 'write\nfsync\nrename\n' | diff - order
+	tail -n 1 log | grep -E "fsync\(.*$PWD"
+}
+
+@test "a list or certificate that is empty, cut or flipped is refused (PKI-08)" {
+	pki init
+	pki issue -o a.pem a
+	pki export -F der -o ca.der
+	pki crl --der -o x.crl
+	: >empty
+	head -c 100 x.crl >cut.crl
+	head -c 100 ca.der >cut.der
+	flip() {
+		cp "$1" "$2"
+		printf '\377' | dd of="$2" bs=1 seek="$3" conv=notrunc 2>/dev/null
+	}
+	for f in empty cut.crl; do
+		run -100 --separate-stderr pki verify -t ca.der --crl "$f" a.pem
+		[ -n "$stderr" ]
+	done
+	for f in empty cut.der; do
+		run -100 --separate-stderr pki verify -t "$f" a.pem
+		[ -n "$stderr" ]
+	done
+	# in the last octets: the signature
+	flip x.crl bad.crl $(($(stat -c %s x.crl) - 9))
+	run --separate-stderr pki verify -t ca.der --need-crl --crl bad.crl a.pem
+	[ "$status" -ne 0 ]
+	flip x.crl bad.crl 1
+	run -100 --separate-stderr pki verify -t ca.der --crl bad.crl a.pem
+}
+
 # --------------------------------------------------------------------- keys
 
 @test "keys of RSA from 2048 to 8192, and of none between" {

@@ -231,7 +231,7 @@ failed() {
 	eval "run=\$${1}_run"
 	while read -r call count; do
 		case $call in
-		write | pwrite64 | fsync | fdatasync | renameat2 | ftruncate | \
+		write | pwrite64 | fsync | fdatasync | renameat | renameat2 | ftruncate | \
 			close | openat | syncfs) ;;
 		*) continue ;;
 		esac

@@ -96,7 +96,9 @@ every_profile_and_key_type_is_accepted_by_the_verdict(void **state)
 			ask.leaf = c;
 			ask.id = &id;
 			verdict_make(&ask, &v);
-			if (v.code != VERDICT_OK)
+			/* who answers OCSP is no peer */
+			if (v.code != (strcmp(p->name, "ocsp") == 0 ?
+			    VERDICT_WRONG_USAGE : VERDICT_OK))
 				fail_msg("%s %s: %d", p->name, types[i],
 				    v.code);
 			verdict_fini(&v);
@@ -293,6 +295,67 @@ pki_09_a_request_may_not_ask_for_more_than_it_is_given(void **state)
 	EVP_PKEY_free(k);
 }
 
+static EVP_PKEY *
+rsa_of_exponent_3(void)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	BIGNUM *e = BN_new();
+	EVP_PKEY *k = NULL;
+
+	assert_int_equal(BN_set_word(e, 3), 1);
+	assert_int_equal(EVP_PKEY_keygen_init(ctx), 1);
+	assert_int_equal(EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, 2048), 1);
+	assert_int_equal(EVP_PKEY_CTX_set1_rsa_keygen_pubexp(ctx, e), 1);
+	assert_int_equal(EVP_PKEY_keygen(ctx, &k), 1);
+	BN_free(e);
+	EVP_PKEY_CTX_free(ctx);
+	return k;
+}
+
+/* What no DER is, as a request and as a revocation list. */
+static void
+pki_13_requests_and_lists_that_are_no_der_are_refused(void **state)
+{
+	static const struct { const char *der; size_t len; } rows[] = {
+		{ "\x30\x80\x00\x00", 4 }, { "\x30\x81\x01\x00", 4 },
+		{ "\x30\x84\xff\xff\xff\xff", 6 },
+		{ "\x30\x88\xff\xff\xff\xff\xff\xff\xff\xff", 10 },
+		{ "", 0 },
+	};
+	struct pki_want w = make_want("x.example.org", "spoke");
+	EVP_PKEY *k = pki_key_make("p256", NULL);
+	struct csr r = request_of(k, k, NULL);
+	unsigned char *der = NULL;
+	static uint8_t deep[4000];
+	X509_CRL *x;
+	struct make m;
+	int i, len;
+
+	(void)state;
+	make_ca(&m, "Root", "p256", NULL);
+	x = pki_issue_crl(&m.ca, 1, MAKE_NOW, MAKE_NOW + 10, NULL, 0, NULL);
+	len = i2d_X509_CRL(x, &der);
+	for (i = 0; i < (int)(sizeof(rows) / sizeof(rows[0])); i++) {
+		assert_null(pki_issue_request(rows[i].der, rows[i].len, &w,
+		    NULL));
+		assert_null(crl_parse(rbuf_of(rows[i].der, rows[i].len),
+		    NULL));
+	}
+	for (i = 0; i < r.len; i++)
+		assert_null(pki_issue_request(r.der, (size_t)i, &w, NULL));
+	for (i = 0; i < len; i++)
+		assert_null(crl_parse(rbuf_of(der, (size_t)i), NULL));
+	for (i = 0; i < 2000; i += 2)
+		memcpy(deep + i, "\x30\x80", 2);
+	assert_null(pki_issue_request(deep, sizeof(deep), &w, NULL));
+	assert_null(crl_parse(rbuf_of(deep, sizeof(deep)), NULL));
+	OPENSSL_free(der);
+	X509_CRL_free(x);
+	OPENSSL_free(r.der);
+	EVP_PKEY_free(k);
+	make_fini(&m);
+}
+
 static void
 pki_09_a_request_needs_its_own_signature_and_a_good_key(void **state)
 {
@@ -300,8 +363,11 @@ pki_09_a_request_needs_its_own_signature_and_a_good_key(void **state)
 	EVP_PKEY *other = pki_key_make("p256", NULL);
 	EVP_PKEY *small = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)1024);
 	EVP_PKEY *tiny = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)512);
+	EVP_PKEY *three = rsa_of_exponent_3();
 
 	(void)state;
+	assert_false(request_taken(three, three, NULL));
+	EVP_PKEY_free(three);
 	assert_false(request_taken(k, other, NULL));
 	assert_false(request_taken(small, small, NULL));
 	assert_false(request_taken(tiny, tiny, NULL));
@@ -369,6 +435,8 @@ main(void)
 		cmocka_unit_test(names_that_are_none_are_refused),
 		cmocka_unit_test(
 		    pki_09_a_request_may_not_ask_for_more_than_it_is_given),
+		cmocka_unit_test(
+		    pki_13_requests_and_lists_that_are_no_der_are_refused),
 		cmocka_unit_test(
 		    pki_09_a_request_needs_its_own_signature_and_a_good_key),
 		cmocka_unit_test(
