@@ -192,7 +192,7 @@ check-asan: deps
 	@$(MAKE) --no-print-directory MODE=asan check-run
 check-run:
 	@mkdir -p $(O)
-	@{ $(MAKE) --no-print-directory -j$(NPROC) all unit && \
+	@{ $(MAKE) --no-print-directory -j$(NPROC) all unit $(B)/bench/spoke_load && \
 	    $(MAKE) --no-print-directory -j$(NPROC) MODE=fuzz fuzz-build; \
 	    echo $$? >$(O)/build.status; } 2>&1 | tee $(O)/build.log
 	@exit $$(cat $(O)/build.status)
@@ -210,9 +210,12 @@ crash: $(BIN)/dmvpn-pki
 	@B=$(BIN) tests/crash/pki.sh 1
 
 # Speed beside that of others: QUICK=1 takes under two minutes.
-.PHONY: bench
+.PHONY: bench bench-hub
 bench: $(BIN)/dmvpn-gre $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
 	@B=$(BIN) D=$(B)/bench OUT=$(O)/bench QUICK=$(QUICK) tests/bench/bench
+# A hub with 10,000 spokes (QUICK=1: 1,000), beside strongSwan.
+bench-hub: all $(B)/bench/spoke_load
+	@B=$(BIN) D=$(B)/bench OUT=$(O)/bench QUICK=$(QUICK) tests/bench/hub
 
 # Every octet compared, for minutes, while keys and paths change; and the
 # replay window against its model, ten times as long as in check.

@@ -8,6 +8,7 @@
 #define TICK_MS 1000
 #define SETTLE_MS 20		/* changes of a burst are taken together, */
 #define SETTLE_MAPS 256		/* where each would take long */
+#define EXPIRE_MS 100		/* between two looks at many maps */
 
 void
 gre_init(struct gre *g, struct path *path, const struct gre_ops *ops)
@@ -167,12 +168,22 @@ mtu_flush(struct gre *g, struct gre_iface *i)
 	g->ops.kernel(g->ops.arg, &r, NULL);
 }
 
+void
+gre_map_until(struct gre *g, struct gre_map_entry *o, uint64_t until)
+{
+	o->until = until;
+	if (until != 0 && (g->maps_at == 0 || until < g->maps_at))
+		g->maps_at = until;
+}
+
 static uint64_t
 maps_expire(struct gre *g, uint64_t now)
 {
 	struct gre_map_entry *o, *tmp;
 	uint64_t next = UINT64_MAX;
 
+	if (g->maps_at == 0 || g->maps_at > now)
+		return g->maps_at == 0 ? next : g->maps_at;
 	HASH_ITER(hh, g->maps, o, tmp) {
 		if (o->until == 0)
 			continue;
@@ -181,6 +192,9 @@ maps_expire(struct gre *g, uint64_t now)
 		else if (o->until < next)
 			next = o->until;
 	}
+	if (HASH_COUNT(g->maps) > SETTLE_MAPS && next < now + EXPIRE_MS)
+		next = now + EXPIRE_MS;
+	g->maps_at = next == UINT64_MAX ? 0 : next;
 	return next;
 }
 

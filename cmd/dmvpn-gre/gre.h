@@ -139,6 +139,7 @@ struct gre {
 	struct gre_route_entry	*routes;
 	struct gre_sa_entry	*sas;
 	struct gre_seen		*seen;
+	uint64_t		 maps_at;	/* none ends before; 0: none */
 	uint16_t		 next_peer;
 	bool			 replaying;	/* notes come from before */
 };
@@ -152,6 +153,7 @@ void gre_fini(struct gre *g);
 /* Things that wait for more of their kind: lists of multicast, MTUs; maps
  * whose holding time is over.  Returns when to call again (ms). */
 uint64_t gre_tick(struct gre *g, uint64_t now);
+void gre_map_until(struct gre *g, struct gre_map_entry *o, uint64_t until);
 
 /* --------------------------------------------------------- interfaces */
 

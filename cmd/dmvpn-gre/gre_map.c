@@ -131,7 +131,8 @@ set_one(struct gre *g, struct gre_iface *i, const char *owner,
 	o->blob = blob;
 	join_peer(g, o, m->peer);
 	o->multicast = m->multicast;
-	o->until = m->hold == 0 ? 0 : now + (uint64_t)m->hold * 1000;
+	gre_map_until(g, o, m->hold == 0 ? 0 : now +
+	    (uint64_t)m->hold * 1000);
 	i->multicast_at = GRE_SOON;
 	i->mtu_at = GRE_SOON;
 	path_peer_address(g->path, i->id, m->peer, &m->address);

@@ -212,7 +212,7 @@ replay_map(struct gre *g, struct rbuf data, uint64_t until, uint64_t now,
 	if (gre_maps_state(g, &set, now, NULL, e) < 0)
 		return -1;
 	o = gre_map_find(g, gre_iface_find(g, m.interface)->id, &m.address);
-	o->until = until;
+	gre_map_until(g, o, until);
 	return 0;
 }
 

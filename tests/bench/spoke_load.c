@@ -87,9 +87,21 @@ rekeyed(struct spoke *s)
 	load.up++;
 }
 
+/* As our client does: the hub may hear of the packet before it hears of the
+ * SA that carried it. */
+static uint64_t
+ask_delay(void)
+{
+	uint8_t r = 0;
+
+	random_bytes(&r, sizeof(r), NULL);
+	return r % NHRP_SPREAD;
+}
+
 static void
 take_call(struct spoke *s, const struct msg_type *t, const void *m)
 {
+	const struct load_sa *before = load.conf.nhrp ? esp_newest(s) : NULL;
 	struct load_sa *a;
 
 	if (t == &gre_sa_add_type)
@@ -108,6 +120,8 @@ take_call(struct spoke *s, const struct msg_type *t, const void *m)
 	} else if (t == &gre_ike_spi_delete_type && load.conf.rekey != NULL &&
 	    strcmp(load.conf.rekey, "ike") == 0)
 		rekeyed(s);
+	if (before != NULL && esp_newest(s) != before && s->peer != 0)
+		s->ask_at = load.now + ask_delay();	/* use the new one */
 }
 
 static void
@@ -130,17 +144,6 @@ op_call(void *arg, uint64_t ticket, const struct msg_type *t, const void *m)
 		answer_psk(m, a);
 	else if (t == &pki_sign_type)
 		answer_sign(m, a);
-}
-
-/* As our client does: the hub may hear of the packet before it hears of the
- * SA that carried it. */
-static uint64_t
-ask_delay(void)
-{
-	uint8_t r = 0;
-
-	random_bytes(&r, sizeof(r), NULL);
-	return r % NHRP_SPREAD;
 }
 
 static void

@@ -5,6 +5,11 @@
 #include "spoke_load_wire.h"
 
 #define NEXT_GRE	47
+#define NEXT_NONE	59	/* RFC 4303, 2.6: a dummy */
+#define PROBE_LEN	16	/* as in path_probe.c */
+#define PROBE_MAGIC	0x444d5455u
+#define PROBE_REQUEST	1
+#define PROBE_ANSWER	2
 #define HOLD		600	/* seconds */
 
 /* ---- SAs ---- */
@@ -103,36 +108,62 @@ esp_registration(struct spoke *s, uint8_t *to, size_t room)
 	return nhrp_end(&o, NULL) < 0 ? 0 : o.w.len;
 }
 
+/* n octets, which are written behind the room of header and IV. */
+#define ESP_AT(suite) (ESP_HEAD_LEN + (suite)->iv_len)
+static inline void
+esp_send(struct spoke *s, struct load_sa *a, uint8_t *p, size_t n,
+    uint8_t next)
+{
+	struct endpoint to = { load.conf.hub.addr, 4500 };
+	struct addr from = load_addr(&load.conf.base, FIRST + s->index);
+	const struct esp_suite *suite = esp_key_suite(a->seal);
+	struct wbuf w = wbuf_of(p, ESP_HEAD_LEN);
+	struct esp_job job = { .p = p, .sequence = ++a->next,
+	    .text = esp_text_len(n, suite->block) };
+
+	wbuf_be32(&w, a->spi_out);
+	wbuf_be32(&w, (uint32_t)job.sequence);
+	esp_pad(p + ESP_AT(suite), n, job.text, next);
+	if (esp_seal(a->seal, 0, a->esn, &job, 1) == 0)
+		wire_send(&from, &to, 1, false, p,
+		    ESP_AT(suite) + job.text + suite->icv_len);
+}
+
 /* A Registration Request on the newest SA. */
 static inline void
 esp_register(struct spoke *s)
 {
-	struct load_sa *a = esp_newest(s);
 	struct gre_head gre = { .protocol = GRE_NHRP,
 	    .keyed = load.conf.keyed, .key = (uint32_t)load.conf.key };
-	struct endpoint to = { load.conf.hub.addr, 4500 };
-	struct addr from = load_addr(&load.conf.base, FIRST + s->index);
-	const struct esp_suite *suite;
+	struct load_sa *a = esp_newest(s);
 	uint8_t p[1024] = { 0 };
-	struct wbuf w = wbuf_of(p, ESP_HEAD_LEN);
-	struct esp_job job = { .p = p };
 	size_t at, head, n;
 
 	if (a == NULL)
 		return;
-	suite = esp_key_suite(a->seal);
-	job.sequence = ++a->next;
-	wbuf_be32(&w, a->spi_out);
-	wbuf_be32(&w, (uint32_t)job.sequence);
-	at = ESP_HEAD_LEN + suite->iv_len;
+	at = ESP_AT(esp_key_suite(a->seal));
 	head = gre_head_len(false, gre.keyed);
-	n = head + esp_registration(s, p + at + head, 512);
-	gre_write(p + at, &gre, n - head);
-	job.text = esp_text_len(n, suite->block);
-	esp_pad(p + at, n, job.text, NEXT_GRE);
-	if (esp_seal(a->seal, 0, a->esn, &job, 1) == 0)
-		wire_send(&from, &to, 1, false, p,
-		    at + job.text + suite->icv_len);
+	n = esp_registration(s, p + at + head, 512);
+	gre_write(p + at, &gre, n);
+	esp_send(s, a, p, head + n, NEXT_GRE);
+}
+
+/* A hub of our kind asks what size passes: all does. */
+static inline void
+esp_probed(struct spoke *s, const uint8_t *from, size_t len)
+{
+	struct load_sa *a = esp_newest(s);
+	struct rbuf in = rbuf_of(from, len);
+	uint8_t p[256] = { 0 };
+	size_t at;
+
+	if (a == NULL || len < PROBE_LEN || rbuf_be32(&in) != PROBE_MAGIC ||
+	    rbuf_u8(&in) != PROBE_REQUEST)
+		return;
+	at = ESP_AT(esp_key_suite(a->seal));
+	memcpy(p + at, from, PROBE_LEN);
+	p[at + 4] = PROBE_ANSWER;
+	esp_send(s, a, p, PROBE_LEN, NEXT_NONE);
 }
 
 /* ---- in ---- */
@@ -183,6 +214,8 @@ esp_take(struct spoke *s, uint8_t *p, size_t len)
 	if (esp_open(a->open, 0, a->esn, &job, 1) != 1 ||
 	    esp_unpad(p + at, job.text, &payload, &next) < 0)
 		return NULL;
+	if (next == NEXT_NONE)
+		esp_probed(s, p + at, payload);
 	first = !a->heard;
 	a->heard = true;
 	if (next == NEXT_GRE && gre_parse(p + at, payload, &gre) == GRE_OK &&
