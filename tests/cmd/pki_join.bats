@@ -102,6 +102,43 @@ token() {
 	[ ! -e etc/dmvpn0.pem ]
 }
 
+@test "who has the CA's certificate but not its key hears no secret" {
+	type -P python3 >/dev/null || skip "python3 is not installed"
+	token --hub hub.test=10.0.0.1
+	pki export -F pkcs7 | openssl pkcs7 -outform DER | openssl base64 >p7
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+	    -keyout mitm.key -out mitm.crt -subj /CN=localhost \
+	    -addext subjectAltName=DNS:localhost 2>/dev/null
+	cat >mitm.py <<-'END'
+	import http.server, ssl, sys
+	class H(http.server.BaseHTTPRequestHandler):
+	    def do_GET(self):
+	        body = open("p7", "rb").read()
+	        self.send_response(200)
+	        self.send_header("Content-Type", "application/pkcs7-mime")
+	        self.send_header("Content-Length", str(len(body)))
+	        self.end_headers()
+	        self.wfile.write(body)
+	    def do_POST(self):
+	        open("heard", "w").write(str(self.headers))
+	s = http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), H)
+	c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+	c.load_cert_chain("mitm.crt", "mitm.key")
+	s.socket = c.wrap_socket(s.socket, server_side=True)
+	open("ready", "w").write("\n")
+	s.serve_forever()
+	END
+	mkfifo ready
+	python3 mitm.py "$HTTPS" 3>&- </dev/null >log 2>&1 &
+	echo $! >pid
+	read -r -t 10 _ <ready
+	run pki join -d etc token
+	[ "$status" -ne 0 ]
+	grep -q 'GET /.well-known/est/cacerts' log
+	[ ! -e heard ]
+	[ ! -e etc/dmvpn0.pem ]
+}
+
 @test "dmvpn join: usage, and that it takes a token by a pipe" {
 	run -100 "$B/dmvpn" join
 	[[ $output == *'one token is wanted'* ]]

@@ -288,6 +288,57 @@ what_is_held_waits_for_the_approval_of_that_key(void **state)
 	office_close(&o);
 }
 
+/* One of another CA with the number of one of ours. */
+static struct rbuf
+forged(struct office *o, const char *serial, EVP_PKEY *key)
+{
+	struct pki_want w = make_want("spoke7.test", "spoke");
+	struct wbuf number = wbuf_of(w.serial, sizeof(w.serial));
+	unsigned char *der = NULL;
+	struct err e = { 0 };
+	struct make other;
+	X509 *x;
+	int len;
+
+	(void)o;
+	make_ca(&other, "Test", "p256", NULL);
+	assert_int_equal(text_unhex(serial, &number, &e) >= 0, 1);
+	x = pki_issue_peer(&other.ca, &w, key, &e);
+	assert_non_null(x);
+	len = i2d_X509(x, &der);
+	X509_free(x);
+	make_fini(&other);
+	return rbuf_of(der, (size_t)len);
+}
+
+static void
+a_certificate_that_only_looks_like_ours_renews_nothing(void **state)
+{
+	struct desk_enrol q = { .protocol = "est", .from = "192.0.2.1" };
+	EVP_PKEY *key = NULL;
+	char serial[64];
+	struct err e = { 0 };
+	struct office o;
+	X509 *x = NULL;
+
+	(void)state;
+	office_open(&o);
+	grant(&o, false);
+	assert_int_equal(ask(&o, &key, PASSWORD, MAKE_NOW, serial, &e),
+	    DESK_ISSUED);
+	q.request = request(&key);
+	q.certificate = forged(&o, serial, key);
+	assert_int_equal(desk_enrol(&o.desk, &q, MAKE_NOW, &x, &e),
+	    DESK_REFUSED);
+	assert_int_equal(e.code, EACCES);
+	assert_null(x);
+	assert_int_equal(issued(&o), 1);
+	OPENSSL_free((void *)(uintptr_t)q.request.p);
+	OPENSSL_free((void *)(uintptr_t)q.certificate.p);
+	EVP_PKEY_free(key);
+	office_close(&o);
+}
+
 static int
 count_one(void *arg, const struct pki_audit_row *row)
 {
@@ -377,6 +428,8 @@ main(void)
 		    a_crash_before_the_commit_loses_neither_token_nor_certificate),
 		cmocka_unit_test(
 		    what_is_held_waits_for_the_approval_of_that_key),
+		cmocka_unit_test(
+		    a_certificate_that_only_looks_like_ours_renews_nothing),
 		cmocka_unit_test(refusals_can_not_fill_the_disk),
 		cmocka_unit_test(
 		    a_list_is_made_anew_when_something_was_revoked),
