@@ -86,67 +86,74 @@ once(const struct enroll_opts *o, struct err *e)
 	return rc;
 }
 
+/* The table of options: whom to trust and who we are, what is wanted and
+ * where it goes, how it is done. */
+#define WHO_OPTS(o)	\
+	{ 'F', "fingerprint", "HEX", "of the CA's certificate, SHA-256 "	\
+	    "or SHA-1", OPT_TEXT, &(o).print, 0, 0 },	\
+	{ 't', "trust", "FILE", "CA certificates that are trusted",	\
+	    OPT_LIST, &(o).trust, 0, 0 },	\
+	{ 0, "accept-ca", NULL, "trust whatever CA the server shows",	\
+	    OPT_FLAG, &(o).accept, 0, 0 },	\
+	{ 'c', "challenge-file", "FILE", "its first line is the "	\
+	    "challenge or password; \"-\" is standard input",	\
+	    OPT_TEXT, &(o).challenge, 0, 0 },	\
+	{ 'a', "ask", NULL, "ask for the challenge on the terminal",	\
+	    OPT_FLAG, &(o).ask, 0, 0 },	\
+	{ 'u', "user", "NAME", "who the password is of (est, cmp)",	\
+	    OPT_TEXT, &(o).user, 0, 0 },	\
+	{ 'D', "dns", "NAME", "subjectAltName; NAME itself when none is "	\
+	    "given", OPT_LIST, &(o).dns, 0, 0 },	\
+	{ 'I', "ip", "ADDRESS", "subjectAltName", OPT_LIST, &(o).ips,	\
+	    0, 0 },	\
+	{ 'E', "email", "ADDRESS", "subjectAltName", OPT_LIST,	\
+	    &(o).emails, 0, 0 },	\
+	{ 0, "no-names", NULL, "ask for no subjectAltName", OPT_FLAG,	\
+	    &(o).no_names, 0, 0 },	\
+	{ 0, "subject", "DN", "CN=NAME if not given", OPT_TEXT,	\
+	    &(o).subject, 0, 0 },	\
+	{ 0, "template", "NAME", "certificate template, for Microsoft's "	\
+	    "CA", OPT_TEXT, &(o).template, 0, 0 },	\
+	{ 0, "label", "TEXT", "which CA of the server", OPT_TEXT,	\
+	    &(o).label, 0, 0 }
+#define WHAT_OPTS(o)	\
+	{ 'k', "key-type", "TYPE", PKI_KEY_TYPES, OPT_TEXT, &(o).type,	\
+	    0, 0 },	\
+	{ 0, "key", "FILE", "use this key, make none", OPT_TEXT,	\
+	    &(o).key_file, 0, 0 },	\
+	{ 'P', "passphrase-file", "FILE", "its first line locks and "	\
+	    "opens keys", OPT_TEXT, &(o).key_pass, 0, 0 },	\
+	{ 'o', "out", "FILE", "where it goes; NAME.pem if not given",	\
+	    OPT_TEXT, &(o).out, 0, 0 },	\
+	{ 'f', "force", NULL, "replace FILE", OPT_FLAG, &(o).force,	\
+	    0, 0 },	\
+	{ 0, "crl", "FILE", "put the CA's revocation list there, too "	\
+	    "(scep)", OPT_TEXT, &(o).crl, 0, 0 }
+#define HOW_OPTS(o)	\
+	{ 'R', "renew", "FILE", "renew what is in FILE, and replace it "	\
+	    "there", OPT_TEXT, &(o).renew, 0, 0 },	\
+	{ 'w', "watch", NULL, "stay, and renew at 2/3 of the lifetime",	\
+	    OPT_FLAG, &(o).watch, 0, 0 },	\
+	{ 0, "wait", "TIME", "how long the CA may think about it; 1h "	\
+	    "if not given", OPT_TIME, &(o).wait, 0, WAIT_MAX },	\
+	{ 0, "timeout", "TIME", "of one exchange; 30s if not given",	\
+	    OPT_TIME, &(o).seconds, 1, 600 },	\
+	{ 0, "legacy", NULL, "let 3DES and SHA-1 pass (scep)",	\
+	    OPT_FLAG, &(o).legacy, 0, 0 },	\
+	{ 0, "identity", "NAME", "the agent's name for it; NAME if not "	\
+	    "given", OPT_TEXT, &(o).identity, 0, 0 },	\
+	{ 0, "no-load", NULL, "the agent does not get it", OPT_FLAG,	\
+	    &(o).no_load, 0, 0 },	\
+	{ 'n', "dry-run", NULL, "show what the server says of itself, "	\
+	    "ask for nothing", OPT_FLAG, &(o).dry, 0, 0 }
+
 static int
 enroll_main(int argc, char **argv, const struct enroll_protocol *protocol)
 {
 	struct enroll_opts o = { .protocol = protocol,
 		.wait = WAIT_DEFAULT };
 	const struct opt opts[] = {
-		{ 'F', "fingerprint", "HEX", "of the CA's certificate, SHA-256 "
-		    "or SHA-1", OPT_TEXT, &o.print, 0, 0 },
-		{ 't', "trust", "FILE", "CA certificates that are trusted",
-		    OPT_LIST, &o.trust, 0, 0 },
-		{ 0, "accept-ca", NULL, "trust whatever CA the server shows",
-		    OPT_FLAG, &o.accept, 0, 0 },
-		{ 'c', "challenge-file", "FILE", "its first line is the "
-		    "challenge or password; \"-\" is standard input",
-		    OPT_TEXT, &o.challenge, 0, 0 },
-		{ 'a', "ask", NULL, "ask for the challenge on the terminal",
-		    OPT_FLAG, &o.ask, 0, 0 },
-		{ 'u', "user", "NAME", "who the password is of (est, cmp)",
-		    OPT_TEXT, &o.user, 0, 0 },
-		{ 'D', "dns", "NAME", "subjectAltName; NAME itself when none is "
-		    "given", OPT_LIST, &o.dns, 0, 0 },
-		{ 'I', "ip", "ADDRESS", "subjectAltName", OPT_LIST, &o.ips,
-		    0, 0 },
-		{ 'E', "email", "ADDRESS", "subjectAltName", OPT_LIST,
-		    &o.emails, 0, 0 },
-		{ 0, "no-names", NULL, "ask for no subjectAltName", OPT_FLAG,
-		    &o.no_names, 0, 0 },
-		{ 0, "subject", "DN", "CN=NAME if not given", OPT_TEXT,
-		    &o.subject, 0, 0 },
-		{ 0, "template", "NAME", "certificate template, for Microsoft's "
-		    "CA", OPT_TEXT, &o.template, 0, 0 },
-		{ 0, "label", "TEXT", "which CA of the server", OPT_TEXT,
-		    &o.label, 0, 0 },
-		{ 'k', "key-type", "TYPE", PKI_KEY_TYPES, OPT_TEXT, &o.type,
-		    0, 0 },
-		{ 0, "key", "FILE", "use this key, make none", OPT_TEXT,
-		    &o.key_file, 0, 0 },
-		{ 'P', "passphrase-file", "FILE", "its first line locks and "
-		    "opens keys", OPT_TEXT, &o.key_pass, 0, 0 },
-		{ 'o', "out", "FILE", "where it goes; NAME.pem if not given",
-		    OPT_TEXT, &o.out, 0, 0 },
-		{ 'f', "force", NULL, "replace FILE", OPT_FLAG, &o.force,
-		    0, 0 },
-		{ 0, "crl", "FILE", "put the CA's revocation list there, too "
-		    "(scep)", OPT_TEXT, &o.crl, 0, 0 },
-		{ 'R', "renew", "FILE", "renew what is in FILE, and replace it "
-		    "there", OPT_TEXT, &o.renew, 0, 0 },
-		{ 'w', "watch", NULL, "stay, and renew at 2/3 of the lifetime",
-		    OPT_FLAG, &o.watch, 0, 0 },
-		{ 0, "wait", "TIME", "how long the CA may think about it; 1h "
-		    "if not given", OPT_TIME, &o.wait, 0, WAIT_MAX },
-		{ 0, "timeout", "TIME", "of one exchange; 30s if not given",
-		    OPT_TIME, &o.seconds, 1, 600 },
-		{ 0, "legacy", NULL, "let 3DES and SHA-1 pass (scep)",
-		    OPT_FLAG, &o.legacy, 0, 0 },
-		{ 0, "identity", "NAME", "the agent's name for it; NAME if not "
-		    "given", OPT_TEXT, &o.identity, 0, 0 },
-		{ 0, "no-load", NULL, "the agent does not get it", OPT_FLAG,
-		    &o.no_load, 0, 0 },
-		{ 'n', "dry-run", NULL, "show what the server says of itself, "
-		    "ask for nothing", OPT_FLAG, &o.dry, 0, 0 },
+		WHO_OPTS(o), WHAT_OPTS(o), HOW_OPTS(o),
 		CMD_JSON_OPT(&o.json),
 		{ 'r', "ready-fd", "FD", "--watch: write a newline there when "
 		    "there is something to watch", OPT_NUM,

@@ -44,7 +44,8 @@ cmd_enroll_confine(const struct enroll_opts *o, struct err *e)
 {
 	/* What the resolver, TLS and OpenSSL read. */
 	static const char *const common[] = { "/etc", "/usr", "/lib", "/lib64",
-	    "/run/systemd/resolve", "/run/resolvconf", NULL };
+	    "/run/systemd/resolve", "/run/resolvconf",
+	    "/run/NetworkManager", NULL };
 	static struct paths p;
 	const struct priv priv = { .keep_caps = UINT64_C(1) <<
 	    CAP_DAC_OVERRIDE };

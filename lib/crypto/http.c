@@ -386,12 +386,17 @@ exchange(const struct http_ask *ask, const struct http_url *u,
 	struct line l = { .fd = -1 };
 	uint8_t head[HTTP_PATH_MAX + 4096];
 	struct wbuf w = wbuf_of(head, sizeof(head));
+	struct err unread;
 	int rc = -1;
 
 	if (request_head(ask, u, &w, e) == 0 && line_open(&l, ask, u, e) == 0 &&
-	    line_write(&l, wbuf_rbuf(&w), e) == 0 &&
-	    line_write(&l, ask->body, e) == 0)
+	    (rc = line_write(&l, wbuf_rbuf(&w), e)) == 0)
+		rc = line_write(&l, ask->body, e);
+	if (rc == 0)
 		rc = read_reply(&l, ask, r, e);
+	/* Who does not read all may have said why. */
+	else if (e != NULL && (e->code == EPIPE || e->code == ECONNRESET))
+		rc = read_reply(&l, ask, r, &unread);
 	secret_wipe(head, sizeof(head));
 	line_close(&l);
 	return rc;

@@ -4,6 +4,12 @@
 bats_require_minimum_version 1.5.0
 load ../net/lib
 
+setup_file() {
+	D=$BATS_FILE_TMPDIR
+	umask 077
+	authority >"$D/openssl.log" 2>&1
+}
+
 setup() {
 	net_setup
 	type -P python3 >/dev/null || skip "python3 is not installed"
@@ -13,7 +19,7 @@ setup() {
 	U=http://127.0.0.1:8080/certsrv/mscep/mscep.dll
 	cd "$T"
 	umask 077
-	authority
+	cp -r "$BATS_FILE_TMPDIR" "$D"
 	ns_new a
 }
 
@@ -33,15 +39,14 @@ below() {
 	    -CAcreateserial -days 700 -extfile "$D/$1.ext" -out "$D/$1.pem"
 }
 
+# Made once; each test gets its copy.
 authority() {
 	mkdir -p "$D/issued"
-	{
-		openssl req -x509 -newkey rsa:2048 -nodes -keyout "$D/ca.key" \
-		    -subj '/DC=test/CN=Enterprise CA' -days 3650 \
-		    -out "$D/ca.pem" -addext 'keyUsage=keyCertSign,cRLSign,digitalSignature'
-		below ra-sign $'keyUsage=digitalSignature\nextendedKeyUsage=1.3.6.1.4.1.311.20.2.1'
-		below ra-crypt $'keyUsage=keyEncipherment\nextendedKeyUsage=1.3.6.1.4.1.311.20.2.1'
-	} 2>"$T/openssl.log"
+	openssl req -x509 -newkey rsa:2048 -nodes -keyout "$D/ca.key" \
+	    -subj '/DC=test/CN=Enterprise CA' -days 3650 \
+	    -out "$D/ca.pem" -addext 'keyUsage=keyCertSign,cRLSign,digitalSignature'
+	below ra-sign $'keyUsage=digitalSignature\nextendedKeyUsage=1.3.6.1.4.1.311.20.2.1'
+	below ra-crypt $'keyUsage=keyEncipherment\nextendedKeyUsage=1.3.6.1.4.1.311.20.2.1'
 	cp "$D/ra-crypt.pem" "$D/ra-crypt-shown.pem"
 	: >"$D/index.txt"
 	printf '%s\n' F00DF00D CAFE0123 0123456789ABCDEF >"$D/challenges"
@@ -205,6 +210,24 @@ challenge() {
 	run -100 --separate-stderr enroll -k p256 -F "$(fingerprint)" "$U" spoke7
 	[[ $stderr == *"RSA keys only"* ]]
 	[ ! -e spoke7.pem.pending ]
+}
+
+@test "NDES: the CA of tomorrow is trusted from the renewal before it on" {
+	openssl req -x509 -newkey rsa:2048 -nodes -keyout "$D/next.key" \
+	    -subj '/DC=test/CN=Enterprise CA' -days 3650 -out "$D/next.pem" \
+	    2>>"$T/openssl.log"
+	printf 'AES\nSHA-256\nPOSTPKIOperation\nRenewal\nGetNextCACert\n' >"$D/caps"
+	start a ndes python3 "$BATS_TEST_DIRNAME/ndes.py" "$D" 8080
+	enroll -F "$(fingerprint)" -c "$(challenge CAFE0123)" "$U" spoke7
+	[ "$(grep -c 'BEGIN CERT' spoke7.pem)" -eq 2 ]
+	enroll -R spoke7.pem "$U"
+	[ "$(grep -c 'BEGIN CERT' spoke7.pem)" -eq 3 ]
+	grep -qF "$(sed -n 5p "$D/next.pem")" spoke7.pem
+	# a reply that is signed by nobody of the CA
+	openssl req -x509 -newkey rsa:2048 -nodes -keyout "$D/ra-sign.key" \
+	    -subj '/CN=evil' -out "$D/ra-sign.pem" 2>>"$T/openssl.log"
+	run -1 --separate-stderr enroll -R spoke7.pem "$U"
+	[[ $stderr == *"signed by none of the server's certificates"* ]]
 }
 
 # gre, agent with NAME.pem, ike

@@ -6,7 +6,8 @@ other only decrypts.  Challenges of DIR/challenges are good once, and must be
 PrintableStrings.  The template is picked by the key usage that was asked for;
 what it gives has the only extended key usage iKEIntermediate and an extension
 that names the template.  What DIR may have: caps (instead of the usual),
-pending (the operator has not decided), dates ("START END" of certificates).
+pending (the operator has not decided), dates ("START END" of certificates),
+next.pem (the CA of tomorrow).
 All cryptography is openssl's.
 """
 import base64
@@ -283,6 +284,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
                     '-certfile', 'ra-crypt-shown.pem', '-certfile', 'ca.pem',
                     '-outform', 'DER', '-out', 'bundle')
             self.say(200, 'application/x-x509-ca-ra-cert', read('bundle'))
+        elif what == 'GetNextCACert' and exists('next.pem'):
+            openssl('crl2pkcs7', '-nocrl', '-certfile', 'next.pem',
+                    '-outform', 'DER', '-out', 'bundle')
+            self.say(200, 'application/x-x509-next-ca-cert', signed_data(
+                read('bundle'), [], 'ra-sign.pem', 'ra-sign.key'))
         elif what == 'PKIOperation':
             if body is None:
                 body = base64.b64decode(asked['message'])
