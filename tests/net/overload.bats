@@ -1,0 +1,155 @@
+# tests/run: alone
+# Floods at port 4500, and members that send too much.
+
+# shellcheck disable=SC2016,SC2154
+bats_require_minimum_version 1.5.0
+load lib
+
+setup() {
+	net_setup
+	net_need_tun
+	T=$BATS_TEST_TMPDIR
+	FLOOD=${O:-build}/${MODE:-release}/bench/flood
+	[ -x "$FLOOD" ] || FLOOD=$BATS_TEST_DIRNAME/../../$FLOOD
+	[ -x "$FLOOD" ] || skip "the flood is not built: make unit"
+	umask 077
+}
+
+teardown() {
+	net_teardown
+}
+
+gre() {
+	on "$1" "$B/dmvpn-gre" "${@:2}"
+}
+
+ike() {
+	on "$1" "$B/dmvpn-ike" "${@:2}"
+}
+
+# hub b; x can only send to it.
+stranger() {
+	ns_new x
+	link x:eth0=203.0.113.1/24 b:eth1=203.0.113.2/24
+}
+
+# flood KIND MS RATE, from x, in the background: $flood
+flood() {
+	on x "$FLOOD" "$1" 203.0.113.2 4500 "$2" "$3" >"$T/sent" 3>&- &
+	flood=$!
+}
+
+random_hex() {
+	od -An -v -tx1 -N"$1" /dev/urandom | tr -d ' \n'
+}
+
+# member NAME NUMBER: a site with static keys, 10.0.0.NUMBER; peer NUMBER of b
+member() {
+	local x y
+	ns_new "$1"
+	link "$1:eth0=192.0.$2.2/24" "b:to-$1=192.0.$2.1/24"
+	x=$(random_hex 20) y=$(random_hex 20)
+	printf 'in %s\nout %s\n' "$x" "$y" >"$T/keys-$1"
+	printf 'in %s\nout %s\n' "$y" "$x" >"$T/keys-b"
+	start "$1" "gre-$1" "$B/dmvpn-gre" run
+	gre "$1" interface set dmvpn0 -a "10.0.0.$2/24"
+	gre "$1" peer set 1 --remote "192.0.$2.1"
+	gre "$1" map set dmvpn0 10.0.0.1 1
+	gre "$1" sa add 1 --spi-in "0x10$2" --spi-out "0x20$2" -k "$T/keys-$1"
+	gre b peer set "$2" --remote "192.0.$2.2"
+	gre b map set dmvpn0 "10.0.0.$2" "$2"
+	gre b sa add "$2" --spi-in "0x20$2" --spi-out "0x10$2" -k "$T/keys-b"
+}
+
+hub() {
+	ns_new b
+	start b gre-b "$B/dmvpn-gre" run
+	gre b interface set dmvpn0 -a 10.0.0.1/24
+}
+
+# CPU of b's packet half so far, in us
+cpu() {
+	sed 's/.*) //' "/proc/$(pgrep -P "$(pid_of gre-b)")/stat" |
+		awk -v hz="$(getconf CLK_TCK)" '{ print ($12 + $13) / hz * 1e6 }'
+}
+
+drops() {
+	gre b status -j | jq "[.drops[] | select(.reason == \"$1\").count][0] // 0"
+}
+
+@test "ESP-03: unknown SPIs at 200,000 a second cost the hub next to nothing" {
+	local before after
+	hub
+	member a 3
+	stranger
+	flood esp 4000 200000
+	wait_for 3 eval '[ "$(drops guard)" -gt 0 ]'
+	# From here on the kernel drops them.
+	before=$(cpu)
+	sent=$(drops guard)
+	on a ping -q -i 0.01 -c 200 10.0.0.1 >"$T/ping" 3>&-
+	after=$(cpu)
+	sent=$(($(drops guard) - sent))
+	cat "$T/ping"
+	wait "$flood"
+	echo "$(cat "$T/sent") sent; $sent dropped meanwhile;" \
+		"CPU $before, then $after us"
+	grep -q ' 0% packet loss' "$T/ping"
+	[ "$sent" -gt 10000 ]
+	# two microseconds a packet without the filter
+	[ "${MODE:-release}" != release ] ||
+		[ "$(echo "$before $after $sent" | awk '{
+			print ($2 - $1) / $3 < 1 }')" = 1 ]
+	# It goes when the flood is over: strangers are counted again.
+	quiet() { on x "$FLOOD" esp 203.0.113.2 4500 50 100 >/dev/null; sleep 1
+		[ "$(drops invalid-spi)" -gt "$spi" ]; }
+	sleep 2
+	spi=$(($(drops invalid-spi) + 3))
+	wait_for 15 quiet
+}
+
+@test "a flood of IKE at port 4500 does not delay an SA that is up" {
+	local n p
+	ns_new a b
+	link a:e0=192.0.2.1/24 b:e0=192.0.2.2/24
+	stranger
+	printf 'correct horse' >"$T/psk"
+	for n in a b; do
+		start "$n" "gre-$n" "$B/dmvpn-gre" run
+		start "$n" "pki-$n" "$B/dmvpn-pki" agent \
+			--psk "me=$T/psk" --id "$n.example.org"
+		start "$n" "ike-$n" "$B/dmvpn-ike" run
+		gre "$n" interface set dmvpn0
+	done
+	ike b profile set p -i dmvpn0 --identity me --accept
+	ike a profile set p -i dmvpn0 --identity me
+	ike a connection set hub -p p --remote 192.0.2.2 --wait 15
+	p=$(ike a peers -j | jq .peer)
+	flood ike 5000 100000
+	wait_for 3 eval '[ "$(drops ike-rate)" -gt 0 ]'
+	for n in 1 2 3 4 5 6 7 8; do
+		timeout 1 ip netns exec "$(ns_name a)" env \
+			DMVPN_RUN="$T/run/a" "$B/dmvpn-ike" probe-peer "$p"
+	done
+	# A rekey, too, in less than its first retransmission.
+	timeout 2 ip netns exec "$(ns_name a)" env DMVPN_RUN="$T/run/a" \
+		"$B/dmvpn-ike" rekey "$p"
+	kill -0 "$flood"
+	wait "$flood"
+	echo "$(cat "$T/sent") sent, $(drops ike-rate) cut, $(drops guard) kept out"
+}
+
+@test "a member that floods does not shut another out" {
+	command -v iperf3 >/dev/null || skip "iperf3 is not installed"
+	hub
+	member a 3
+	member c 4
+	on b iperf3 -s -1 >"$T/server" 3>&- &
+	wait_for 5 on b sh -c 'ss -Hlnt "sport = :5201" | grep -q .'
+	on a iperf3 -c 10.0.0.1 -u -b 0 -l 64 -t 4 >"$T/client" 3>&- &
+	wait_for 3 eval '[ "$(gre b peer list -j | jq "select(.peer == 3) |
+		.\"rx-packets\"")" -gt 10000 ]'
+	on c ping -q -i 0.01 -c 200 -W 1 10.0.0.1 >"$T/ping" 3>&- || true
+	cat "$T/ping"
+	[ "$(awk '/transmitted/ { print $1 - $4 }' "$T/ping")" -le 60 ]
+}
