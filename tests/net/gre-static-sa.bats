@@ -59,8 +59,10 @@ wires() {
 		addr a eth0 2001:db8::1/64
 		addr b eth0 2001:db8::2/64
 	}
-	start a gre-a "$G" run
-	start b gre-b "$G" run
+	# shellcheck disable=SC2086
+	start a gre-a "$G" run ${RUN_OPTIONS:-}
+	# shellcheck disable=SC2086
+	start b gre-b "$G" run ${RUN_OPTIONS:-}
 }
 
 # mgre [ENCAP [OUTER-A OUTER-B]]: two sites with dmvpn0, 10.0.0.1 and .2
@@ -167,6 +169,37 @@ both_ping() {
 	on a "$G" map set dmvpn0 10.0.0.2 "$(cat "$BATS_TEST_TMPDIR/peer-a")"
 	on b "$G" map set dmvpn0 10.0.0.1 "$(cat "$BATS_TEST_TMPDIR/peer-b")"
 	on a ping -q -c 3 -i 0.1 -W 1 10.0.0.2
+}
+
+# SPIs that belong to one receiver, then to the other; no packet comes to both
+# (the second would count as replayed) and none is lost.
+shared_out() {
+	local spi
+	for spi in 0x1000 0x1001 0x1002 0x1003; do
+		keys "k$spi" 20
+		pair "k$spi" "$spi" "$((spi + 0x1001))"
+		both_ping
+		on a "$G" sa delete "$spi"
+		on b "$G" sa delete "$((spi + 0x1001))"
+	done
+	run -0 on b "$G" status -j
+	jq -e '.threads == 4 and .senders == 2 and
+		(.features[] | select(.name == "spi-steering") | .on) and
+		([.drops[] | select(.reason == "replay" or
+		.reason == "invalid-spi") | .count] | add // 0) == 0' \
+		<<<"$output"
+}
+
+@test "four threads: each SPI has one receiver, in UDP" {
+	RUN_OPTIONS="--threads 4"
+	mgre
+	shared_out
+}
+
+@test "four threads: each SPI has one receiver, as protocol 50" {
+	RUN_OPTIONS="--threads 4"
+	mgre esp
+	shared_out
 }
 
 @test "IPv6 outside: ESP in UDP over IPv6 carries both families" {

@@ -96,6 +96,9 @@ the_kernel_steers_by_spi(void **state)
 	for (i = 0; i < 3; i++) {
 		path_turn(&E.p->thread[i], 0);
 		assert_int_equal(received(), 3 * (i + 1));
+		for (spi = 0; spi < 3; spi++)
+			assert_true(spi == i || path_ring_empty(
+			    &E.p->thread[spi].handed[i]));
 	}
 	/* IKE and keepalives are for the first. */
 	memset(p, 0, 200);
@@ -186,7 +189,7 @@ static void
 one_loop_becomes_two_and_one_again(void **state)
 {
 	uint8_t nhrp[20] = { 0 };
-	struct path_peer_stat s;
+	struct path_peer_stat s, was;
 
 	(void)state;
 	open_with(2);
@@ -198,11 +201,15 @@ one_loop_becomes_two_and_one_again(void **state)
 	assert_true(takes(1));
 	assert_false(takes(0));
 	/* What control sends goes to whoever does the work. */
-	path_peer_stat(E.p, 1, &s);
+	path_peer_stat(E.p, 1, &was);
 	assert_int_equal(path_nhrp_send(E.p, 1, 1, rbuf_of(nhrp, 20), NULL),
 	    0);
+	path_turn(&E.p->thread[0], 0);
+	path_peer_stat(E.p, 1, &s);
+	assert_int_equal(s.tx_packets, was.tx_packets);
 	path_turn(&E.p->thread[1], 0);
-	assert_int_equal(E.p->thread[1].drops[DROP_NO_SA], 0);
+	path_peer_stat(E.p, 1, &s);
+	assert_int_equal(s.tx_packets, was.tx_packets + 1);
 	share_want(E.p, 1, 0);
 	path_turn(&E.p->thread[1], 0);
 	assert_true(takes(0));
