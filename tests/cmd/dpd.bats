@@ -196,12 +196,16 @@ packet() {	# AT PEER DIRECTION
 
 @test "rules that come with headends go with them" {
 	serve
-	for i in $(seq 70); do
-		dpd headends set --tunnel t --profile "p$i" --interval 5 a=192.0.2.1
+	for i in $(seq 63); do		# there is room for one more
+		dpd watch set --profile "w$i"
 	done
-	for i in $(seq 70); do
-		dpd headends set --tunnel t --profile "q$i" --interval 5 a=192.0.2.1
+	for i in 1 2 3; do
+		dpd headends set --tunnel t --profile "p$i" --interval 5 a=192.0.2.1
 		dpd headends delete t
 	done
-	dpd headends set --tunnel t --profile q --interval 5 a=192.0.2.1
+	dpd headends set --tunnel t --profile q1 --interval 5 a=192.0.2.1
+	dpd headends set --tunnel t --profile q1 a=192.0.2.1
+	dpd headends set --tunnel u --profile q2 --interval 5 b=192.0.2.1
+	run -1 dpd headends set --tunnel v --profile q3 --interval 5 c=192.0.2.1
+	[[ $output == *'no room'* ]]
 }

@@ -37,6 +37,10 @@ running() {	# how many processes of that name
 	done | grep -c -- "$1"
 }
 
+nobody() {
+	[ -z "$(ip netns pids "$(ns_name hub)")" ]
+}
+
 @test "OPS-02: three dmvpn up at the same moment share one set of daemons" {
 	local n p=
 	for n in 1 2 3; do
@@ -55,7 +59,7 @@ running() {	# how many processes of that name
 	[ "$(grep -c '^tunnel ' <<<"$output")" -eq 3 ]
 	[[ $output != *refused* ]]
 	at_hub down dmvpn1 dmvpn2 dmvpn3
-	[ -z "$(ip netns pids "$(ns_name hub)")" ]
+	wait_for 5 nobody
 }
 
 @test "OPS-24: a run directory with blanks in its name works" {
@@ -65,5 +69,5 @@ running() {	# how many processes of that name
 	[[ $output == *'tunnel dmvpn1'*up* ]]
 	at_hub down dmvpn1
 	[ ! -e "$RUN/supervisor" ]
-	[ -z "$(ip netns pids "$(ns_name hub)")" ]
+	wait_for 5 nobody
 }
