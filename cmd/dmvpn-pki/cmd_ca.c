@@ -164,6 +164,7 @@ cmd_ca_close(struct cmd_ca *c)
 	X509_free(c->ca.cert);
 	EVP_PKEY_free(c->ca.key);
 	secret_free(c->pass);
+	cert_set_fini(&c->above);
 	pki_store_close(c->store);
 	memset(c, 0, sizeof(*c));
 }

@@ -11,6 +11,7 @@ struct cmd_ca {
 	struct pki_ca		 ca;
 	int64_t			 generation;	/* of the key that issues */
 	struct secret		*pass;		/* what opened it, or NULL */
+	struct cert_set		 above;		/* once asked for: cmd_issue */
 };
 
 #define CMD_STORE_OPT(to) { 's', "store", "FILE", \

@@ -63,7 +63,6 @@ cmd_issue_bundle(struct cmd_ca *c, X509 *x, EVP_PKEY *own,
     const struct secret *pass, struct err *e)
 {
 	struct secret *pem = NULL, *all = NULL;
-	struct cert_set above = { .n = 0 };
 	BIO *b = BIO_new(BIO_s_mem());
 	size_t key_len;
 	char *text;
@@ -71,8 +70,8 @@ cmd_issue_bundle(struct cmd_ca *c, X509 *x, EVP_PKEY *own,
 
 	if (own != NULL && (pem = pki_key_pem(own, pass, e)) == NULL)
 		goto out;
-	if (cmd_ca_above(c->store, &above, e) < 0 ||
-	    cmd_pem_cert(b, x, e) < 0 || cmd_pem_certs(b, &above, e) < 0)
+	if ((c->above.n == 0 && cmd_ca_above(c->store, &c->above, e) < 0) ||
+	    cmd_pem_cert(b, x, e) < 0 || cmd_pem_certs(b, &c->above, e) < 0)
 		goto out;
 	len = BIO_get_mem_data(b, &text);
 	key_len = pem == NULL ? 0 : pem->len;
@@ -84,7 +83,6 @@ cmd_issue_bundle(struct cmd_ca *c, X509 *x, EVP_PKEY *own,
 		memcpy(all->b, pem->b, key_len);
 	memcpy(all->b + key_len, text, (size_t)len);
 out:
-	cert_set_fini(&above);
 	BIO_free(b);
 	secret_free(pem);
 	return all;
