@@ -96,6 +96,7 @@ take_keys(struct back *b, struct err *e)
 	forget_old(d);
 	desk_forget_ra(d);
 	d->store = b->c.store;
+	d->pass = b->c.pass;
 	d->cas[0] = b->c.ca;
 	d->generations[0] = b->c.generation;
 	d->n_cas = 1;

@@ -27,12 +27,12 @@ struct desk {
 	/* Asked before each question: has the CA another key?  May be NULL. */
 	int			(*refresh)(void *arg, struct err *e);
 	void			*arg;
+	const struct secret	*pass;		/* that locks keys; or NULL */
 	uint64_t		 crl_days;
 	bool			 scep_legacy;	/* 3DES and SHA-1 */
 	/* SCEP's own certificate, when the CA's key is not RSA; owned. */
 	X509			*ra;
 	EVP_PKEY		*ra_key;
-	int64_t			 ra_until;
 	int64_t			 now;		/* of the question at hand */
 	bool			 noted;		/* its refusal is written down */
 	struct desk_crl		*crls;		/* the newest of each, owned */

@@ -8,11 +8,11 @@
 #include "base/addr.h"
 #include "pki_desk.h"
 #include "pki_grant.h"
+#include "pki_key.h"
 #include "pki_scep.h"
 #include "pki_sql.h"
 
-#define RA_DAYS		365
-#define RA_LEFT		(30 * 86400)	/* s; then a new one is made */
+#define DAY		86400
 #define CHALLENGE	(PKI_GRANT_ID + PKI_GRANT_PASSWORD)
 
 /* What waits for an approval: a poll has nothing but its transaction. */
@@ -195,26 +195,110 @@ on_list(void *arg, struct err *e)
 	return desk_crl_x509(d, d->now, e);
 }
 
-/* RSA for the envelope (RFC 8894, 2.2); kept as long as we run. */
+/* ---------------------------------------------------------------------- RA */
+
+/* Routers keep what they were shown once, so it stays the same for as long as
+ * the CA's key does; locked as that key is. */
+static const char ra_schema[] =
+    "CREATE TABLE IF NOT EXISTS scep_ra("
+    " generation INTEGER PRIMARY KEY, certificate BLOB NOT NULL,"
+    " key TEXT NOT NULL)";
+
+static int
+ra_read(struct desk *d, sqlite3_stmt *q, struct err *e)
+{
+	struct rbuf der = pki_sql_column(q, 0), key = pki_sql_column(q, 1);
+	const unsigned char *p = der.p;
+	struct secret *pem = secret_copy(key.p, rbuf_left(&key));
+
+	if (pem == NULL)
+		return err_set(e, ENOMEM, "out of memory");
+	d->ra = d2i_X509(NULL, &p, (long)rbuf_left(&der));
+	d->ra_key = pki_key_read((char *)pem->b, pem->len, d->pass, e);
+	secret_free(pem);
+	if (d->ra != NULL && d->ra_key != NULL)
+		return 0;
+	desk_forget_ra(d);
+	return err_in(e, "SCEP's key in the store");
+}
+
+/* 0 with d->ra NULL: there is none. */
+static int
+ra_load(struct desk *d, struct err *e)
+{
+	sqlite3_stmt *q;
+	int rc;
+
+	if (pki_sql_run(d->store, ra_schema, "make tables", e) < 0 ||
+	    (q = pki_sql_prepare(d->store, "SELECT certificate, key FROM "
+	    "scep_ra WHERE generation = ?", e)) == NULL)
+		return -1;
+	sqlite3_bind_int64(q, 1, d->generations[0]);
+	rc = sqlite3_step(q);
+	if (rc == SQLITE_ROW)
+		rc = ra_read(d, q, e);
+	else
+		rc = rc == SQLITE_DONE ? 0 : pki_sql_failed(d->store, "read",
+		    e);
+	sqlite3_finalize(q);
+	return rc;
+}
+
+static int
+ra_keep(struct desk *d, struct err *e)
+{
+	struct secret *pem = pki_key_pem(d->ra_key, d->pass, e);
+	unsigned char *der = NULL;
+	int len = i2d_X509(d->ra, &der), rc = -1;
+	sqlite3_stmt *q = NULL;
+
+	if (pem != NULL && len > 0)
+		q = pki_sql_prepare(d->store, "INSERT OR REPLACE INTO "
+		    "scep_ra(generation, certificate, key) VALUES(?, ?, ?)",
+		    e);
+	if (q != NULL) {
+		sqlite3_bind_int64(q, 1, d->generations[0]);
+		pki_sql_blob(q, 2, rbuf_of(der, (size_t)len));
+		sqlite3_bind_text(q, 3, (const char *)pem->b, (int)pem->len,
+		    SQLITE_STATIC);
+		rc = pki_sql_done(d->store, q, "write", e);
+	}
+	OPENSSL_free(der);
+	secret_free(pem);
+	return rc;
+}
+
+/* Days until the CA's own certificate ends. */
+static uint64_t
+days_left(const X509 *ca, int64_t now)
+{
+	struct cert *c = cert_of_x509((X509 *)(uintptr_t)ca, NULL);
+	int64_t end = c == NULL ? now : cert_not_after(c);
+
+	cert_free(c);
+	return end - now > DAY ? (uint64_t)((end - now) / DAY) : 1;
+}
+
+/* RSA for the envelope (RFC 8894, 2.2). */
 static int
 ra_make(struct desk *d, int64_t now, struct err *e)
 {
 	uint8_t serial[PKI_SERIAL_LEN];
-	EVP_PKEY *key = NULL;
-	X509 *x = NULL;
 
-	if (EVP_PKEY_get_base_id(d->cas[0].key) == EVP_PKEY_RSA || (d->ra != NULL &&
-	    now + RA_LEFT < d->ra_until))
+	if (EVP_PKEY_get_base_id(d->cas[0].key) == EVP_PKEY_RSA ||
+	    d->ra != NULL)
 		return 0;
-	if (pki_serial_make(serial, e) < 0 || pki_scep_ra(&d->cas[0], serial, now,
-	    RA_DAYS, &x, &key, e) < 0)
+	if (ra_load(d, e) < 0)
 		return -1;
-	X509_free(d->ra);
-	EVP_PKEY_free(d->ra_key);
-	d->ra = x;
-	d->ra_key = key;
-	d->ra_until = now + (int64_t)RA_DAYS * 86400;
-	return 0;
+	if (d->ra != NULL)
+		return 0;
+	if (pki_serial_make(serial, e) < 0 || pki_scep_ra(&d->cas[0], serial,
+	    now, days_left(d->cas[0].cert, now), &d->ra, &d->ra_key, e) < 0)
+		return -1;
+	if (ra_keep(d, e) == 0)
+		return 0;
+	desk_forget_ra(d);
+	return -1;
 }
 
 void

@@ -358,6 +358,11 @@ issued() {
 	run -0 pki audit -j router.test
 	[ "$(jq -r 'select(.protocol == "scep") | .what' <<<"$output" |
 	    sort | uniq -c | xargs)" = '2 issued' ]
+	# routers keep what they were shown once: a restart changes nothing
+	curl -sS -o before "$WEB/scep?operation=GetCACert"
+	stop
+	serve
+	curl -sS "$WEB/scep?operation=GetCACert" | cmp - before
 }
 
 @test "SCEP: what waits for an approval is polled for" {
