@@ -9,6 +9,7 @@
 
 is_url() {
 	case $1 in
+	*[" $TAB"]*) ;;
 	http://?* | https://?*) return 0 ;;
 	esac
 	return 1

@@ -232,8 +232,8 @@ check_value() {
 		bad "$wrong" 'a time of 1 h at most, such as 5, 90s, 15m' ;;
 	failback) is_time "$value" 0 86400 ||
 		bad "$wrong" 'a time of 1 d at most, such as 90, 90s, 15m, 8h' ;;
-	crl-every) is_time "$value" 0 4294967295 ||
-		bad "$wrong" 'a time, such as 90, 90s, 15m, 8h' ;;
+	crl-every) is_time "$value" 1 604800 ||
+		bad "$wrong" 'a time of 1 s to 7 d, such as 90, 15m, 8h' ;;
 	protect)
 		case $value in
 		ipsec | none) ;;

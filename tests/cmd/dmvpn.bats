@@ -106,6 +106,13 @@ with() {
 	address 10.0.0.2|with its length
 	local 10.0.0|expected an address or the name
 	protect maybe|ipsec or none
+	crl ftp://ca.example/crl|is not there
+	crl http://ca.example/c rl|is not there
+	crl-every 0|a time of 1 s to 7 d
+	crl-every 8d|a time of 1 s to 7 d
+	need-crl maybe|yes or no
+	ocsp perhaps|off, ask or need
+	staple id.pem|the URL of an OCSP responder, or auto
 	shortcut perhaps|yes or no
 	qos fast|a rate
 	esp aes;rm|words such as

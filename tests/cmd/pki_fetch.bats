@@ -124,6 +124,30 @@ newer() {	# a list takes the place of the other at once
 	run -111 --separate-stderr pki fetch -t ca.pem http://127.0.0.1:9/crl
 }
 
+@test "who never answers is given up in time, and a redirect to elsewhere is not followed" {
+	command -v python3 >/dev/null || skip "python3 is not installed"
+	ready server python3 -c '
+import http.server, os, time
+class H(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        if self.path == "/away":
+            self.send_response(302)
+            self.send_header("Location", "http://127.0.0.2:9/crl")
+            self.end_headers()
+        else:
+            time.sleep(20)
+s = http.server.ThreadingHTTPServer(("127.0.0.1", 0), H)
+s.daemon_threads = True
+os.write(4, b"%d\n" % s.server_port); os.close(4)
+s.serve_forever()'
+	before=$SECONDS
+	run -111 --separate-stderr pki fetch --timeout 1 -t ca.pem \
+		"http://127.0.0.1:$port/slow"
+	[ $((SECONDS - before)) -le 4 ]
+	run ! --separate-stderr pki fetch -t ca.pem "http://127.0.0.1:$port/away"
+	[[ $stderr != *refused* ]]	# it was not even tried
+}
+
 @test "watch hands a new list to the agent, and to the next agent what the last one had" {
 	web
 	agent

@@ -190,6 +190,34 @@ nobody_who_did_not_ask_gets_one(void **state)
 	assert_true(ask > off + 150);
 }
 
+/* IKE-29 */
+static void
+ike_29_a_profile_may_insist_on_lists_and_ocsp_stands_for_them(void **state)
+{
+	static struct scene t;
+	int with;
+
+	(void)state;
+	for (with = 0; with < 2; with++) {
+		struct ike_profile_set p = sim_profile("p");
+
+		begin(&t);
+		if (with)
+			staple(&t.s->n[0], &t.ca, t.room[0], SIM_WALL);
+		sim_set(&t.s->n[0], &p);
+		p.need_crl = true;
+		p.ocsp = IKE_OCSP_ASK;
+		sim_set(&t.s->n[1], &p);
+		sim_connect(t.s, 0, 1);
+		sim_run(t.s, 3000);
+		assert_int_equal(t.s->n[1].ups, with);
+		if (!with)
+			assert_string_equal(t.s->n[1].failed.reason.code,
+			    "revocation-unknown");
+		end(&t);
+	}
+}
+
 int
 main(void)
 {
@@ -202,6 +230,8 @@ main(void)
 		    a_response_that_says_revoked_refuses_its_owner),
 		cmocka_unit_test(
 		    a_response_about_somebody_else_does_not_help),
+		cmocka_unit_test(
+		    ike_29_a_profile_may_insist_on_lists_and_ocsp_stands_for_them),
 		cmocka_unit_test(nobody_who_did_not_ask_gets_one),
 	};
 
