@@ -269,12 +269,21 @@ spoke_profile(struct spoke *s)
 {
 	struct ike_profile_set p = { .mode = SA_MODE_TRANSPORT,
 	    .accept = true };
+	struct addr own, hub;
 	struct reason why;
 
 	snprintf(p.owner, sizeof(p.owner), OWNER);
 	snprintf(p.profile, sizeof(p.profile), PROFILE);
 	snprintf(p.interface, sizeof(p.interface), "load0");
 	snprintf(p.identity, sizeof(p.identity), "me");
+	if (load.conf.tunnel_mode) {
+		own = load_addr(&load.conf.tunnel, FIRST + s->index);
+		hub = load_addr(&load.conf.tunnel, 1);
+		p.mode = SA_MODE_TUNNEL;
+		p.n_local_ts = p.n_remote_ts = 1;
+		p.local_ts[0] = prefix_host(&own);
+		p.remote_ts[0] = prefix_host(&hub);
+	}
 	if (load.conf.proposal != NULL) {
 		p.n_proposals = 1;
 		snprintf(p.proposals[0], sizeof(p.proposals[0]), "%s",
@@ -610,6 +619,8 @@ main(int argc, char **argv)
 		  UINT32_MAX },
 		{ 'r', "nhrp", NULL, "register by NHRP", OPT_FLAG, &c->nhrp,
 		  0, 0 },
+		{ 0, "tunnel-mode", NULL, "ESP in tunnel mode, without GRE",
+		  OPT_FLAG, &c->tunnel_mode, 0, 0 },
 		{ 'w', "window", "N", "so many on their way, 100", OPT_NUM,
 		  &c->window, 1, SPOKES_MAX },
 		{ 0, "rate", "N", "a second at most", OPT_NUM, &c->rate, 1,

@@ -52,7 +52,7 @@ struct load_conf {
 	const char	*rekey;		/* NULL, ike, child */
 	const char	*proposal;
 	const char	*certs;		/* directory */
-	bool		 nhrp, json, keyed, verbose;
+	bool		 nhrp, json, keyed, verbose, tunnel_mode;
 };
 
 struct load_answer {
