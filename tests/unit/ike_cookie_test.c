@@ -1,42 +1,8 @@
-#include "ike_sim.h"
+#include "ike_stranger.h"
 
-#include "wire/ike_proposal.h"
+#include "crypto/prf.h"
 
 /* What a stranger may do with a cookie, and how many of them are let in. */
-
-static struct endpoint
-stranger(unsigned n)
-{
-	uint8_t octets[4] = { 203, 0, (uint8_t)(n >> 8), (uint8_t)n };
-
-	return (struct endpoint){ addr_of(octets, 4), 500 };
-}
-
-static size_t
-request(uint8_t *b, size_t cap, uint64_t spi, uint8_t fill,
-    struct rbuf cookie)
-{
-	struct ike_header h = { .spi_i = spi, .exchange = IKE_SA_INIT,
-	    .flags = IKE_FLAG_INITIATOR };
-	struct wbuf w = wbuf_of(b, cap);
-	struct ike_chain c = ike_chain_of(&w);
-	struct ike_proposal p;
-	uint8_t octets[32];
-
-	memset(octets, fill, sizeof(octets));
-	assert_int_equal(ike_proposal_parse("aes256gcm16-prfsha256-x25519",
-	    IKE_PROTO_IKE, &p, NULL), 0);
-	ike_header_put(&w, &h);
-	if (rbuf_left(&cookie) > 0)
-		ike_put_notify(&c, 0, NULL, 0, IKE_N_COOKIE, cookie.p,
-		    rbuf_left(&cookie));
-	ike_put_sa(&c, &p, 1, NULL, 0);
-	ike_put_ke(&c, IKE_GROUP_X25519, octets, 32);
-	ike_put_nonce(&c, octets, 32);
-	ike_header_fill(&w, c.first, w.len);
-	assert_true(wbuf_ok(&w));
-	return w.len;
-}
 
 static uint8_t answer[512];
 
@@ -56,10 +22,36 @@ let_in(struct sim *s, uint64_t spi, uint8_t fill,
 {
 	uint64_t before = ike_engine_counter(s->n[1].g, IKE_C_COOKIES);
 	uint8_t b[1024];
-	size_t len = request(b, sizeof(b), spi, fill, cookie);
+	size_t len = stranger_request(b, sizeof(b), spi, fill, cookie);
 
 	sim_inject(s, 1, b, len, from);
 	return ike_engine_counter(s->n[1].g, IKE_C_COOKIES) == before;
+}
+
+/* One bit off, and what a stranger can work out while the secret is none. */
+static void
+a_cookie_that_was_never_given_gets_a_new_one_IKE_02(void **state)
+{
+	struct ike_tune tune = { .cookie_from = 1 };
+	struct sim *s = sim_new(2, 90, &tune);
+	struct endpoint from = stranger(7);
+	uint8_t cookie[21] = { 0 }, octets[32], key[64];
+	struct wbuf k = wbuf_of(key, sizeof(key));
+	struct rbuf parts[2] = { rbuf_of(octets, 32) };
+
+	(void)state;
+	memset(octets, 9, sizeof(octets));
+	sim_profiles(s);
+	assert_true(let_in(s, 5, 9, &from, rbuf_of(NULL, 0)));
+	assert_false(let_in(s, 99, 9, &from, rbuf_of(cookie, 21)));
+	wbuf_zero(&k, 32);
+	wbuf_be64(&k, 99);
+	wbuf_be16(&k, from.port);
+	wbuf_put(&k, from.addr.b, from.addr.len);
+	parts[1] = wbuf_rbuf(&k);
+	assert_int_equal(prf_sha1(parts, 2, &cookie[1], NULL), 0);
+	assert_false(let_in(s, 99, 9, &from, rbuf_of(cookie, 21)));
+	sim_free(s);
 }
 
 static void
@@ -253,6 +245,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+		    a_cookie_that_was_never_given_gets_a_new_one_IKE_02),
 		cmocka_unit_test(
 		    a_cookie_is_good_for_its_sender_and_request_alone_IKE_02),
 		cmocka_unit_test(a_cookie_gets_old_IKE_02),
