@@ -205,6 +205,36 @@ weak_messages_are_refused_by_name(void **state)
 	secret_free(s);
 }
 
+/* CBC has no check of its own: one broken envelope of 256 has a padding that
+ * looks right, and gives other octets. */
+static void
+assert_broken(struct secret *plain, const struct err *e)
+{
+	if (plain == NULL) {
+		assert_int_equal(e->code, EBADMSG);
+		assert_string_equal(e->msg, "envelope: it does not decrypt");
+		return;
+	}
+	assert_false(plain->len == 5 && memcmp(plain->b, "hello", 5) == 0);
+	secret_free(plain);
+}
+
+/* It does not decrypt, or (once in 256 times the padding is right by chance)
+ * to something else. */
+static void
+assert_garbage(const struct secret *envelope, EVP_PKEY *with)
+{
+	struct err e = { 0 };
+	struct secret *p = scep_decrypt(envelope, rsa_ca.ca.cert, with, strong,
+	    &e);
+
+	if (p == NULL)
+		assert_string_equal(e.msg, "envelope: it does not decrypt");
+	else
+		assert_false(p->len == 5 && memcmp(p->b, "hello", 5) == 0);
+	secret_free(p);
+}
+
 static void
 an_envelope_for_another_is_told_from_a_broken_one(void **state)
 {
@@ -218,13 +248,9 @@ an_envelope_for_another_is_told_from_a_broken_one(void **state)
 	assert_null(scep_decrypt(m.envelope, ra, ra_key, strong, &e));
 	assert_int_equal(e.code, ENOENT);
 	/* The wrong key: as if the octets were broken. */
-	assert_null(scep_decrypt(m.envelope, rsa_ca.ca.cert, key, strong, &e));
-	assert_int_equal(e.code, EBADMSG);
-	assert_string_equal(e.msg, "envelope: it does not decrypt");
+	assert_garbage(m.envelope, key);
 	m.envelope->b[m.envelope->len - 1] ^= 1;
-	assert_null(scep_decrypt(m.envelope, rsa_ca.ca.cert, rsa_ca.ca.key,
-	    strong, &e));
-	assert_string_equal(e.msg, "envelope: it does not decrypt");
+	assert_garbage(m.envelope, rsa_ca.ca.key);
 	scep_in_fini(&m);
 	secret_free(s);
 }
