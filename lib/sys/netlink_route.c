@@ -209,6 +209,21 @@ route_metric(const struct nlattr *a, void *arg)
 	return MNL_CB_OK;
 }
 
+/* Metrics of a clone that expires are not the route's own: ICMP told them.
+ * (A route that a router advertised expires, too, but is no clone.) */
+static bool
+expires(const struct nlmsghdr *h, const struct nlattr *a)
+{
+	struct rta_cacheinfo info;
+	struct rtmsg t;
+
+	memcpy(&t, mnl_nlmsg_get_payload(h), sizeof(t));
+	if (!(t.rtm_flags & RTM_F_CLONED) || a == NULL || mnl_attr_get_payload_len(a) < sizeof(info))
+		return false;
+	memcpy(&info, mnl_attr_get_payload(a), sizeof(info));
+	return info.rta_expires != 0;
+}
+
 static int
 got_route(const struct nlmsghdr *h, void *arg)
 {
@@ -219,7 +234,7 @@ got_route(const struct nlmsghdr *h, void *arg)
 		return MNL_CB_OK;
 	got->found = true;
 	nl_attrs(h, sizeof(struct rtmsg), &t);
-	if (t.a[RTA_METRICS] != NULL)
+	if (t.a[RTA_METRICS] != NULL && !expires(h, t.a[RTA_CACHEINFO]))
 		(void)mnl_attr_parse_nested(t.a[RTA_METRICS], route_metric,
 		    got);
 	return MNL_CB_OK;

@@ -155,6 +155,12 @@ fits() {
 	tunnel
 	wait_for 5 found a 1400
 	run -0 carries 1M
+	# What the kernel heard meanwhile is not taken for the route's: a
+	# path stated anew begins with what the route has.
+	narrow 1500
+	on a "$G" peer set "$(peer a .peer)" --remote 198.51.100.2 \
+		--local 192.0.2.2
+	wait_for 5 found a 1500
 	narrow 1300
 	on a ping -q -c 2 -W 1 -s 1290 -M dont 10.0.0.2 || true
 	wait_for 5 found a 1300
