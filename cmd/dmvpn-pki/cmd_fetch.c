@@ -38,7 +38,8 @@ take_url(struct pki_fetch *f, const struct fetch_opts *o,
 		.seconds = (unsigned)o->seconds,
 		.accept = "application/pkix-crl, */*;q=0.1",
 		.etag = f->etag[0] != '\0' ? f->etag : NULL,
-		.modified = f->modified[0] != '\0' ? f->modified : NULL };
+		.modified = f->settled && f->modified[0] != '\0' ?
+		f->modified : NULL };
 	struct http_reply r;
 	int rc = http_do(&ask, &r, e);
 
@@ -50,6 +51,7 @@ take_url(struct pki_fetch *f, const struct fetch_opts *o,
 	    trust, e)) >= 0) {
 		memcpy(f->etag, r.etag, sizeof(f->etag));
 		memcpy(f->modified, r.modified, sizeof(f->modified));
+		f->settled = rc == 0;
 	}
 	http_reply_fini(&r);
 	return rc;

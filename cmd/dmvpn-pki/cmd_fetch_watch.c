@@ -22,6 +22,7 @@
 struct place {
 	struct pki_fetch f;
 	int64_t		 alarmed;
+	bool		 asked, looked;	/* looked: an old alarm is gone */
 	char		 dir[1024];	/* a file's; what may be read */
 };
 
@@ -147,6 +148,7 @@ ask(struct watch_state *w, struct place *p, int64_t now)
 	struct err e = { 0 };
 	int got = cmd_fetch_ask(&p->f, w->o, &w->ids.trust, &e);
 
+	p->asked = true;
 	p->f.fails = got < 0 ? p->f.fails + 1 : 0;
 	p->f.due = pki_fetch_next(&p->f, now, w->o->every, draw());
 	if (got >= 0)
@@ -158,21 +160,42 @@ ask(struct watch_state *w, struct place *p, int64_t now)
 		    now)), T("why", e.msg));
 }
 
+static void
+write_alarm(const struct watch_state *w, const struct place *p,
+    const char *text)
+{
+	struct err e = { 0 };
+
+	if (w->o->cache != NULL &&
+	    pki_fetch_alarm(&p->f, w->o->cache, text, &e) < 0)
+		log_event(LEVEL_WARN, "cache-failed", T("why", e.msg));
+}
+
 /* Nobody may be let in on an old list without anybody knowing it. */
 static void
-cry(struct place *p, int64_t now)
+cry(struct watch_state *w, struct place *p, int64_t now)
 {
 	enum pki_fetch_age age = pki_fetch_age(&p->f, now);
-	char end[32];
+	char end[32], text[1200];
 
 	if (age == PKI_FETCH_FRESH) {
+		if (p->alarmed != 0 || !p->looked)
+			write_alarm(w, p, "");
 		p->alarmed = 0;
+		p->looked = true;
 		return;
 	}
-	if (p->f.fails == 0 || now - p->alarmed < ALARM_EVERY)
+	if (!p->asked || now - p->alarmed < ALARM_EVERY)
 		return;
 	p->alarmed = now;
 	pki_look_time(pki_fetch_end(&p->f), end);
+	if (p->f.crls.n == 0)
+		snprintf(text, sizeof(text), "there is no revocation list from "
+		    "%s", p->f.place);
+	else
+		snprintf(text, sizeof(text), "the revocation list from %s is "
+		    "valid until %s, and no new one comes", p->f.place, end);
+	write_alarm(w, p, text);
 	log_event(age == PKI_FETCH_STALE ? LEVEL_ERROR : LEVEL_WARN,
 	    age == PKI_FETCH_STALE ? "crl-stale" : "crl-ending",
 	    T("place", p->f.place), T("next-update", p->f.crls.n == 0 ?
@@ -197,7 +220,7 @@ round_of(struct watch_state *w)
 			ask(w, p, now);
 			tell(w, p);
 		}
-		cry(p, now);
+		cry(w, p, now);
 		next = p->f.due < next ? p->f.due : next;
 	}
 	if (w->agent != NULL && w->o->ocsp != NULL) {

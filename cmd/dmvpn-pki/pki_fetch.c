@@ -118,7 +118,7 @@ pki_fetch_take(struct pki_fetch *f, struct rbuf octets,
 	f->octets = copy;
 	f->len = len;
 	f->crls = new;
-	f->told = false;
+	f->told = f->settled = false;
 	return 1;
 }
 
@@ -236,6 +236,23 @@ pki_fetch_save(const struct pki_fetch *f, const char *dir, struct err *e)
 	return pki_file_write(path, 0644, true, about, (size_t)n, e);
 }
 
+int
+pki_fetch_alarm(const struct pki_fetch *f, const char *dir, const char *text,
+    struct err *e)
+{
+	char path[1024], line[2048];
+	int n;
+
+	if (path_of(f, dir, "alarm", path, sizeof(path), e) < 0)
+		return -1;
+	if (text[0] == '\0')
+		return unlink(path) == 0 || errno == ENOENT ? 0 :
+		    err_sys(e, "%s", path);
+	n = snprintf(line, sizeof(line), "%s\n", text);
+	return n > 0 && (size_t)n < sizeof(line) ? pki_file_write(path, 0644,
+	    true, line, (size_t)n, e) : err_set(e, ENAMETOOLONG, "alarm");
+}
+
 static void
 line_of(const char *text, const char *key, char *out, size_t len)
 {
@@ -268,6 +285,7 @@ restore_about(struct pki_fetch *f, const char *dir)
 		line_of((char *)text->b, "etag ", f->etag, sizeof(f->etag));
 		line_of((char *)text->b, "modified ", f->modified,
 		    sizeof(f->modified));
+		f->settled = true;
 	}
 	secret_free(text);
 }

@@ -23,6 +23,9 @@ struct pki_fetch {
 	size_t		 len;		/* the octets they came in */
 	uint8_t		*octets;
 	char		 etag[128], modified[48];	/* of HTTP; or "" */
+	bool		 settled;	/* it was there twice: a list that came in
+					 * the second of its Last-Modified may
+					 * have a successor of the same second */
 	unsigned	 fails;		/* since the last success */
 	int64_t		 due;		/* wall: look again then */
 	bool		 told;		/* the agent has them */
@@ -64,6 +67,10 @@ enum pki_fetch_age pki_fetch_age(const struct pki_fetch *f, int64_t now);
  * believed, and then the whole list is asked for. */
 int pki_fetch_save(const struct pki_fetch *f, const char *dir,
     struct err *e);
+/* A sentence about what is wrong with the lists of this place, for who looks at
+ * the directory (".alarm"); "": all is well. */
+int pki_fetch_alarm(const struct pki_fetch *f, const char *dir,
+    const char *text, struct err *e);
 /* 1: it was there; 0: it was not. -1: it is damaged. */
 int pki_fetch_restore(struct pki_fetch *f, const char *dir, struct err *e);
 

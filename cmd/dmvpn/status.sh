@@ -82,6 +82,14 @@ status() {
 			say "tunnel $BOLD$T$PLAIN  $ROLE  state unknown: dmvpn-dpd does not answer"
 		status_refused
 	done
+	status_lists
+}
+
+# What dmvpn-pki watch says about lists that it has no new ones for.
+status_lists() {
+	for alarm in $(set +f; printf '%s ' "$RUN"/crl/*.alarm); do
+		[ ! -f "$alarm" ] || say "  $RED-$PLAIN $(cat "$alarm")"
+	done
 }
 
 # What a program refused of this tunnel when it was stated.

@@ -64,7 +64,10 @@ up() {
 	[ $(($(date +%s%3N) - before)) -lt 5000 ]
 	grep -q "ike-down.*spoke1.*code=revoked" "$T/run/hub/log/ike.log"
 	reachable lan3 192.168.1.10
-	# the fetcher ends with the tunnel
+	# what the fetcher cries about is seen
+	echo 'the list of the moon is old' >"$T/run/hub/crl/moon.alarm"
+	[[ $(site hub dmvpn status) == *"list of the moon is old"* ]]
+	# it ends with the tunnel
 	[ "$(site hub cat "$T/run/hub/supervisor/dmvpn0.fetch" | wc -l)" -eq 1 ]
 	fetcher=$(cut -d' ' -f1 "$T/run/hub/supervisor/dmvpn0.fetch")
 	site hub dmvpn down dmvpn0
