@@ -205,20 +205,6 @@ weak_messages_are_refused_by_name(void **state)
 	secret_free(s);
 }
 
-/* CBC has no check of its own: one broken envelope of 256 has a padding that
- * looks right, and gives other octets. */
-static void
-assert_broken(struct secret *plain, const struct err *e)
-{
-	if (plain == NULL) {
-		assert_int_equal(e->code, EBADMSG);
-		assert_string_equal(e->msg, "envelope: it does not decrypt");
-		return;
-	}
-	assert_false(plain->len == 5 && memcmp(plain->b, "hello", 5) == 0);
-	secret_free(plain);
-}
-
 /* It does not decrypt, or (once in 256 times the padding is right by chance)
  * to something else. */
 static void
