@@ -13,6 +13,17 @@ child_of(struct ike_engine *g, uint32_t spi_in)
 	return c != NULL && c->installed ? c : NULL;
 }
 
+/* The peer sends on the first CHILD_SA: it has our answer to IKE_AUTH, and
+ * will not ask for it again (RFC 7296, 2.1). */
+static void
+forget_answer(struct ike_isa *s)
+{
+	if (s->initiator || s->next_in != 2 || s->in.phase != IKE_IDLE)
+		return;
+	free(s->answer);
+	s->answer = NULL;
+}
+
 static void
 on_sa_first(struct ike_engine *g, const struct gre_sa_first *m)
 {
@@ -21,6 +32,8 @@ on_sa_first(struct ike_engine *g, const struct gre_sa_first *m)
 	if (c == NULL)
 		return;
 	ike_child_use(c);
+	if (c->isa != NULL && c->isa->phase == IKE_UP)
+		forget_answer(c->isa);
 	if (c->peer != NULL && c->peer->orphans != NULL)
 		ike_timer_set(g, &c->peer->life, g->now);
 }

@@ -261,7 +261,7 @@ struct ike_isa {
 	struct ike_conn		*conn;
 	struct ike_peer		*peer;
 	const struct ident	*ident;		/* of the peer */
-	struct blocks		*blocks;
+	const struct blocks	*blocks;
 	struct ike_kept		*kept;		/* certificates of the peer */
 	uint64_t		 judged;	/* by which state of cred */
 	bool			 psk;

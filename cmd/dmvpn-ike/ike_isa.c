@@ -297,7 +297,7 @@ ike_isa_free(struct ike_isa *s)
 	ike_parts_free(s->parts);
 	free(s->why);
 	free((void *)(uintptr_t)s->ident);
-	free(s->blocks);
+	free((void *)(uintptr_t)s->blocks);
 	free(s->kept);
 	secret_free(s->ni);
 	secret_free(s->nr);

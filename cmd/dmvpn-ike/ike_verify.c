@@ -177,13 +177,17 @@ read_chain(const struct ike_in *in, struct cert_set *chain, struct err *e)
 static int
 keep_blocks(struct ike_isa *s, const struct blocks *b)
 {
+	const size_t len = offsetof(struct blocks, v) + b->n *
+	    sizeof(b->v[0]);
+	void *kept;
+
 	if (!b->present)
 		return 0;
-	free(s->blocks);
-	s->blocks = malloc(sizeof(*s->blocks));
-	if (s->blocks == NULL)
+	if ((kept = malloc(len)) == NULL)
 		return -1;
-	*s->blocks = *b;
+	memcpy(kept, b, len);
+	free((void *)(uintptr_t)s->blocks);
+	s->blocks = kept;	/* no longer than it is: only to be read */
 	return 0;
 }
 

@@ -295,6 +295,49 @@ a_child_that_the_peer_has_not_is_replaced(void **state)
 	sim_free(s);
 }
 
+/* ---- what is kept of answers ---- */
+
+static enum sim_fate
+double_auth(struct sim *s, const struct sim_packet *p)
+{
+	(void)s;
+	return p->h.exchange == IKE_AUTH && p->from == 0 ? SIM_TWICE :
+	    SIM_PASS;
+}
+
+/* Its IKE_AUTH comes once more; how often was it answered again? */
+static uint64_t
+auth_again(bool used)
+{
+	struct sim *s = sim_new(2, 67, NULL);
+	struct gre_sa_first first;
+	uint64_t repeated;
+
+	sim_profiles(s);
+	s->filter = double_auth;
+	sim_connect(s, 0, 1);
+	sim_run(s, 30);		/* up, and the second one on its way */
+	assert_int_equal(s->n[1].ups, 1);
+	first = (struct gre_sa_first){ s->n[1].sa[0].spi_in,
+	    s->n[1].last_peer };
+	if (used)
+		ike_engine_event(s->n[1].g, s->now, SIM_WALL,
+		    &gre_sa_first_type, &first);
+	sim_run(s, 2000);
+	repeated = ike_engine_counter(s->n[1].g, IKE_C_REPEATED);
+	sim_one_sa(s);
+	sim_free(s);
+	return repeated;
+}
+
+static void
+an_answer_that_the_peer_has_is_not_kept(void **state)
+{
+	(void)state;
+	assert_int_equal(auth_again(false), 1);
+	assert_int_equal(auth_again(true), 0);
+}
+
 int
 main(void)
 {
@@ -315,6 +358,7 @@ main(void)
 		cmocka_unit_test(a_refused_rekey_is_tried_again_soon),
 		cmocka_unit_test(a_group_is_asked_for_in_vain_only_once),
 		cmocka_unit_test(a_child_that_the_peer_has_not_is_replaced),
+		cmocka_unit_test(an_answer_that_the_peer_has_is_not_kept),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
