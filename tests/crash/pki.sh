@@ -248,7 +248,7 @@ failed() {
 				[ -z "$(find . -name '*.new')" ] ||
 					bad "half a file is left"
 				after "$1"
-				n=$((n + step * 4))
+				n=$((n + step))
 			done
 		done
 	done <"calls-$1"

@@ -79,6 +79,8 @@ pki_14_a_link_leads_from_the_new_key_to_the_old_anchor_and_back(void **state)
 	    VERDICT_OK);
 	assert_int_not_equal(judge(b, old_by_new, old.ca_cert, NULL, false),
 	    VERDICT_OK);
+	assert_true(cert_not_after(new_by_old) <=
+	    cert_not_after(old.ca_cert));
 	assert_true(cert_self_issued(new_by_old));
 	assert_false(cert_self_signed(new_by_old));
 	assert_true(cert_self_signed(new.ca_cert));
@@ -261,6 +263,52 @@ a_partition_speaks_of_its_own_certificates_and_no_others(void **state)
 	make_fini(&m);
 }
 
+/* The signature is verified once for each key: never less than once. */
+static void
+a_list_with_a_forged_signature_counts_for_nothing(void **state)
+{
+	struct make m, other;
+	X509_CRL *made, *x;
+	unsigned char *der = NULL;
+	struct crl *good, *bad;
+	struct crl_set set = { .n = 0 };
+	struct cert *c;
+	int len;
+
+	(void)state;
+	make_ca(&m, "Root", "p256", NULL);
+	make_ca(&other, "Root", "p256", NULL);
+	c = make_peer(&m, "a", "p256", NULL);
+	made = pki_issue_crl(&m.ca, 1, MAKE_NOW - 10, MAKE_NOW + 10, NULL, 0,
+	    NULL);
+	len = i2d_X509_CRL(made, &der);
+	X509_CRL_free(made);
+	good = crl_parse(rbuf_of(der, (size_t)len), NULL);
+	/* the body, so that the signature is another list's */
+	der[len / 3] ^= 1;
+	bad = crl_parse(rbuf_of(der, (size_t)len), NULL);
+	der[len / 3] ^= 1;
+	der[len - 3] ^= 1;
+	bad = bad != NULL ? bad : crl_parse(rbuf_of(der, (size_t)len), NULL);
+	assert_non_null(bad);
+	assert_int_not_equal(X509_CRL_verify((X509_CRL *)(uintptr_t)
+	    crl_x509(bad), m.ca.key), 1);
+	set.v[set.n++] = bad;
+	assert_int_not_equal(judge(c, NULL, m.ca_cert, &set, true),
+	    VERDICT_OK);
+	/* that one key has signed it says nothing about another one */
+	x = (X509_CRL *)(uintptr_t)crl_x509(good);
+	assert_int_equal(X509_CRL_verify(x, m.ca.key), 1);
+	assert_int_not_equal(X509_CRL_verify(x, other.ca.key), 1);
+	assert_int_equal(X509_CRL_verify(x, m.ca.key), 1);
+	OPENSSL_free(der);
+	crl_free(good);
+	crl_set_fini(&set);
+	cert_free(c);
+	make_fini(&m);
+	make_fini(&other);
+}
+
 static void
 names_of_partitions_keep_their_suffix(void **state)
 {
@@ -378,6 +426,8 @@ main(void)
 		cmocka_unit_test(a_request_to_be_a_ca_says_what_it_wants),
 		cmocka_unit_test(
 		    a_partition_speaks_of_its_own_certificates_and_no_others),
+		cmocka_unit_test(
+		    a_list_with_a_forged_signature_counts_for_nothing),
 		cmocka_unit_test(names_of_partitions_keep_their_suffix),
 		cmocka_unit_test(urls_that_are_none_are_refused),
 		cmocka_unit_test(
