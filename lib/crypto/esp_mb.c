@@ -46,7 +46,7 @@ mb_key_new(enum esp_alg alg, const uint8_t *key, unsigned slots)
 	if (alg != ESP_AES128_GCM && alg != ESP_AES256_GCM &&
 	    alg != ESP_CHACHA20_POLY1305)
 		return NULL;
-	if ((k = aligned_alloc(64, sizeof(*k))) == NULL)
+	if ((k = aligned_alloc(64, (sizeof(*k) + 63) & ~(size_t)63)) == NULL)
 		return NULL;
 	memset(k, 0, sizeof(*k));
 	k->alg = alg;
