@@ -15,7 +15,7 @@
 #include "sys/loop.h"
 #include "sys/priv.h"
 
-#define PLACES_MAX	32
+#define PLACES_MAX	64	/* as many lists as an agent holds */
 #define LOST_AGAIN	1	/* seconds until we look for the agent again */
 #define ALARM_EVERY	3600	/* seconds between two cries about one place */
 

@@ -183,7 +183,8 @@ absolute() {
 # How often a key may stand, and for which roles.
 key_rule() {
 	case $1 in
-	address | crl) say '8 any' ;;
+	address) say '8 any' ;;
+	crl) say '64 any' ;;
 	hub) say '8 spoke' ;;
 	headend) say '8 remote' ;;
 	lan | route) say '32 any' ;;

@@ -47,6 +47,7 @@ responder() {
 	openssl pkey -in ocsp.pem -out ocsp.key
 	for port in $((20000 + $$ % 20000)) $((20001 + $$ % 20000)) 0; do
 		[ "$port" != 0 ] || { cat responder.log >&2; false; }
+		rm -f responder.log
 		openssl ocsp -index index.txt -port "$port" -CA ca.pem \
 			-rsigner ocsp.crt -rkey ocsp.key -ndays 1 "$@" \
 			>responder.log 2>&1 3>&- </dev/null &
@@ -69,6 +70,20 @@ responder() {
 	pki issue -o late.pem late
 	run -1 pki ocsp -u "$URL" late.pem
 	[[ $output == unknown* ]]
+}
+
+@test "the responder that the certificate names is asked" {
+	responder
+	pki settings --ocsp-url "$URL"
+	pki issue -o named.pem named
+	kill "${PIDS[-1]}"
+	wait "${PIDS[-1]}" || true
+	responder		# which knows it
+	[ "$URL" = "$(pki settings -j | jq -r '.["ocsp-url"]')" ] ||
+		skip "its port was taken meanwhile"
+	run -0 pki ocsp named.pem
+	[[ $output == good*CN=named* ]]
+	run -0 pki verify -t ca.pem --ocsp auto named.pem
 }
 
 @test "an answer by who may not give one is refused" {
