@@ -37,9 +37,6 @@ struct mb_key {
 /* Only its table of functions is used: it holds nothing of any key. */
 static IMB_MGR *mb;
 
-/* aligned_alloc wants a multiple of the alignment. */
-#define MB_SIZE	((sizeof(struct mb_key) + 63) / 64 * 64)
-
 static void *
 mb_key_new(enum esp_alg alg, const uint8_t *key, unsigned slots)
 {
@@ -49,11 +46,7 @@ mb_key_new(enum esp_alg alg, const uint8_t *key, unsigned slots)
 	if (alg != ESP_AES128_GCM && alg != ESP_AES256_GCM &&
 	    alg != ESP_CHACHA20_POLY1305)
 		return NULL;
-<<<<<<< Updated upstream
 	if ((k = aligned_alloc(64, (sizeof(*k) + 63) & ~(size_t)63)) == NULL)
-=======
-	if ((k = aligned_alloc(64, MB_SIZE)) == NULL)
->>>>>>> Stashed changes
 		return NULL;
 	memset(k, 0, sizeof(*k));
 	k->alg = alg;
