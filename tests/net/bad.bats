@@ -237,6 +237,7 @@ openssl_issue() {	# NAME FROM TO
 	says hub 'no luck today'
 	status_has hub '\+ dmvpn-ike'
 	status_has hub '\+ dmvpn-gre'
+	wait_for 10 log_has hub 'dmvpn-nhrp ended .*starts again in 3 s'
 	cp "$B/dmvpn-nhrp" "$T/bin/dmvpn-nhrp.new"
 	mv "$T/bin/dmvpn-nhrp.new" "$T/bin/dmvpn-nhrp"
 	wait_for 20 status_has hub '\+ dmvpn-nhrp'
