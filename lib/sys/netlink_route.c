@@ -218,7 +218,8 @@ expires(const struct nlmsghdr *h, const struct nlattr *a)
 	struct rtmsg t;
 
 	memcpy(&t, mnl_nlmsg_get_payload(h), sizeof(t));
-	if (!(t.rtm_flags & RTM_F_CLONED) || a == NULL || mnl_attr_get_payload_len(a) < sizeof(info))
+	if (!(t.rtm_flags & RTM_F_CLONED) || a == NULL ||
+	    mnl_attr_get_payload_len(a) < sizeof(info))
 		return false;
 	memcpy(&info, mnl_attr_get_payload(a), sizeof(info));
 	return info.rta_expires != 0;
