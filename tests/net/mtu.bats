@@ -197,7 +197,6 @@ fits() {
 	done <<-END
 		udp - aes128-gcm 20 1434
 		esp - aes256-gcm 36 1442
-		udp - chacha20-poly1305 36 1434
 		esp - aes128-cbc-sha256 48 1434
 		udp 6 aes128-gcm 20 1414
 		esp 6 aes256-cbc-sha256 64 1402

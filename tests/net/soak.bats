@@ -15,7 +15,7 @@ setup() {
 	[ -x "$SOAK" ] || skip "the checker is not built: make unit"
 	printf 'correct horse' >"$T/psk"
 	chmod 600 "$T/psk"
-	S=${SOAK_SECONDS:-5}
+	S=${SOAK_SECONDS:-4}
 }
 
 teardown() {

@@ -424,6 +424,38 @@ others_are_pinged(void **state)
 	lab_close(&b);
 }
 
+static void
+a_peer_stated_again_keeps_it(void **state)
+{
+	struct path_peer c = { .number = 2, .encap = GRE_ENCAP_UDP };
+	struct path_peer_stat s;
+	struct addr there = addr_of((uint8_t[]){ 127, 0, 0, 1 }, 4);
+
+	(void)state;
+	lab_open(&a, 1, &mgre);
+	lab_open(&b, 1, &mgre);
+	lab_pair(&a, &b, ESP_CIPHER_AES128_GCM, false);
+	path_peer_mtu(&a.p->thread[0], &there, 1400);
+	path_peer_stat(a.p, 2, &s);
+	assert_int_equal(s.mtu, 1400);
+	lab_peer(&a, 2, GRE_ENCAP_UDP, b.port);
+	path_peer_stat(a.p, 2, &s);
+	assert_int_equal(s.mtu, 1400);
+	/* Another path, or another route. */
+	c.remote = lab_at(b.port);
+	c.mtu = 1450;
+	assert_int_equal(path_peer_set(a.p, &c, NULL), 0);
+	path_peer_stat(a.p, 2, &s);
+	assert_int_equal(s.mtu, 1450);
+	assert_int_equal(s.how, MTU_HOW_ASSUMED);
+	path_peer_mtu(&a.p->thread[0], &there, 1400);
+	lab_peer(&a, 2, GRE_ENCAP_UDP, 4499);
+	path_peer_stat(a.p, 2, &s);
+	assert_int_equal(s.mtu, 1500);
+	lab_close(&a);
+	lab_close(&b);
+}
+
 /* TCP that repeats itself has the path looked at. */
 static void
 what_is_sent_again_is_noticed(void **state)
@@ -491,6 +523,8 @@ main(void)
 		    peers_of_our_kind_answer),
 		CASE("others are pinged through the tunnel",
 		    others_are_pinged),
+		CASE("a peer that is stated again keeps its MTU",
+		    a_peer_stated_again_keeps_it),
 		CASE("TCP that repeats itself is noticed",
 		    what_is_sent_again_is_noticed),
 	};
