@@ -12,10 +12,11 @@
 #include "sys/loop.h"
 
 #define OCSP_SECONDS	30
+#define FILES_MAX	10000
 
 struct verify_opts {
 	const char	*store, *id, *at, *ocsp;
-	struct opt_list	 trust, chain, crls, peers;
+	struct opt_list	 trust, chain, crls, peers, may;
 	bool		 need_crl, any_usage, allow_weak, need_blocks, json;
 };
 
@@ -134,6 +135,32 @@ apply_store(const struct verify_what *w, struct verdict *v)
 	    "may come back");
 }
 
+/* Without blocks it may have what nobody else has: that passes. */
+static int
+apply_may(const struct opt_list *may, struct verdict *v, struct err *e)
+{
+	struct prefix p;
+	size_t i;
+
+	for (i = 0; i < may->n; i++) {
+		if (prefix_parse(may->v[i], &p, e) < 0)
+			return err_in(e, "--may");
+		if (!v->blocks.present || blocks_covers(&v->blocks, &p) ||
+		    v->code != VERDICT_OK)
+			continue;
+		v->code = v->checks[VERDICT_BLOCKS].code = VERDICT_NOT_ITS_OWN;
+		v->checks[VERDICT_BLOCKS].result = VERDICT_FAIL;
+		snprintf(v->checks[VERDICT_BLOCKS].text,
+		    sizeof(v->checks[VERDICT_BLOCKS].text),
+		    "%s is not in its address blocks", may->v[i]);
+		blocks_text(&v->blocks, v->offered, sizeof(v->offered));
+		snprintf(v->wanted, sizeof(v->wanted), "%s", may->v[i]);
+		snprintf(v->fix, sizeof(v->fix), "issue it with --subnet or "
+		    "--tunnel-address %s", may->v[i]);
+	}
+	return 0;
+}
+
 /* The record that both renderers show. */
 static void
 fill(const struct verify_what *w, const struct verdict *v,
@@ -232,13 +259,37 @@ judge(const struct verify_what *w, const struct verify_opts *o,
 	memcpy(patterns, o->peers.v, o->peers.n * sizeof(patterns[0]));
 	verdict_make(&ask, &v);
 	apply_store(w, &v);
+	rc = apply_may(&o->may, &v, e);
 	fill(w, &v, &m);
 	verdict_fini(&v);
+	if (rc < 0)
+		return EXIT_USAGE;
 	if (o->json)
 		rc = out_json(stdout, &pki_verdict_type, &m, e);
 	else
 		print(&m);
 	return rc < 0 ? EXIT_SYSTEM : m.ok ? EXIT_OK : EXIT_NO;
+}
+
+static int
+verify(const struct verify_opts *o, const char *path)
+{
+	uint8_t room[OCSP_MAX];
+	struct verify_what w = { .ocsp = wbuf_of(room, sizeof(room)) };
+	struct err e = { 0 };
+	int status;
+
+	if (collect(&w, o, path, &e) < 0)
+		status = command_fail(EXIT_USAGE, &e);
+	else if (o->ocsp != NULL && ask_ocsp(&w, o->ocsp, &e) < 0)
+		status = command_fail(e.code == EPERM || e.code == EPROTO ?
+		    EXIT_NO : EXIT_SYSTEM, &e);
+	else if ((status = judge(&w, o, &e)) > EXIT_NO)
+		status = command_fail(status, &e);
+	cert_set_fini(&w.given);
+	cert_set_fini(&w.anchors);
+	crl_set_fini(&w.crls);
+	return status;
 }
 
 int
@@ -270,27 +321,20 @@ cmd_verify(int argc, char **argv)
 		    &o.allow_weak, 0, 0 },
 		{ 0, "need-blocks", NULL, "it must have address blocks",
 		    OPT_FLAG, &o.need_blocks, 0, 0 },
+		{ 'm', "may", "PREFIX", "its address blocks allow this",
+		    OPT_LIST, &o.may, 0, 0 },
 		CMD_JSON_OPT(&o.json), OPT_END,
 	};
-	uint8_t room[OCSP_MAX];
-	struct verify_what w = { .ocsp = wbuf_of(room, sizeof(room)) };
-	struct err e = { 0 };
-	int status;
+	int status, one, worst = EXIT_OK, i;
 
-	if (opt_parse(&argc, &argv, opts, "[OPTIONS] FILE", 1, 1,
+	if (opt_parse(&argc, &argv, opts, "[OPTIONS] FILE...", 1, FILES_MAX,
 	    &status) < 0)
 		return status;
 	if (o.peers.n > 0 && o.id == NULL)
 		return command_usage("--peer needs --for");
-	if (collect(&w, &o, argv[0], &e) < 0)
-		status = command_fail(EXIT_USAGE, &e);
-	else if (o.ocsp != NULL && ask_ocsp(&w, o.ocsp, &e) < 0)
-		status = command_fail(e.code == EPERM || e.code == EPROTO ?
-		    EXIT_NO : EXIT_SYSTEM, &e);
-	else if ((status = judge(&w, &o, &e)) == EXIT_SYSTEM)
-		status = command_fail(status, &e);
-	cert_set_fini(&w.given);
-	cert_set_fini(&w.anchors);
-	crl_set_fini(&w.crls);
-	return status;
+	for (i = 0; i < argc; i++) {
+		one = verify(&o, argv[i]);
+		worst = one > worst ? one : worst;
+	}
+	return worst;
 }

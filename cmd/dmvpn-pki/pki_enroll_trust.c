@@ -295,6 +295,7 @@ is_fatal(enum verdict_code code)
 	case VERDICT_WRONG_USAGE:
 	case VERDICT_EXCEEDS:
 	case VERDICT_NO_BLOCKS:
+	case VERDICT_NOT_ITS_OWN:
 		break;
 	}
 	return false;

@@ -38,17 +38,33 @@ check_clock() {
 	fi
 }
 
+# What of a verdict failed first, and what to do; else its last line.
+why_not() {	# TEXT
+	printf '%s\n' "$1" | awk '
+		$1 == "FAIL" && why == "" { sub(/^ *FAIL *[^ ]+ */, ""); why = $0 }
+		$1 == "fix:" { sub(/^ *fix: */, ""); fix = $0 }
+		{ last = $0 }
+		END { print (why == "" ? last : why) (fix == "" ? "" : "; " fix) }'
+}
+
 check_credentials() {
 	is_ipsec || return 0
 	if [ -n "$(conf psk)" ]; then
 		good "a PSK, for the identity $(conf id)"
 		return 0
 	fi
-	if text=$(call pki verify --trust "$(conf trust)" \
-		"$(conf identity)" 2>&1 </dev/null); then
-		good "the certificate of $(conf identity) verifies"
+	trust=$(conf trust)
+	identity=$(conf identity)
+	set --
+	# shellcheck disable=SC2046	# prefixes, without blanks
+	for one in $(conf address | sed 's,/.*,,') $(conf lan); do
+		set -- "$@" --may "$one"
+	done
+	if text=$(call pki verify --trust "$trust" "$@" "$identity" \
+		2>&1 </dev/null); then
+		good "the certificate of $identity verifies, and allows what is ours"
 	else
-		missing "the certificate of $(conf identity) does not verify: ${text##*"$NL"}"
+		missing "the certificate of $identity: $(why_not "$text")"
 	fi
 }
 

@@ -52,7 +52,8 @@ extern const struct name verdict_result_names[];
 	X(VERDICT_BAD_SIGNATURE, 11, "bad-signature")		\
 	X(VERDICT_BAD_CHAIN, 12, "bad-chain")	/* a CA that is none... */ \
 	X(VERDICT_BROKEN, 13, "malformed")			\
-	X(VERDICT_FAILED, 14, "failed")		/* ours: out of memory... */
+	X(VERDICT_FAILED, 14, "failed")		/* ours: out of memory... */ \
+	X(VERDICT_NOT_ITS_OWN, 15, "not-in-blocks") /* what it shall have */
 
 enum verdict_code { VERDICT_CODES(NAME_ENUM) };
 extern const struct name verdict_code_names[];

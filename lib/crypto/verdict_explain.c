@@ -131,6 +131,8 @@ verdict_explain(const struct verdict_ask *ask, struct verdict *v)
 		snprintf(v->fix, sizeof(v->fix), "issue it with fewer blocks, "
 		    "or the CA with more");
 		break;
+	case VERDICT_NOT_ITS_OWN:	/* who asks knows what */
+		break;
 	case VERDICT_NO_BLOCKS:
 		snprintf(v->wanted, sizeof(v->wanted), "address blocks "
 		    "(RFC 3779)");

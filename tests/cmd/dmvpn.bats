@@ -162,6 +162,21 @@ with() {
 	done
 }
 
+@test "check says what the certificate does not allow" {
+	export DMVPN_STORE=$T/ca.db PATH=$B:$PATH
+	rm "$T/id.pem" "$T/ca.pem"
+	dmvpn-pki init >/dev/null
+	dmvpn-pki export -o "$T/ca.pem"
+	dmvpn-pki issue -T 10.0.0.2 -S 192.168.2.0/24 -o "$T/id.pem" \
+		spoke >/dev/null
+	good_spoke >"$T/t"
+	run dmvpn check "$T/t"
+	[[ $output == *"+ the certificate of $T/id.pem verifies"* ]]
+	sed -i 's/^lan .*/lan 192.168.3.0\/24/' "$T/t"
+	run -1 dmvpn check "$T/t"
+	[[ $output == *"- the certificate of $T/id.pem: 192.168.3.0/24 is not in its address blocks; issue it with"* ]]
+}
+
 @test "OPS-13: two files of one tunnel: the second one is refused and nothing started" {
 	good_spoke >"$T/first"
 	good_spoke | refused 2 'tunnel "dmvpn0" is that of a file before it' \

@@ -236,6 +236,20 @@ example() {
 	[ "$(jq -r '.checks | length' <<<"$output")" = 7 ]
 }
 
+@test "verify of several, and of what each may have" {
+	example
+	run -0 pki verify -t ca.pem hub.pem spoke1.pem
+	[ "$(grep -c ^good <<<"$output")" = 2 ]
+	run -0 pki verify -t ca.pem -m 10.0.0.2 --may 192.168.2.128/25 spoke1.pem
+	run -1 pki verify -j -t ca.pem -m 10.0.0.2 -m 192.168.3.0/24 spoke1.pem
+	[ "$(jq -r .reason.code <<<"$output")" = not-in-blocks ]
+	[ "$(jq -r .reason.wanted <<<"$output")" = 192.168.3.0/24 ]
+	run -1 pki verify -t ca.pem -m 10.0.0.2 spoke1.pem hub.pem
+	[[ $output == *"good CN=spoke1"*"BAD  CN="* ]]
+	run -100 --separate-stderr pki verify -t ca.pem -m 10.0.0.2/24 spoke1.pem
+	[[ $stderr == *"host bits"* ]]
+}
+
 @test "revoke, crl, verify: the certificate is refused (PKI-15)" {
 	example
 	pki crl -o before.pem
@@ -270,6 +284,13 @@ example() {
 	pki show - <ca.pem
 	run -0 pki list --expiring 30
 	run -1 pki list --expiring 400
+	pki revoke hub.example.org
+	[ "$(pki list --state revoked -j | jq -r .name)" = hub.example.org ]
+	[ "$(pki list --state valid -j | jq -r .name)" = spoke1.example.org ]
+	[ "$(pki list -p hub -j | jq -r .name)" = hub.example.org ]
+	[ -z "$(pki list -p hub --state valid -j)" ]
+	run -100 --separate-stderr pki list --state nonsense
+	run -100 --separate-stderr pki list --profile nonsense
 }
 
 @test "show never shows a private key" {
