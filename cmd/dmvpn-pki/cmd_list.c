@@ -14,6 +14,7 @@ struct listing {
 	struct table	*table;
 	int64_t		 now;
 	int64_t		 soon;		/* only those that end before; 0: all */
+	const char	*state, *profile;	/* only these; NULL: all */
 	size_t		 n;
 	struct err	*e;
 };
@@ -65,8 +66,11 @@ on_row(void *arg, const struct pki_row *row)
 
 	if (l->soon != 0 && (row->to >= l->soon || row->revoked != 0))
 		return 0;
-	l->n++;
 	fill(&m, row, l->now);
+	if ((l->state != NULL && strcmp(l->state, m.state) != 0) ||
+	    (l->profile != NULL && strcmp(l->profile, m.profile) != 0))
+		return 0;
+	l->n++;
 	if (l->json)
 		return out_json(stdout, &pki_issued_type, &m, l->e) < 0;
 	snprintf(blocks, sizeof(blocks), "-");
@@ -97,6 +101,10 @@ cmd_list(int argc, char **argv)
 		{ 'x', "expiring", "DAYS", "only what ends within so many "
 		    "days; exit status 1 when there is any", OPT_NUM, &days,
 		    1, PKI_DAYS_MAX },
+		{ 0, "state", "STATE", "only valid, expired or revoked ones",
+		    OPT_TEXT, &l.state, 0, 0 },
+		{ 'p', "profile", "NAME", "only of this profile", OPT_TEXT,
+		    &l.profile, 0, 0 },
 		OPT_END,
 	};
 	struct pki_store *s;
@@ -105,6 +113,12 @@ cmd_list(int argc, char **argv)
 	if (opt_parse(&argc, &argv, opts, "[-j] [-x DAYS] [NAME|SERIAL]", 0,
 	    1, &status) < 0)
 		return status;
+	if (l.state != NULL && strcmp(l.state, "valid") != 0 &&
+	    strcmp(l.state, "expired") != 0 && strcmp(l.state, "revoked") != 0)
+		return command_usage("state \"%s\" is none of valid, expired, "
+		    "revoked", l.state);
+	if (l.profile != NULL && pki_profile_find(l.profile, &e) == NULL)
+		return command_fail(EXIT_USAGE, &e);
 	l.soon = days > 0 ? l.now + (int64_t)days * DAY : 0;
 	if (!l.json)
 		l.table = table_new(headers);

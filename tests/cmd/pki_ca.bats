@@ -387,6 +387,18 @@ openssl_ca() {
 	    --crl ca-3.crl 2.pem
 	openssl verify -crl_check -CRLfile <(openssl crl -inform DER -in "ca-$part.crl") \
 	    -CAfile ca.pem 1.pem 2>&1 | grep -q revoked
+	# an agent holds them all; it takes the place of the older one of its part
+	mkdir "$DMVPN_RUN"
+	pki agent --load 2.pem 3>&- &
+	agent=$!
+	until pki identities >/dev/null 2>&1; do :; done
+	pki load --crl ca-1.crl --crl ca-2.crl --crl ca-3.crl --crl ca.crl
+	[ "$(pki identities -j | jq -r .crls)" = 4 ]
+	pki crl --der -o c.crl
+	pki load --crl c-2.crl
+	[ "$(pki identities -j | jq -r .crls)" = 4 ]
+	pki stop
+	wait "$agent"
 	# found by their URL as long as they live
 	run -1 --separate-stderr pki settings --crl-url http://other.example/
 	pki settings --crl-partitions 2
