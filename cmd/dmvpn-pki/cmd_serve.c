@@ -20,7 +20,7 @@
 #include "sys/serve.h"
 
 #define SOCKET		"pki-serve.sock"
-#define BACKLOG		128
+#define BACKLOG		1024	/* who waits for a place */
 
 struct serve_opts {
 	struct daemon_opts	 daemon;

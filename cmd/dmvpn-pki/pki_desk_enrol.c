@@ -12,6 +12,7 @@
 #include "pki_make.h"
 
 #define REFUSALS_A_MINUTE	120	/* rows; more are not written down */
+#define HOURLY			10	/* certificates of one name */
 
 struct work {
 	struct desk		*d;
@@ -220,6 +221,32 @@ check_old(const struct pki_again *a, const struct rbuf *given, int64_t now,
 	return 0;
 }
 
+struct recent {
+	int64_t		since;
+	unsigned	n;
+};
+
+static int
+on_recent(void *arg, const struct pki_row *row)
+{
+	struct recent *r = arg;
+
+	r->n += row->from >= r->since;
+	return 0;
+}
+
+/* A token is good once; who has a certificate could come for ever. */
+static int
+check_often(struct work *w)
+{
+	struct recent r = { .since = w->now - 3600 };
+
+	if (pki_store_each(w->d->store, w->name, on_recent, &r, w->e) < 0)
+		return -1;
+	return r.n < HOURLY ? 0 : err_set(w->e, EPERM, "%s was renewed %u "
+	    "times within the hour", w->name, r.n);
+}
+
 static enum desk_says
 by_certificate(struct work *w)
 {
@@ -239,7 +266,8 @@ by_certificate(struct work *w)
 	    check_old(&old, &w->q->certificate, w->now, w->e) < 0)
 		goto out;
 	snprintf(w->name, sizeof(w->name), "%s", old.name);
-	if (pki_again_want(&old, &want, w->now, 0, w->e) < 0 ||
+	if (check_often(w) < 0 ||
+	    pki_again_want(&old, &want, w->now, 0, w->e) < 0 ||
 	    (key = pki_issue_request(w->q->request.p,
 	    rbuf_left(&w->q->request), &want, w->e)) == NULL ||
 	    (w->q->identical && check_identical(&w->q->request, old.cert,

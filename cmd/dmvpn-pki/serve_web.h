@@ -22,7 +22,7 @@
  * whole, so it can not bound those that never are.
  */
 #define WEB_CONNECTIONS	64
-#define WEB_DAWDLE	500	/* ms, after which one may lose its place */
+#define WEB_DAWDLE	250	/* ms, after which one may lose its place */
 #define WEB_PAUSE	20	/* ms, between looks for a place */
 #define WEB_LISTENS	16
 #define WEB_SECONDS	10	/* to a whole request */

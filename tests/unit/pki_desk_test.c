@@ -339,6 +339,49 @@ a_certificate_that_only_looks_like_ours_renews_nothing(void **state)
 	office_close(&o);
 }
 
+static void
+a_certificate_is_renewed_ten_times_an_hour_at_most(void **state)
+{
+	struct desk_enrol q = { .protocol = "est", .from = "192.0.2.1" };
+	EVP_PKEY *key = NULL;
+	enum desk_says says = DESK_ISSUED;
+	unsigned char *der = NULL;
+	char serial[64];
+	struct err e = { 0 };
+	struct office o;
+	X509 *x = NULL;
+	int len, n = 0;
+
+	(void)state;
+	office_open(&o);
+	grant(&o, false);
+	assert_int_equal(ask(&o, &key, PASSWORD, MAKE_NOW, serial, &e),
+	    DESK_ISSUED);
+	q.request = request(&key);
+	q.user = ID;
+	q.password = PASSWORD;
+	assert_int_equal(desk_enrol(&o.desk, &q, MAKE_NOW, &x, &e),
+	    DESK_ISSUED);
+	len = i2d_X509(x, &der);
+	X509_free(x);
+	q.user = NULL;
+	q.certificate = rbuf_of(der, (size_t)len);
+	while (says == DESK_ISSUED && n < 20) {
+		says = desk_enrol(&o.desk, &q, MAKE_NOW + 600, &x, &e);
+		X509_free(x);
+		n++;
+	}
+	assert_int_equal(says, DESK_REFUSED);
+	assert_int_equal(issued(&o), 10);
+	assert_int_equal(desk_enrol(&o.desk, &q, MAKE_NOW + 3 * HOUR, &x, &e),
+	    DESK_ISSUED);
+	X509_free(x);
+	OPENSSL_free((void *)(uintptr_t)q.request.p);
+	OPENSSL_free(der);
+	EVP_PKEY_free(key);
+	office_close(&o);
+}
+
 static int
 count_one(void *arg, const struct pki_audit_row *row)
 {
@@ -430,6 +473,8 @@ main(void)
 		    what_is_held_waits_for_the_approval_of_that_key),
 		cmocka_unit_test(
 		    a_certificate_that_only_looks_like_ours_renews_nothing),
+		cmocka_unit_test(
+		    a_certificate_is_renewed_ten_times_an_hour_at_most),
 		cmocka_unit_test(refusals_can_not_fill_the_disk),
 		cmocka_unit_test(
 		    a_list_is_made_anew_when_something_was_revoked),
