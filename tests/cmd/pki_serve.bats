@@ -476,7 +476,7 @@ issued() {
 		rm -f one.*
 		token "n$n.test"
 		request one
-		WITH=(strace -f -qq -o /dev/null -e trace=fdatasync
+		WITH=(strace -D -f -qq -o /dev/null -e trace=fdatasync
 		    -e inject=fdatasync:signal=KILL:when="$n")
 		serve || continue	# it was killed at its own certificate
 		WITH=()
