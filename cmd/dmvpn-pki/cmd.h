@@ -74,4 +74,8 @@ int cmd_load_make(const struct load_what *what, struct pki_bundle *b,
 /* 2026-11-23T12:00:00Z; also "now", and a date alone. */
 int cmd_time_parse(const char *text, int64_t *t, struct err *e);
 
+/* All certificates of a file, PEM or one in DER, added to s. */
+struct cert_set;
+int cmd_certs_read(struct cert_set *s, const char *path, struct err *e);
+
 #endif

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "crypto/cert.h"
 #include "pki_file.h"
 #include "pki_name.h"
 #include "sys/loop.h"
@@ -170,4 +171,19 @@ cmd_time_parse(const char *text, int64_t *t, struct err *e)
 		    "2026-11-23T12:00:00Z or 2026-11-23", text);
 	*t = timegm(&tm);
 	return 0;
+}
+
+int
+cmd_certs_read(struct cert_set *s, const char *path, struct err *e)
+{
+	struct secret *text = pki_file_read(path, false, CERT_PEM_MAX, e);
+	int rc;
+
+	if (text == NULL)
+		return -1;
+	rc = text->len > 0 && text->b[0] == 0x30 ?
+	    cert_set_add_der(s, rbuf_of(text->b, text->len), e) :
+	    cert_set_add_pem(s, (char *)text->b, text->len, e);
+	secret_free(text);
+	return rc < 0 ? err_in(e, "%s", path) : 0;
 }

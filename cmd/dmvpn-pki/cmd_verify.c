@@ -33,21 +33,6 @@ struct verify_what {
 };
 
 static int
-read_certs(struct cert_set *s, const char *path, struct err *e)
-{
-	struct secret *text = pki_file_read(path, false, CERT_PEM_MAX, e);
-	int rc;
-
-	if (text == NULL)
-		return -1;
-	rc = text->len > 0 && text->b[0] == 0x30 ?
-	    cert_set_add_der(s, rbuf_of(text->b, text->len), e) :
-	    cert_set_add_pem(s, (char *)text->b, text->len, e);
-	secret_free(text);
-	return rc < 0 ? err_in(e, "%s", path) : 0;
-}
-
-static int
 on_row(void *arg, const struct pki_row *row)
 {
 	struct verify_what *w = arg;
@@ -96,13 +81,13 @@ collect(struct verify_what *w, const struct verify_opts *o, const char *path,
 {
 	size_t i;
 
-	if (read_certs(&w->given, path, e) < 0)
+	if (cmd_certs_read(&w->given, path, e) < 0)
 		return -1;
 	for (i = 0; i < o->chain.n; i++)
-		if (read_certs(&w->given, o->chain.v[i], e) < 0)
+		if (cmd_certs_read(&w->given, o->chain.v[i], e) < 0)
 			return -1;
 	for (i = 0; i < o->trust.n; i++)
-		if (read_certs(&w->anchors, o->trust.v[i], e) < 0)
+		if (cmd_certs_read(&w->anchors, o->trust.v[i], e) < 0)
 			return -1;
 	for (i = 0; i < o->crls.n; i++)
 		if (cmd_crls_read(&w->crls, o->crls.v[i], e) < 0)

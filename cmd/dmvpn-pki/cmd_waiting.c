@@ -53,30 +53,15 @@ struct arrival {
 };
 
 static int
-read_certs(struct cert_set *s, const char *path, struct err *e)
-{
-	struct secret *text = pki_file_read(path, false, CERT_PEM_MAX, e);
-	int rc;
-
-	if (text == NULL)
-		return -1;
-	rc = text->len > 0 && text->b[0] == 0x30 ?
-	    cert_set_add_der(s, rbuf_of(text->b, text->len), e) :
-	    cert_set_add_pem(s, (char *)text->b, text->len, e);
-	secret_free(text);
-	return rc < 0 ? err_in(e, "%s", path) : 0;
-}
-
-static int
 arrival_read(struct arrival *a, const char *file,
     const struct opt_list *trust, struct err *e)
 {
 	size_t i;
 
-	if (read_certs(&a->given, file, e) < 0)
+	if (cmd_certs_read(&a->given, file, e) < 0)
 		return -1;
 	for (i = 0; i < trust->n; i++)
-		if (read_certs(&a->given, trust->v[i], e) < 0)
+		if (cmd_certs_read(&a->given, trust->v[i], e) < 0)
 			return -1;
 	for (i = 1; i < a->given.n; i++) {
 		struct cert *c = a->given.v[i];

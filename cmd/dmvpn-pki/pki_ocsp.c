@@ -10,6 +10,7 @@
 #include "base/name.h"
 #include "base/text.h"
 #include "crypto/der.h"
+#include "pki_issue_int.h"
 
 #define DAY		86400
 #define NONCE_MAX	128	/* RFC 9654, 2.1; and 3 of DER before it */
@@ -198,24 +199,6 @@ pki_ocsp_look_store(void *arg, const char *serial, struct pki_ocsp_row *out,
 
 /* ------------------------------------------------------------ the response */
 
-static const EVP_MD *
-md_for(const EVP_PKEY *k)
-{
-	switch (cert_pkey_kind(k)) {
-	case CERT_KEY_P384:
-		return EVP_sha384();
-	case CERT_KEY_P521:
-		return EVP_sha512();
-	case CERT_KEY_ED25519:
-		return NULL;
-	case CERT_KEY_OTHER:
-	case CERT_KEY_RSA:
-	case CERT_KEY_P256:
-		break;
-	}
-	return EVP_sha256();
-}
-
 static int
 sign(struct work *w, struct err *e)
 {
@@ -231,7 +214,7 @@ sign(struct work *w, struct err *e)
 	w->status = OCSP_RESPONSE_STATUS_INTERNALERROR;
 	/* The CA's own certificate is known to who asks. */
 	if (OCSP_copy_nonce(w->basic, w->request) == 0 ||
-	    OCSP_basic_sign(w->basic, x, key, md_for(key), NULL,
+	    OCSP_basic_sign(w->basic, x, key, pki_issue_md(key), NULL,
 	    OCSP_RESPID_KEY | (own ? OCSP_NOCERTS : 0)) != 1)
 		return err_set(e, EIO, "OCSP: OpenSSL does not sign: %s",
 		    ERR_reason_error_string(ERR_peek_last_error()));

@@ -169,8 +169,8 @@ hand_out(struct pki_ring *r, const char *identity, const struct crl *c,
 	    "no identity knows the issuer of this CRL");
 }
 
-static const char *
-code_of(const struct err *e)
+const char *
+pki_ring_code(const struct err *e)
 {
 	switch (e->code) {
 	case EBADMSG:
@@ -181,6 +181,8 @@ code_of(const struct err *e)
 		return "older";
 	case ENOENT:
 		return "not-found";
+	case EKEYREVOKED:
+		return "revoked";
 	case ENOSPC:
 		return "full";
 	case ENOMEM:
@@ -193,7 +195,7 @@ code_of(const struct err *e)
 static int
 refuse(struct reason *why, const struct err *e)
 {
-	reason_set(why, STAGE, code_of(e), "%.300s", e->msg);
+	reason_set(why, STAGE, pki_ring_code(e), "%.300s", e->msg);
 	return -1;
 }
 

@@ -17,6 +17,9 @@ struct pki_crl_done {
 	char	names[PKI_RING_MAX][64];
 };
 
+/* The code of a refusal, of a list or an OCSP response, by errno. */
+const char *pki_ring_code(const struct err *e);
+
 /* The list (DER) becomes one of this identity; "": of each that has the CA it
  * is signed by.  -1: *why says what is wrong, nothing has changed. */
 int pki_ring_crl(struct pki_ring *r, const char *identity, struct rbuf der,

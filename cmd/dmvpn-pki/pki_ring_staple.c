@@ -6,6 +6,7 @@
 
 #include "crypto/ocsp.h"
 #include "msg/msg.h"
+#include "pki_ring_crl.h"
 
 #define STAGE	"ocsp"
 
@@ -44,27 +45,6 @@ check(const struct pki_entry *n, const struct ocsp_word *w, struct err *e)
 	if (n->staple != NULL && w->made < n->staple_made)
 		return err_set(e, ESTALE, "a newer response is loaded");
 	return 0;
-}
-
-static const char *
-code_of(const struct err *e)
-{
-	switch (e->code) {
-	case EBADMSG:
-		return "malformed";
-	case EPERM:
-		return "bad-signature";
-	case ESTALE:
-		return "older";
-	case ENOENT:
-		return "not-found";
-	case EKEYREVOKED:
-		return "revoked";
-	case ENOMEM:
-		return "failed";
-	default:
-		return "invalid";
-	}
 }
 
 static int
@@ -111,7 +91,7 @@ pki_ring_staple(struct pki_ring *r, const struct pki_staple_load *m,
 	if (e.code == 0)
 		err_set(&e, ENOENT, named ? "there is no identity of that name "
 		    "with a certificate" : "no identity has that certificate");
-	reason_set(why, STAGE, code_of(&e), "%.300s", e.msg);
+	reason_set(why, STAGE, pki_ring_code(&e), "%.300s", e.msg);
 	return -1;
 }
 
