@@ -461,7 +461,7 @@ say_times(const char *name, bool registered)
 		const struct spoke *s = &load.spokes[i];
 		uint64_t at = registered ? s->registered_at : s->up_at;
 
-		if (at != 0)
+		if (at >= s->began && at != 0)	/* not of a phase before */
 			v[n++] = (double)(at - s->began) / 1e6;
 	}
 	if (n > 0) {
