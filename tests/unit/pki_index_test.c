@@ -64,8 +64,8 @@ lines_that_are_none_are_refused(void **state)
 		"R\t271123120000Z\t\t01\tx\t/CN=x",
 		"R\t271123120000Z\tnow\t01\tx\t/CN=x",
 		"V\t271123120000Z\t\t01\tx",
-		"V\t271123120000Z\t\t"
-		"11111111111111111111111111111111111111111\tx\t/CN=x",
+		("V\t271123120000Z\t\t"
+		"11111111111111111111111111111111111111111\tx\t/CN=x"),
 	};
 	struct pki_index_row r;
 	size_t i;
@@ -80,8 +80,8 @@ pki_01_any_subject_becomes_a_name_or_the_serial_number(void **state)
 {
 	static const char *const odd[] = { "../../etc/x", "-rf", "$(x)", "a\nb",
 		"sp\xc3\xb6ke", "..", ".", "", "a..b", "  ", "/abs",
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" };
+		("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa") };
 	char name[64];
 	size_t i;
 
