@@ -102,15 +102,28 @@ open_pair(struct pki_ca *ca, struct rbuf text, const char *pass_file,
 	    "its certificate");
 }
 
+/* Another program may have given the CA its next key since it was opened: what
+ * the one before signs now would be in the books as the next one's. */
+static int
+check_generation(const struct cmd_ca *c, struct pki_store_ca *raw,
+    struct err *e)
+{
+	if (pki_store_ca(c->store, raw, e) < 0)
+		return -1;
+	return raw->generation == c->generation ? 0 : err_set(e, EAGAIN,
+	    "the CA's key has changed meanwhile: try again");
+}
+
 int
 cmd_ca_unlock(struct cmd_ca *c, const char *pass_file, struct err *e)
 {
 	struct pki_store_ca raw;
 
-	if (pki_store_ca(c->store, &raw, e) < 0 ||
-	    open_pair(&c->ca, raw.key, pass_file, &c->pass, e) < 0)
+	if (check_generation(c, &raw, e) < 0 ||
+	    open_pair(&c->ca, raw.key, pass_file, &c->pass, e) < 0 ||
+	    pki_store_begin(c->store, e) < 0)
 		return -1;
-	return pki_store_begin(c->store, e);
+	return check_generation(c, &raw, e);
 }
 
 struct each_old {

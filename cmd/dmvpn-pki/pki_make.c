@@ -36,6 +36,20 @@ record(struct pki_store *s, const struct pki_want *w, X509 *x,
 	return rc;
 }
 
+/* Else the row would be in the books of another key. */
+static int
+check_active(struct pki_store *s, X509 *cert, struct err *e)
+{
+	unsigned char *der = NULL;
+	int rc, len = i2d_X509(cert, &der);
+
+	if (len <= 0)
+		return err_set(e, ENOMEM, "certificate");
+	rc = pki_store_is_active(s, rbuf_of(der, (size_t)len), e);
+	OPENSSL_free(der);
+	return rc;
+}
+
 X509 *
 pki_make_cert(struct pki_store *s, const struct pki_ca *ca,
     struct pki_want *w, EVP_PKEY *key, char serial[48], struct err *e)
@@ -44,6 +58,8 @@ pki_make_cert(struct pki_store *s, const struct pki_ca *ca,
 	X509 *x = NULL;
 	int i;
 
+	if (check_active(s, ca->cert, e) < 0)
+		return NULL;
 	for (i = 0; i < SERIAL_TRIES; i++) {
 		if (pki_serial_make(w->serial, e) < 0 ||
 		    pki_points_take(s, w, &points, e) < 0 ||

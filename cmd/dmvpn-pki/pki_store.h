@@ -78,6 +78,10 @@ int pki_store_add_authority(struct pki_store *s, enum pki_ca_state state,
 /* Retired: the key is wiped. */
 int pki_store_set_state(struct pki_store *s, int64_t generation,
     enum pki_ca_state state, struct err *e);
+/* The key of this certificate is the one that issues: 0, else EAGAIN, for who
+ * has it from before another program changed it. */
+int pki_store_is_active(struct pki_store *s, struct rbuf cert,
+    struct err *e);
 int pki_store_set_certificate(struct pki_store *s, int64_t generation,
     struct rbuf cert, struct err *e);
 

@@ -145,6 +145,24 @@ pki_store_set_state(struct pki_store *s, int64_t generation,
 }
 
 int
+pki_store_is_active(struct pki_store *s, struct rbuf cert, struct err *e)
+{
+	sqlite3_stmt *q = pki_sql_prepare(s, "SELECT 1 FROM authority WHERE "
+	    "state = 'active' AND certificate = ?", e);
+	int rc;
+
+	if (q == NULL)
+		return -1;
+	pki_sql_blob(q, 1, cert);
+	rc = sqlite3_step(q);
+	sqlite3_finalize(q);
+	if (rc == SQLITE_DONE)
+		return err_set(e, EAGAIN, "the CA's key has changed meanwhile: "
+		    "try again");
+	return rc == SQLITE_ROW ? 0 : pki_sql_failed(s, "read", e);
+}
+
+int
 pki_store_set_certificate(struct pki_store *s, int64_t generation,
     struct rbuf cert, struct err *e)
 {

@@ -232,6 +232,27 @@ print(sqlite3.connect("dmvpn-ca.db").execute("SELECT key FROM authority").fetcho
 	run -100 --separate-stderr pki rollover -s root.db --csr
 }
 
+@test "who issues while the key changes is told to try again, or has the new key" {
+	pki init
+	mkfifo list
+	pki issue --batch list 2>err 3>&- &
+	issuer=$!
+	exec 5>list
+	pki rollover
+	# the batch was opened before or after: never a row of the wrong key
+	echo one >&5
+	exec 5>&-
+	wait "$issuer" || grep -q "try again" err
+	for n in 1 2 3 4 5 6; do
+		pki issue -o "p$n.pem" "p$n" 2>"e$n" 3>&- &
+	done
+	pki rollover --finish --force
+	wait
+	for f in one.pem p?.pem; do
+		[ ! -e "$f" ] || pki verify "$f" >/dev/null
+	done
+}
+
 @test "a backup from before a rollover does not come back over it" {
 	pki init
 	pki backup one.db

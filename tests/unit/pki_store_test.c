@@ -313,6 +313,9 @@ one_key_is_active_and_a_retired_one_is_gone(void **state)
 	    rbuf_of("c2", 2), rbuf_of("k2", 2), &g, NULL), 0);
 	assert_int_equal(g, 2);
 	assert_string_equal(states(s), "1old+ 2active+ ");
+	assert_int_equal(pki_store_is_active(s, rbuf_of("c2", 2), NULL), 0);
+	assert_int_equal(pki_store_is_active(s, rbuf_of("cert", 4), &e), -1);
+	assert_int_equal(e.code, EAGAIN);
 	assert_int_equal(pki_store_add(s, &x, NULL), 0);
 	assert_int_equal(pki_store_living(s, 1, 0, &living, NULL), 0);
 	assert_int_equal(living.n, 1);
