@@ -48,6 +48,7 @@ cmd_issue_take(struct pki_want *w, const struct issue_opts *o, struct err *e)
 	for (i = 0; i < o->subnets.n; i++)
 		if (pki_want_subnet(w, o->subnets.v[i], e) < 0)
 			return err_in(e, "--subnet");
+	w->as = (uint32_t)o->as;
 	return pki_want_days(w, clock_wall(), o->days, e);
 }
 

@@ -9,7 +9,7 @@ struct issue_opts {
 	const char	*store, *pass_file, *profile, *type, *out;
 	const char	*key_pass;
 	struct opt_list	 dns, ips, emails, tunnels, subnets;
-	uint64_t	 days;
+	uint64_t	 days, as;
 	bool		 force, no_names, encrypt;
 };
 
@@ -28,6 +28,8 @@ struct issue_opts {
 	    "tunnel", OPT_LIST, &(o).tunnels, 0, 0 },			\
 	{ 'S', "subnet", "PREFIX", "the peer may have it behind it",	\
 	    OPT_LIST, &(o).subnets, 0, 0 },				\
+	{ 0, "as", "NUMBER", "its autonomous system", OPT_NUM, &(o).as,	\
+	    1, UINT32_MAX - 1 },					\
 	{ 'd', "days", "DAYS", "how long it is valid", OPT_NUM, &(o).days, \
 	    1, PKI_DAYS_MAX },						\
 	{ 'o', "out", "FILE", "where it goes; \"-\" is standard output",	\

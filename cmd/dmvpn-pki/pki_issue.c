@@ -16,6 +16,7 @@
 #define DAY		86400
 #define BEFORE_PEER	300		/* seconds of grace for slow clocks */
 #define BEFORE_CA	3600
+#define AS_ALL		"AS:0-4294967295"
 
 int
 pki_want_san(struct pki_want *w, int type, const char *text, struct err *e)
@@ -124,6 +125,37 @@ add_blocks(X509 *x, const struct blocks *b, bool critical, struct err *e)
 
 	X509_EXTENSION_free(ext);
 	return ok;
+}
+
+/* RFC 3779, 3 */
+static int
+add_as(X509 *x, X509V3_CTX *ctx, uint32_t as)
+{
+	char text[sizeof("AS:4294967295")];
+
+	snprintf(text, sizeof(text), "AS:%u", as);
+	return add_conf(x, ctx, NID_sbgp_autonomousSysNum, text);
+}
+
+uint32_t
+pki_as_of(const X509 *x)
+{
+	ASIdentifiers *all = X509_get_ext_d2i(x, NID_sbgp_autonomousSysNum,
+	    NULL, NULL);
+	const ASIdOrRange *one;
+	uint64_t as = 0;
+
+	if (all != NULL && all->asnum != NULL &&
+	    all->asnum->type == ASIdentifierChoice_asIdsOrRanges &&
+	    sk_ASIdOrRange_num(all->asnum->u.asIdsOrRanges) == 1) {
+		one = sk_ASIdOrRange_value(all->asnum->u.asIdsOrRanges, 0);
+		if (one->type != ASIdOrRange_id ||
+		    ASN1_INTEGER_get_uint64(&as, one->u.id) != 1 ||
+		    as > UINT32_MAX)
+			as = 0;
+	}
+	ASIdentifiers_free(all);
+	return (uint32_t)as;
 }
 
 GENERAL_NAME *
@@ -325,6 +357,7 @@ pki_issue_ca(const struct pki_want *w, EVP_PKEY *key, struct err *e)
 	    add_conf(x, &ctx, NID_key_usage, "critical,keyCertSign,cRLSign") &&
 	    add_conf(x, &ctx, NID_subject_key_identifier, "hash") &&
 	    add_blocks(x, &w->blocks, false, e) &&
+	    add_conf(x, &ctx, NID_sbgp_autonomousSysNum, AS_ALL) &&
 	    X509_sign(x, key, pki_issue_md(key)) > 0;
 	return pki_issue_done(x, ok, e);
 }
@@ -355,6 +388,10 @@ check_inside(const struct pki_ca *ca, const struct pki_want *w, struct err *e)
 			return err_set(e, EPERM, "%s is not within the "
 			    "address blocks of the CA",
 			    prefix_text(&w->blocks.v[i], &ab));
+	if (w->as != 0 && X509_get_ext_by_NID(ca->cert,
+	    NID_sbgp_autonomousSysNum, -1) < 0)
+		return err_set(e, EPERM, "AS %u: the CA has no AS numbers, it "
+		    "was made without", w->as);
 	if (w->profile->need_blocks && !w->blocks.present)
 		return err_set(e, EINVAL, "profile %s wants --tunnel-address "
 		    "or --subnet", w->profile->name);
@@ -399,6 +436,7 @@ pki_issue_peer(const struct pki_ca *ca, const struct pki_want *w,
 	    (w->ocsp_url == NULL || add_ocsp(x, w->ocsp_url)) &&
 	    (!w->blocks.present ||
 	    add_blocks(x, &w->blocks, p->critical_blocks, e)) &&
+	    (w->as == 0 || add_as(x, &ctx, w->as)) &&
 	    X509_sign(x, ca->key, pki_issue_md(ca->key)) > 0;
 	return pki_issue_done(x, ok, e);
 }

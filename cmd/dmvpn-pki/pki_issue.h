@@ -33,6 +33,7 @@ struct pki_want {
 		const char	*text;
 	} sans[PKI_SANS_MAX];
 	struct blocks			 blocks;
+	uint32_t			 as;		/* number; 0: none */
 	const char			*crl_url;	/* or NULL */
 	const char			*ocsp_url;	/* or NULL */
 	int64_t				 from, to;	/* wall seconds */
@@ -53,6 +54,9 @@ GENERAL_NAMES *pki_want_names(const struct pki_want *w);
 int pki_want_address(struct pki_want *w, const char *text, struct err *e);
 int pki_want_subnet(struct pki_want *w, const char *text, struct err *e);
 
+/* The one AS number of a certificate (RFC 3779, 3); 0: none, or several. */
+uint32_t pki_as_of(const X509 *x);
+
 /* 128 random bits less two, so that the number is positive and long. */
 int pki_serial_make(uint8_t serial[PKI_SERIAL_LEN], struct err *e);
 
@@ -63,8 +67,8 @@ int pki_want_days(struct pki_want *w, int64_t now, uint64_t days,
 
 /* A self-signed CA. */
 X509 *pki_issue_ca(const struct pki_want *w, EVP_PKEY *key, struct err *e);
-/* For a peer's public key.  Refused: outliving the CA, blocks that the CA has
- * not, a profile without its blocks. */
+/* For a peer's public key.  Refused: outliving the CA, blocks or an AS number
+ * that the CA has not, a profile without its blocks. */
 X509 *pki_issue_peer(const struct pki_ca *ca, const struct pki_want *w,
     EVP_PKEY *key, struct err *e);
 

@@ -116,6 +116,21 @@ look_extended(EXTENDED_KEY_USAGE *eku, struct pki_look *out)
 		    sizeof(out->extended_usage[0]));
 }
 
+/* Lines and indents become single blanks; the new length. */
+static long
+one_line(char *p, long n)
+{
+	long i, k = 0;
+
+	for (i = 0; i < n; i++) {
+		char c = p[i] == '\n' ? ' ' : p[i];
+
+		if (c != ' ' || (k > 0 && p[k - 1] != ' '))
+			p[k++] = c;
+	}
+	return k;
+}
+
 static void
 extension_text(X509_EXTENSION *ext, char *out, size_t len)
 {
@@ -128,7 +143,7 @@ extension_text(X509_EXTENSION *ext, char *out, size_t len)
 		k = BIO_get_mem_data(b, &p);
 		while (k > 0 && (p[k - 1] == '\n' || p[k - 1] == ' '))
 			k--;
-		text_escape(p, (size_t)k, out, len);
+		text_escape(p, (size_t)one_line(p, k), out, len);
 	}
 	BIO_free(b);
 }

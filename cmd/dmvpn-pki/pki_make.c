@@ -169,5 +169,6 @@ pki_again_want(struct pki_again *a, struct pki_want *w, int64_t now,
 	    take_names(a, w, e) < 0 ||
 	    blocks_of(a->cert, &w->blocks, e) < 0)
 		return err_in(e, "%s", a->name);
+	w->as = pki_as_of(cert_x509(a->cert));
 	return pki_want_days(w, now, days > 0 ? days : 1, e);
 }

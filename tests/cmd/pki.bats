@@ -236,6 +236,32 @@ example() {
 	[ "$(jq -r '.checks | length' <<<"$output")" = 7 ]
 }
 
+@test "an AS number stays over a renewal, and is never beyond the CA's" {
+	pki init
+	pki export -o ca.pem
+	pki issue --as 65001 -o r.pem r
+	openssl verify -x509_strict -CAfile ca.pem r.pem
+	run -0 pki verify -t ca.pem r.pem
+	pki renew -o new.pem r
+	run -0 pki show new.pem
+	[[ $output == *"sbgp-autonomousSysNum Autonomous System Numbers: 65001"* ]]
+	printf -- '--as 65002 --tunnel-address 10.0.0.9 nine\n' >batch
+	pki issue --batch batch
+	openssl x509 -in nine.pem -noout -text | grep -q '^ *65002$'
+	run -100 --separate-stderr pki issue --as 0 -o x.pem x
+	run -100 --separate-stderr pki issue --as 4294967295 -o x.pem x
+	# a CA of before, or of another one, that has none
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+	    -keyout old.key -out old.pem -days 30 -subj '/CN=Old' \
+	    -addext 'sbgp-ipAddrBlock=IPv4:0.0.0.0/0' 2>/dev/null
+	cat old.key old.pem >both.pem
+	chmod 600 both.pem
+	DMVPN_STORE=old.db pki init --from both.pem
+	DMVPN_STORE=old.db run -1 --separate-stderr pki issue --as 65001 -d 20 -o o.pem o
+	[[ $stderr == *"has no AS numbers"* ]]
+	[ ! -e o.pem ]
+}
+
 @test "verify of several, and of what each may have" {
 	example
 	run -0 pki verify -t ca.pem hub.pem spoke1.pem
