@@ -104,10 +104,10 @@ struct enroll {
 int enroll_print_parse(const char *text, struct enroll *n, struct err *e);
 
 /*
- * Fill n->anchors from n->ca: what the fingerprint names (or the root above
- * it), what --trust holds, all when accepted or vouched for.  EACCES: none of
- * them is trusted, and the sentence tells their fingerprint.  Nothing to do
- * when n->ca is empty and the protocol is late.
+ * Fill n->anchors from n->ca: what the fingerprint names (or the root that
+ * signed it), what --trust holds, all when accepted or vouched for.  EACCES:
+ * none of them is trusted, and the sentence tells their fingerprint.  Nothing
+ * to do when n->ca is empty and the protocol is late.
  */
 int enroll_trust(struct enroll *n, struct err *e);
 

@@ -11,7 +11,6 @@
 #include "crypto/verdict.h"
 #include "pki_enroll.h"
 
-#define DEPTH_MAX	8
 #define SHA1_LEN	20
 #define SHA256_LEN	32
 #define CLOCKS_DIFFER	60	/* seconds */
@@ -82,21 +81,22 @@ issuer_of(const struct cert_set *s, const struct cert *c)
 }
 
 /*
- * The root above a certificate that is trusted, by signatures: who holds the
- * key of a CA that signed it, and signed itself, is that CA.  Without one, the
+ * The root just above a certificate that is trusted: who holds the key that
+ * signed it, and signed itself with that, is that CA.  Not further up: anybody
+ * can certify a key of others, and be the root above that.  Without one, the
  * certificate itself.
  */
 static struct cert *
 top_of(const struct cert_set *s, struct cert *c)
 {
-	struct cert *up = c;
-	int i;
+	size_t i;
 
-	for (i = 0; up != NULL && i < DEPTH_MAX; i++) {
-		if (cert_self_issued(up))
-			return signed_by(up, up) ? up : c;
-		up = issuer_of(s, up);
-	}
+	if (cert_self_issued(c))
+		return c;
+	for (i = 0; i < s->n; i++)
+		if (cert_is_ca(s->v[i]) && cert_self_issued(s->v[i]) &&
+		    signed_by(s->v[i], s->v[i]) && signed_by(c, s->v[i]))
+			return s->v[i];
 	return c;
 }
 

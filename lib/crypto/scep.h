@@ -169,7 +169,9 @@ int scep_caps_pick(uint32_t caps, bool legacy, struct scep_algs *algs,
 
 /* Of certificates of a server (all trusted): the one to encrypt to; NULL:
  * none has an RSA key that may.  An RA's encryption certificate goes before
- * its signing certificate, and those before the CA. */
+ * its signing certificate, and those before the CA.  Who is no CA, and whose
+ * extended key usage tells of other things than an RA, is a peer: it is
+ * neither encrypted to nor believed. */
 const struct cert *scep_encrypter(const struct cert_set *s);
 /* May it sign a reply? */
 bool scep_may_sign(const struct cert *c);

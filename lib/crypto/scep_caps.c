@@ -88,6 +88,44 @@ usage_of(const struct cert *c)
 	return X509_get_key_usage((X509 *)(uintptr_t)cert_x509(c));
 }
 
+/* Certificate Request Agent, as NDES has it, or id-kp-cmcRA (RFC 6402). */
+static bool
+is_ra(const ASN1_OBJECT *usage)
+{
+	static const char *const oids[] = { "1.3.6.1.4.1.311.20.2.1",
+	    "1.3.6.1.5.5.7.3.28" };
+	char text[80];
+	size_t i;
+
+	if (OBJ_obj2txt(text, sizeof(text), usage, 1) <= 0)
+		return false;
+	for (i = 0; i < sizeof(oids) / sizeof(oids[0]); i++)
+		if (strcmp(text, oids[i]) == 0)
+			return true;
+	return false;
+}
+
+/* What the server shows is protected by nothing, and peers have certificates
+ * of the same CA: whoever says what he is for must be there for this. */
+static bool
+speaks_for_ca(const struct cert *c)
+{
+	EXTENDED_KEY_USAGE *all;
+	int i, critical = -1;
+	bool found = false;
+
+	if (cert_is_ca(c))
+		return true;
+	all = X509_get_ext_d2i(cert_x509(c), NID_ext_key_usage, &critical,
+	    NULL);
+	if (all == NULL)
+		return critical == -1;		/* it does not say */
+	for (i = 0; i < sk_ASN1_OBJECT_num(all); i++)
+		found = found || is_ra(sk_ASN1_OBJECT_value(all, i));
+	EXTENDED_KEY_USAGE_free(all);
+	return found;
+}
+
 /* 0: not at all; more is better. */
 static int
 fitness(const struct cert *c)
@@ -95,7 +133,7 @@ fitness(const struct cert *c)
 	uint32_t usage = usage_of(c);
 	bool told = usage != UINT32_MAX;
 
-	if (cert_key_kind(c) != CERT_KEY_RSA)
+	if (cert_key_kind(c) != CERT_KEY_RSA || !speaks_for_ca(c))
 		return 0;
 	if (cert_is_ca(c))
 		return told && (usage & KU_KEY_ENCIPHERMENT) ? 2 : 1;
@@ -122,5 +160,6 @@ bool
 scep_may_sign(const struct cert *c)
 {
 	/* A CA signs with the key of its certificates, whatever it says. */
-	return cert_is_ca(c) || (usage_of(c) & KU_DIGITAL_SIGNATURE);
+	return cert_is_ca(c) || (speaks_for_ca(c) &&
+	    (usage_of(c) & KU_DIGITAL_SIGNATURE));
 }
