@@ -65,14 +65,13 @@ check_tunnel(const char *name, struct err *e)
 	return 0;
 }
 
+/* As "token new" takes it: nothing that a file or a shell could misread. */
 static bool
-is_word(const char *text)
+is_host(const char *text)
 {
-	const unsigned char *p;
-
-	for (p = (const unsigned char *)text; *p > ' ' && *p < 0x7f; p++)
-		continue;
-	return *p == '\0' && p > (const unsigned char *)text;
+	return text[0] != '\0' && text[0] != '-' && text[strspn(text,
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+	    ".-_:[]")] == '\0';
 }
 
 static int
@@ -84,7 +83,7 @@ check_token(const struct pki_token *t, struct err *e)
 		return err_set(e, EINVAL, "the token names no hub: it is for "
 		    "\"dmvpn-pki enroll est\" alone");
 	for (i = 0; i < t->n_hubs; i++)
-		if (!is_word(t->hubs[i].at))
+		if (!is_host(t->hubs[i].at))
 			return err_set(e, EINVAL, "the token names a hub that "
 			    "is no host");
 	return 0;
@@ -191,7 +190,7 @@ take_identity(struct join *j, struct err *e)
 /* -------------------------------------------------------------- tunnel file */
 
 static bool
-is_host(const struct prefix *p)
+is_single(const struct prefix *p)
 {
 	return p->len == (p->addr.len == 4 ? 32 : 128);
 }
@@ -207,7 +206,7 @@ take_blocks(struct join *j, struct err *e)
 	for (i = 0; i < j->blocks.n; i++) {
 		struct prefix p = j->blocks.v[i];
 
-		if (!is_host(&p))
+		if (!is_single(&p))
 			t->lans[t->n_lans++] = p;
 		else if (t->n_addresses < sizeof(t->addresses) /
 		    sizeof(t->addresses[0])) {

@@ -24,7 +24,7 @@
 
 struct serve_opts {
 	struct daemon_opts	 daemon;
-	const char		*store, *pass_file;
+	const char		*store, *pass_file, *tls_names;
 	struct opt_list		 http, https, names;
 	uint64_t		 crl_days, rate;
 	bool			 scep_legacy;
@@ -159,6 +159,7 @@ desk_open(struct back *b, const struct serve_opts *o, struct err *e)
 {
 	b->d.crl_days = o->crl_days;
 	b->d.scep_legacy = o->scep_legacy;
+	b->d.names = o->tls_names;
 	b->d.refresh = refresh;
 	b->d.arg = b;
 	if (o->scep_legacy)
@@ -446,6 +447,7 @@ cmd_serve(int argc, char **argv)
 		return command_usage("at most %d addresses", WEB_LISTENS);
 	if (join_names(&o.names, names, sizeof(names), &e) < 0)
 		return command_fail(EXIT_USAGE, &e);
+	o.tls_names = names;
 	return serve(&o, names);
 }
 

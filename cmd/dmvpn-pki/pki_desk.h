@@ -28,6 +28,9 @@ struct desk {
 	int			(*refresh)(void *arg, struct err *e);
 	void			*arg;
 	const struct secret	*pass;		/* that locks keys; or NULL */
+	/* Of its certificate for TLS, between blanks: the half that asks for
+	 * it, and may have been taken over, has no say in that. */
+	const char		*names;
 	uint64_t		 crl_days;
 	bool			 scep_legacy;	/* 3DES and SHA-1 */
 	/* SCEP's own certificate, when the CA's key is not RSA; owned. */
@@ -71,8 +74,7 @@ desk_fn est_cacerts, est_enroll, est_reenroll, est_csrattrs;
 X509_CRL *desk_crl_x509(struct desk *d, int64_t now, struct err *e);
 
 /* A key and a certificate of this server for TLS and those above it, in PEM;
- * head.next: when a new one is wanted.  a->rest: its names, between blanks.
- * No path leads here. */
+ * head.next: when a new one is wanted.  No path leads here. */
 #define PKI_DESK_TLS	255		/* as route */
 desk_fn desk_tls;
 

@@ -158,7 +158,7 @@ by_token(struct work *w)
 	EVP_PKEY *key;
 
 	if ((w->q->password == NULL ?
-	    pki_grant_get(w->d->store, w->q->user, &g, w->e) :
+	    pki_grant_get(w->d->store, w->q->user, w->now, &g, w->e) :
 	    pki_grant_find(w->d->store, w->q->user, w->q->password, w->now,
 	    &g, w->e)) < 0)
 		return says_of(w->e);

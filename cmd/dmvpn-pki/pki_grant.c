@@ -238,6 +238,16 @@ hash_password(const char *password, uint8_t hash[32], struct err *e)
 	return rc < 0 || !good ? -1 : 0;
 }
 
+static int
+check_good(const struct pki_grant *g, int64_t now, struct err *e)
+{
+	if (g->state == PKI_GRANT_WITHDRAWN)
+		return err_set(e, EPERM, "token %s was withdrawn", g->id);
+	if (g->expires <= now)
+		return err_set(e, EPERM, "token %s has expired", g->id);
+	return 0;
+}
+
 int
 pki_grant_find(struct pki_store *s, const char *id, const char *password,
     int64_t now, struct pki_grant *g, struct err *e)
@@ -253,22 +263,18 @@ pki_grant_find(struct pki_store *s, const char *id, const char *password,
 	if (!good || found == 0)
 		return err_set(e, EACCES, "there is no such token, or its "
 		    "secret is another");
-	if (g->state == PKI_GRANT_WITHDRAWN)
-		return err_set(e, EPERM, "token %s was withdrawn", g->id);
-	if (g->expires <= now)
-		return err_set(e, EPERM, "token %s has expired", g->id);
-	return 0;
+	return check_good(g, now, e);
 }
 
 int
-pki_grant_get(struct pki_store *s, const char *id, struct pki_grant *g,
-    struct err *e)
+pki_grant_get(struct pki_store *s, const char *id, int64_t now,
+    struct pki_grant *g, struct err *e)
 {
 	uint8_t hash[32];
 	int found = find_row(s, id, g, hash, e);
 
-	return found < 0 ? -1 : found > 0 ? 0 : err_set(e, ENOENT,
-	    "there is no token %s", id);
+	return found < 0 ? -1 : found > 0 ? check_good(g, now, e) :
+	    err_set(e, ENOENT, "there is no token %s", id);
 }
 
 static int

@@ -70,9 +70,10 @@ const char *pki_grant_state_text(const struct pki_grant *g, int64_t now);
 int pki_grant_find(struct pki_store *s, const char *id, const char *password,
     int64_t now, struct pki_grant *g, struct err *e);
 
-/* By its id alone: who asks was judged before.  ENOENT: there is none. */
-int pki_grant_get(struct pki_store *s, const char *id, struct pki_grant *g,
-    struct err *e);
+/* By its id alone: who asks was judged before.  ENOENT: there is none; EPERM
+ * as above. */
+int pki_grant_get(struct pki_store *s, const char *id, int64_t now,
+    struct pki_grant *g, struct err *e);
 
 enum pki_grant_says {
 	PKI_GRANT_ISSUE,	/* then call pki_grant_used */

@@ -33,7 +33,6 @@ web_tls_ask(struct web *w, struct err *e)
 		.from = addr_of(nobody, sizeof(nobody)),
 		.route = w->secure ? PKI_DESK_TLS : 0 };
 
-	snprintf(a.rest, sizeof(a.rest), "%s", w->names);
 	if (w->secure)
 		timer_set(w->loop, &w->renew, loop_now(w->loop) + RETRY,
 		    on_renew, w);

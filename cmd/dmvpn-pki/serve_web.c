@@ -69,6 +69,22 @@ places(const struct web *w, const struct addr *from)
 	return n;
 }
 
+static bool
+dawdles(const struct visit *v, uint64_t now)
+{
+	switch (v->state) {
+	case VISIT_READING:
+		return now - v->since >= WEB_DAWDLE;
+	case VISIT_ANSWERED:
+		return now - v->since >= WEB_STALL;
+	case VISIT_ASKED:
+		return false;
+	case VISIT_LINGERS:
+		break;
+	}
+	return true;
+}
+
 /* Who keeps a place for nothing: of the address that has the most, the one
  * that came first. */
 static struct visit *
@@ -79,8 +95,7 @@ slowest(struct web *w)
 	size_t n, most = 0;
 
 	DL_FOREACH(w->visits, v) {
-		if (v->state != VISIT_LINGERS && (v->state != VISIT_READING ||
-		    now - v->since < WEB_DAWDLE))
+		if (!dawdles(v, now))
 			continue;
 		if ((n = places(w, &v->from)) > most) {
 			most = n;
@@ -231,6 +246,7 @@ answer(struct visit *v, const struct pki_web_reply *r, struct rbuf body)
 	    T("from", addr_text(&v->from, &ab)), T("path", path),
 	    U("status", r->status), U("octets", rbuf_left(&body)));
 	v->state = VISIT_ANSWERED;
+	v->since = loop_now(v->web->loop);
 	limit(v, WEB_REPLY);
 	put_head(out, r, rbuf_left(&body));
 	if (!v->in.head_only && rbuf_left(&body) > 0)

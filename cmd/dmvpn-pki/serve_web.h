@@ -23,6 +23,7 @@
  */
 #define WEB_CONNECTIONS	64
 #define WEB_DAWDLE	250	/* ms, after which one may lose its place */
+#define WEB_STALL	3000	/* ms, the same for who does not read */
 #define WEB_PAUSE	20	/* ms, between looks for a place */
 #define WEB_LISTENS	16
 #define WEB_SECONDS	10	/* to a whole request */
@@ -49,7 +50,7 @@ struct visit {
 	struct bufferevent	*bev;
 	uint32_t		 id;
 	struct addr		 from;
-	uint64_t		 since;		/* ms */
+	uint64_t		 since;		/* ms; of an answer: when it began */
 	struct timer		 limit;
 	struct web_in		 in;
 };

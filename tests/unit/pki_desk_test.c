@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <openssl/pem.h>
+
 #include "base/text.h"
 #include "dmvpn-pki/pki_desk.h"
 #include "dmvpn-pki/pki_grant.h"
@@ -288,6 +290,59 @@ what_is_held_waits_for_the_approval_of_that_key(void **state)
 	office_close(&o);
 }
 
+/* SCEP polls by transaction, without the secret. */
+static void
+what_was_approved_too_late_is_not_issued(void **state)
+{
+	EVP_PKEY *key = NULL;
+	char serial[64];
+	struct err e = { 0 };
+	struct office o;
+
+	(void)state;
+	office_open(&o);
+	grant(&o, true);
+	assert_int_equal(ask(&o, &key, PASSWORD, MAKE_NOW, serial, &e),
+	    DESK_WAIT);
+	assert_int_equal(pki_grant_approve(o.desk.store, ID, &e), 0);
+	assert_int_equal(ask(&o, &key, NULL, MAKE_NOW + HOUR, serial, &e),
+	    DESK_REFUSED);
+	assert_int_equal(e.code, EPERM);
+	assert_int_equal(issued(&o), 0);
+	assert_int_equal(ask(&o, &key, NULL, MAKE_NOW + HOUR - 1, serial,
+	    &e), DESK_ISSUED);
+	EVP_PKEY_free(key);
+	office_close(&o);
+}
+
+/* The half that speaks to the network may have been taken over. */
+static void
+who_asks_for_the_tls_certificate_does_not_choose_its_names(void **state)
+{
+	struct pki_web_ask a = { .route = PKI_DESK_TLS,
+		.rest = "hub1.example" };
+	struct desk_reply r;
+	struct office o;
+	X509 *x;
+	BIO *b;
+
+	(void)state;
+	office_open(&o);
+	o.desk.names = "ca.example 192.0.2.1";
+	desk_answer(&o.desk, &a, rbuf_of("", 0), MAKE_NOW, &r);
+	assert_int_equal(r.head.status, 200);
+	b = BIO_new_mem_buf(r.body->b, (int)r.body->len);
+	x = PEM_read_bio_X509(b, NULL, NULL, NULL);
+	assert_non_null(x);
+	assert_int_equal(X509_check_host(x, "ca.example", 0, 0, NULL), 1);
+	assert_int_equal(X509_check_ip_asc(x, "192.0.2.1", 0), 1);
+	assert_int_equal(X509_check_host(x, "hub1.example", 0, 0, NULL), 0);
+	X509_free(x);
+	BIO_free(b);
+	desk_reply_fini(&r);
+	office_close(&o);
+}
+
 /* One of another CA with the number of one of ours. */
 static struct rbuf
 forged(struct office *o, const char *serial, EVP_PKEY *key)
@@ -471,6 +526,9 @@ main(void)
 		    a_crash_before_the_commit_loses_neither_token_nor_certificate),
 		cmocka_unit_test(
 		    what_is_held_waits_for_the_approval_of_that_key),
+		cmocka_unit_test(what_was_approved_too_late_is_not_issued),
+		cmocka_unit_test(
+		    who_asks_for_the_tls_certificate_does_not_choose_its_names),
 		cmocka_unit_test(
 		    a_certificate_that_only_looks_like_ours_renews_nothing),
 		cmocka_unit_test(
