@@ -221,6 +221,15 @@ desk_ocsp(struct desk *d, const struct pki_web_ask *a, struct rbuf body,
 
 /* --------------------------------------------------------------------- TLS */
 
+/* No peer's: its key is with the half that speaks to the network.  It is not
+ * among those that certificates are asked for by, so nobody renews it. */
+static const struct pki_profile tls_profile = {
+	.name = "serve",
+	.key_type = "p256",
+	.key_usage = "critical,digitalSignature",
+	.extended = "serverAuth",
+};
+
 static int
 take_hosts(struct pki_want *want, char *hosts, struct err *e)
 {
@@ -238,7 +247,7 @@ static X509 *
 tls_issue(struct desk *d, const char *names, EVP_PKEY *key, int64_t now,
     struct err *e)
 {
-	struct pki_want want = { .name = "serve" };
+	struct pki_want want = { .name = "serve", .profile = &tls_profile };
 	const struct pki_audit_row row = { .at = now,
 		.what = PKI_AUDIT_ISSUED, .protocol = "serve", .from = "",
 		.who = TLS_NAME, .name = want.name, .serial = "",
@@ -248,8 +257,7 @@ tls_issue(struct desk *d, const char *names, EVP_PKEY *key, int64_t now,
 	X509 *x = NULL;
 
 	snprintf(hosts, sizeof(hosts), "%s", names);
-	if ((want.profile = pki_profile_find("hub", e)) == NULL ||
-	    take_hosts(&want, hosts, e) < 0 ||
+	if (take_hosts(&want, hosts, e) < 0 ||
 	    pki_want_days(&want, now, TLS_DAYS, e) < 0 ||
 	    pki_store_begin(d->store, e) < 0)
 		return NULL;

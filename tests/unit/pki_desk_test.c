@@ -337,6 +337,8 @@ who_asks_for_the_tls_certificate_does_not_choose_its_names(void **state)
 	assert_int_equal(X509_check_host(x, "ca.example", 0, 0, NULL), 1);
 	assert_int_equal(X509_check_ip_asc(x, "192.0.2.1", 0), 1);
 	assert_int_equal(X509_check_host(x, "hub1.example", 0, 0, NULL), 0);
+	/* It makes no peer of who has it. */
+	assert_int_equal(X509_get_extended_key_usage(x), XKU_SSL_SERVER);
 	X509_free(x);
 	BIO_free(b);
 	desk_reply_fini(&r);
