@@ -8,6 +8,7 @@
  * comes back gets its number again.
  */
 #define TWICE		60000	/* ms between two changes of the machine */
+#define DRAIN		5000	/* ms for packets on their way to an SA */
 #define HANDOVER	2000	/* ms that the SA of before is kept */
 #define REMEMBER	3600000	/* ms that the number of one who left is kept */
 #define CROSSING	5000	/* ms until the loser of two SAs is closed */
@@ -511,6 +512,22 @@ loser_of(struct ike_isa *a, struct ike_isa *b)
 	return ike_nonce_cmp(la, lb) < 0 ? a : b;
 }
 
+/* Its SAs send no more from now on; what is on its way to them still comes. */
+static void
+hush(struct ike_isa *s)
+{
+	struct gre_sa_delete m = { .grace = DRAIN };
+	struct ike_csa *c;
+
+	DL_FOREACH(s->children, c) {
+		m.spi_in = c->spi_in;
+		if ((c->installed || c->sent) && s->g->gre_up)
+			s->g->ops.call(s->g->ops.arg, 0, &gre_sa_delete_type,
+			    &m);
+		c->sent = c->installed = false;
+	}
+}
+
 static void
 settle_crossing(struct ike_isa *a, struct ike_isa *b)
 {
@@ -522,9 +539,10 @@ settle_crossing(struct ike_isa *a, struct ike_isa *b)
 	ike_conn_move(loser, winner);
 	/* Not at once: the winner may still be on its way to the peer.  Who
 	 * began it may not have seen that they crossed. */
-	if (!loser->own_kind)
+	if (!loser->own_kind) {
+		hush(loser);
 		ike_task_add(loser, IKE_DO_DELETE, 0, 0);
-	else
+	} else
 		ike_timer_set(loser->g, &loser->life, loser->g->now +
 		    (loser->initiator ? CROSSING : 3 * CROSSING));
 }
