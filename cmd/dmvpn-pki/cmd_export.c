@@ -10,6 +10,8 @@
 #include "cmd_ca.h"
 #include "pki_file.h"
 
+#define P12_ROUNDS	100000	/* of PBKDF2, and of the MAC */
+
 struct export_opts {
 	const char	*store, *format, *out, *pass_file, *out_pass;
 	bool		 force, anchors;
@@ -103,6 +105,7 @@ put_p12(BIO *b, const char *path, const struct export_opts *o,
 	const unsigned char *p;
 	EVP_PKEY *key = NULL;
 	PKCS12 *p12 = NULL;
+	char name[256] = "";		/* by which it is listed elsewhere */
 	size_t i;
 	int rc = -1;
 
@@ -118,9 +121,11 @@ put_p12(BIO *b, const char *path, const struct export_opts *o,
 		(void)sk_X509_push(others, x509_of(in.anchors.v[i]));
 	p = in.key->b;
 	key = d2i_AutoPrivateKey(NULL, &p, (long)in.key->len);
-	p12 = key == NULL ? NULL : PKCS12_create((const char *)pass->b, NULL,
+	(void)X509_NAME_get_text_by_NID(X509_get_subject_name(
+	    x509_of(in.chain.v[0])), NID_commonName, name, sizeof(name));
+	p12 = key == NULL ? NULL : PKCS12_create((const char *)pass->b, name,
 	    key, x509_of(in.chain.v[0]), others, NID_aes_256_cbc,
-	    NID_aes_256_cbc, 100000, -1, 0);
+	    NID_aes_256_cbc, P12_ROUNDS, P12_ROUNDS, 0);
 	rc = p12 != NULL && i2d_PKCS12_bio(b, p12) == 1 ? 0 :
 	    err_set(e, EIO, "OpenSSL makes no PKCS#12");
 out:
