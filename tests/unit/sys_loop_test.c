@@ -44,6 +44,13 @@ note(void *arg)
 		order[n_order++] = *(const char *)arg;
 }
 
+static bool
+a_fired(void *arg)
+{
+	(void)arg;
+	return strchr(order, 'a') != NULL;
+}
+
 static void
 timers_fire_in_order_and_only_once(void **state)
 {
@@ -54,7 +61,8 @@ timers_fire_in_order_and_only_once(void **state)
 	assert_int_equal(timer_at(loop, &b, now + 30, note, L('b'), NULL), 0);
 	assert_int_equal(timer_at(loop, &c, now - 5, note, L('c'), NULL), 0);
 	assert_int_equal(a.at, now + 60);
-	spin(loop, NULL, NULL, 120);
+	assert_true(spin(loop, a_fired, NULL, 5000));
+	spin(loop, NULL, NULL, 20);
 	assert_string_equal(order, "cba");
 	assert_int_equal(a.at, 0);
 }
@@ -71,7 +79,8 @@ a_timer_can_be_moved_and_stopped(void **state)
 	assert_int_equal(timer_at(loop, &c, now + 20, note, L('c'), NULL), 0);
 	timer_stop(&c);
 	timer_stop(&c);
-	spin(loop, NULL, NULL, 100);
+	assert_true(spin(loop, a_fired, NULL, 5000));
+	spin(loop, NULL, NULL, 20);
 	assert_string_equal(order, "ba");
 }
 
@@ -93,7 +102,8 @@ a_timer_may_stop_another_that_is_due(void **state)
 	assert_int_equal(timer_at(loop, &b, now + 6, note, L('b'), NULL), 0);
 	while (clock_ms() < now + 10)	/* both are due in the same turn */
 		continue;
-	spin(loop, NULL, NULL, 30);
+	assert_true(spin(loop, a_fired, NULL, 5000));
+	spin(loop, NULL, NULL, 20);
 	assert_string_equal(order, "a");
 }
 
@@ -124,7 +134,7 @@ timers_set_in_a_long_turn_are_not_early(void **state)
 
 	(void)state;
 	assert_int_equal(timer_at(loop, &a, start, busy, L('a'), NULL), 0);
-	assert_true(spin(loop, b_fired, NULL, 500));
+	assert_true(spin(loop, b_fired, NULL, 5000));
 	assert_true(clock_ms() - start >= 55);
 	assert_string_equal(order, "acb");
 }
