@@ -102,9 +102,11 @@ memory() {
 	[[ $output == *"\"up\":$N,"* ]]
 }
 
-@test "200 spokes that begin anew three times take no more memory" {
-	local used=()
-	for round in 1 2 3; do
+# The heap is as large as its tables after two rounds.  Old and new SAs live
+# beside each other for a while, so one of the last two must be like the third.
+@test "200 spokes that begin anew again and again take no more memory" {
+	local used=() last
+	for round in 1 2 3 4 5; do
 		spokes
 		wait_for 10 one_each
 		wait_for 10 pairs
@@ -114,5 +116,6 @@ memory() {
 	[ "$(registered)" -eq "$N" ]
 	! grep -aq __asan_init "$B/dmvpn-ike" ||
 		skip "a sanitizer keeps for a while what is freed"
-	[ "${used[2]}" -le $((used[1] * 105 / 100 + 512)) ]
+	last=$((used[3] < used[4] ? used[3] : used[4]))
+	[ "$last" -le $((used[2] * 105 / 100 + 512)) ]
 }
