@@ -179,14 +179,13 @@ reuse(struct ike_engine *g, struct ike_conn *c)
 	return false;
 }
 
-/* The peer has begun already: then neither says INITIAL_CONTACT. */
-static void
-mark_crossing(struct ike_isa *s)
+void
+ike_mark_crossing(struct ike_isa *s)
 {
 	struct ike_isa *t;
 
 	DL_FOREACH2(*ike_isas_at(s->g, &s->remote.addr), t, at_next)
-		if (t->phase == IKE_HALF_OPEN &&
+		if ((s->initiator ? t->phase == IKE_HALF_OPEN : t->trying) &&
 		    addr_equal(&t->remote.addr, &s->remote.addr))
 			t->crossing = s->crossing = true;
 }
@@ -210,7 +209,7 @@ ike_conn_isa(struct ike_engine *g, struct ike_profile *p,
 	ike_isa_set_profile(s, p);
 	s->trying = true;
 	DL_APPEND2(g->tries, s, try_prev, try_next);
-	mark_crossing(s);
+	ike_mark_crossing(s);
 	return s;
 }
 

@@ -418,17 +418,6 @@ init_digest(const struct ike_in *in, uint8_t key[20])
 	return prf_sha1(parts, 2, key, NULL);
 }
 
-/* An initiator and we began at the same time: nobody says INITIAL_CONTACT. */
-static void
-mark_crossing(struct ike_engine *g, struct ike_isa *s)
-{
-	struct ike_isa *t;
-
-	DL_FOREACH2(*ike_isas_at(g, &s->remote.addr), t, at_next)
-		if (t->trying && addr_equal(&t->remote.addr, &s->remote.addr))
-			t->crossing = s->crossing = true;
-}
-
 static void
 init_new(struct ike_engine *g, struct ike_in *in, const uint8_t key[20])
 {
@@ -445,7 +434,7 @@ init_new(struct ike_engine *g, struct ike_in *in, const uint8_t key[20])
 	s->spi_i = in->h.spi_i;
 	memcpy(s->auth->dup_key, key, sizeof(s->auth->dup_key));
 	HASH_ADD(hh, g->by_init, dup_key, sizeof(s->auth->dup_key), s->auth);
-	mark_crossing(g, s);
+	ike_mark_crossing(s);
 	ike_step_request(g, s, in);
 }
 

@@ -33,6 +33,7 @@
 #define IKE_BUCKETS		4096	/* of peers, by identity; of SAs */
 #define IKE_PORT		500
 #define IKE_PORT_NAT		4500
+#define IKE_DRAIN		5000	/* ms for packets on their way to an SA */
 #define IKE_VENDOR_LEN		36	/* 16 octets of name, 20 of hash */
 #define IKE_INIT_MAX		12288	/* as in pki-sign */
 #define IKE_RESTARTS_MAX	5	/* cookies and groups, RFC 7296, 2.6.1 */
@@ -706,6 +707,9 @@ bool ike_profile_admits(const struct ike_profile *p, const struct ident *id);
 void ike_conn_try(struct ike_engine *g, struct ike_conn *c);
 void ike_conn_failed(struct ike_isa *s);	/* its SA died */
 void ike_conn_up(struct ike_isa *s);
+/* The peer and we began at once: then neither says INITIAL_CONTACT, and the
+ * nonces decide who stays. */
+void ike_mark_crossing(struct ike_isa *s);
 /* All that hangs on one now hangs on the other. */
 void ike_conn_move(struct ike_isa *from, struct ike_isa *to);
 /* A new IKE SA of ours to there: ike_init_begin is next.  NULL: no memory. */

@@ -8,7 +8,6 @@
  * connection to are called by it; the others, all the spokes of a hub, are
  * called one after the other, since they can not see that we began anew.
  */
-#define DRAIN		5000	/* ms for packets on the SAs of orphans */
 #define FIRST_CALL	1000	/* ms: connections and peers go first */
 #define CALLS_APART	4	/* ms, on the average */
 #define CALL_AGAIN	30000	/* ms after a call that nobody answered */
@@ -20,7 +19,7 @@ ike_orphans_remove(struct ike_engine *g, struct ike_peer *p)
 
 	while ((o = p->orphans) != NULL) {
 		struct gre_sa_delete m = { .spi_in = o->spi_in,
-		    .grace = DRAIN };
+		    .grace = IKE_DRAIN };
 
 		LL_DELETE(p->orphans, o);
 		if (g->gre_up)

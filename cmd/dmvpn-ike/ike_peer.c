@@ -8,7 +8,6 @@
  * comes back gets its number again.
  */
 #define TWICE		60000	/* ms between two changes of the machine */
-#define DRAIN		5000	/* ms for packets on their way to an SA */
 #define HANDOVER	2000	/* ms that the SA of before is kept */
 #define REMEMBER	3600000	/* ms that the number of one who left is kept */
 #define CROSSING	5000	/* ms until the loser of two SAs is closed */
@@ -516,7 +515,7 @@ loser_of(struct ike_isa *a, struct ike_isa *b)
 static void
 hush(struct ike_isa *s)
 {
-	struct gre_sa_delete m = { .grace = DRAIN };
+	struct gre_sa_delete m = { .grace = IKE_DRAIN };
 	struct ike_csa *c;
 
 	DL_FOREACH(s->children, c) {
