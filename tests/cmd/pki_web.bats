@@ -128,6 +128,11 @@ serving() {
 	            s.send(b"G")
 	        except OSError:
 	            pass
+	def is_socket(entry):
+	    try:
+	        return os.readlink(entry.path).startswith("socket:")
+	    except OSError:
+	        return False	# closed meanwhile
 	dribble()
 	begun = time.time()
 	url = "http://127.0.0.1:%d/ca.pem" % port
@@ -136,9 +141,8 @@ serving() {
 	    dribble()
 	    body = urllib.request.urlopen(url, timeout=20).read()
 	    assert b"BEGIN CERTIFICATE" in body
-	    open_now = sum(os.readlink("/proc/%s/fd/%s" % (pid, f)).startswith(
-	        "socket:") for f in os.listdir("/proc/%s/fd" % pid))
-	    most = max(most, open_now)
+	    most = max(most, sum(map(is_socket, os.scandir(
+	        "/proc/%s/fd" % pid))))
 	print("served after %.1f s" % (time.time() - begun))
 	assert most <= 64 + 4, most
 	END

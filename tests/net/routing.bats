@@ -13,8 +13,10 @@ setup() {
 }
 
 teardown() {
-	[ -n "$BATS_TEST_COMPLETED" ] ||
+	[ -n "$BATS_TEST_COMPLETED" ] || {
 		tail -n 8 "$BATS_TEST_TMPDIR"/*-bird.txt >&2 || true
+		sites_logs
+	}
 	sites_down hub spoke1 spoke2
 	net_teardown
 }

@@ -87,7 +87,14 @@ sites_down() {
 	done
 }
 
+# For a test that failed: what gre dropped and why, and the ends of the logs.
 sites_logs() {
+	local log
+	for log in "$BATS_TEST_TMPDIR"/run/*/log; do
+		log=${log%/log}
+		site "${log##*/}" dmvpn-gre status -j 2>&1 |
+			jq -c "{site: \"${log##*/}\", drops}" >&2 || true
+	done
 	tail -n 8 "$BATS_TEST_TMPDIR"/run/*/log/*.log >&2 || true
 }
 
