@@ -17,6 +17,8 @@
 #define SA_SLOTS	16384
 #define ADDR_SLOTS	8192
 #define IKE_SLOTS	16384
+#define EARLY_SLOTS	256
+#define RING_EARLY	(64 * 1024)
 #define RING_FIRST	(256 * 1024)
 #define RING_BULK	(128 * 1024)
 #define RING_COMMAND	(128 * 1024)
@@ -55,7 +57,8 @@ thread_rx(struct path_thread *t)
 {
 	unsigned i;
 
-	if ((t->rx = calloc(1, sizeof(*t->rx))) == NULL)
+	if ((t->rx = calloc(1, sizeof(*t->rx))) == NULL ||
+	    path_ring_init(&t->early, RING_EARLY) < 0)
 		return -1;
 	for (i = 0; i < PATH_RX_BUFS; i++)
 		if ((t->rx->buf[i] = malloc(PATH_BUF)) == NULL)
@@ -105,6 +108,7 @@ thread_fini(struct path_thread *t)
 	path_ring_fini(&t->bulk);
 	path_ring_fini(&t->strangers);
 	path_ring_fini(&t->commands);
+	path_ring_fini(&t->early);
 	tx_fini(&t->tx);
 	if (t->frame != NULL)
 		secret_wipe(t->frame, PATH_BUF);
@@ -136,7 +140,8 @@ tables_init(struct path *p)
 	return path_ring_init(&p->own, RING_OWN) < 0 ||
 	    path_hash_init(&p->by_addr, ADDR_SLOTS, p->salt) < 0 ||
 	    path_hash_init(&p->sa, SA_SLOTS, p->salt) < 0 ||
-	    path_hash_init(&p->ike, IKE_SLOTS, p->salt) < 0 ? -1 : 0;
+	    path_hash_init(&p->ike, IKE_SLOTS, p->salt) < 0 ||
+	    path_hash_init(&p->early, EARLY_SLOTS, p->salt) < 0 ? -1 : 0;
 }
 
 struct path *
@@ -327,6 +332,7 @@ path_turn(struct path_thread *t, int timeout)
 	n = epoll_wait(t->epoll, ev, 16, timeout);
 	path_epoch_online(&t->p->epoch, &t->quiet);
 	t->now = t->p->now();
+	early_turn(t);
 	for (i = 0; i < n; i++)
 		port_ready(t, ev[i].data.u32, ev[i].events);
 	say_wake(t);
@@ -414,6 +420,7 @@ path_free(struct path *p)
 		path_peer_free_all(p);
 	}
 	path_ike_free_all(p);
+	early_free_all(p);
 	for (i = 0; p->thread != NULL && i < p->n_threads; i++)
 		path_epoch_offline(&p->thread[i].quiet);
 	path_epoch_collect(&p->epoch);
@@ -425,6 +432,7 @@ path_free(struct path *p)
 	path_hash_fini(&p->by_addr);
 	path_hash_fini(&p->sa);
 	path_hash_fini(&p->ike);
+	path_hash_fini(&p->early);
 	install_set_free(p->installs);
 	if (p->event_fd >= 0)
 		close(p->event_fd);
@@ -449,6 +457,7 @@ path_tick(struct path *p)
 	at = path_peer_tick(p, now);
 	if (at != 0 && at < next)
 		next = at;
+	early_expire(p, now);
 	guard_tick(p, now);
 	at = probe_tick(p, now);
 	if (at != 0 && at < next)

@@ -207,6 +207,10 @@ struct path_sa_stat {
 int path_sa_stat(const struct path *p, uint32_t spi_in,
     struct path_sa_stat *s);
 
+/* The SA of this inbound SPI is being made: what comes for it is kept until
+ * path_sa_add, at most 10 s, 64 KiB a receiver.  EEXIST: there is one. */
+int path_spi_expect(struct path *p, uint32_t spi_in, struct err *e);
+
 /* ------------------------------------------------------ IKE and NHRP */
 
 /* Datagrams with one of these SPIs (initiator's or responder's) go first. */

@@ -143,7 +143,8 @@ in_esp(struct path_thread *t, const struct in_meta *m, uint8_t *p, size_t n)
 		return;
 	}
 	if ((sa = path_sa_find(t->p, load32(p))) == NULL) {
-		unknown_spi(t, m, load32(p));
+		if (!early_keep(t, m, load32(p), p, n))
+			unknown_spi(t, m, load32(p));
 		return;
 	}
 	if (share_owner(t->p, sa->spi_in) != t->index) {

@@ -249,6 +249,10 @@ struct path_thread {
 	/* A receiver's: packets of its SAs that came to another, a ring for
 	 * each. */
 	struct path_ring	*handed;
+	/* A receiver's: packets whose SA is still to come, and: look again. */
+	struct path_ring	 early;
+	unsigned		 n_early;
+	_Atomic(bool)		 early_due;
 	bool			 handing[PATH_THREADS];	/* wake these */
 	struct tx		 tx;
 	struct rx		*rx;
@@ -294,6 +298,7 @@ struct path {
 	struct path_hash		 by_addr;	/* routes */
 	struct path_hash		 sa;
 	struct path_hash		 ike;
+	struct path_hash		 early;		/* SPIs to come */
 	_Atomic(struct port *)		 port[PATH_PORTS];
 	_Atomic(int)			 socket[PATH_SOCKETS];
 	unsigned			 n_sockets[PATH_SOCKETS]; /* control */
@@ -432,6 +437,16 @@ void probe_watch(struct path_thread *t, const struct out_frame *f,
 void guard_tick(struct path *p, uint64_t now);
 /* There is an SPI more that must be let in. */
 void guard_changed(struct path *p);
+
+/* path_early.c: packets that come before their SA.  Control: */
+void early_come(struct path *p, uint32_t spi);	/* its SA is there */
+void early_expire(struct path *p, uint64_t now);
+void early_free_all(struct path *p);
+/* Receivers: keep a packet of an unknown SPI; false: it is none that is to
+ * come, or there is no room. */
+bool early_keep(struct path_thread *t, const struct in_meta *m, uint32_t spi,
+    const uint8_t *p, size_t n);
+void early_turn(struct path_thread *t);
 
 /* path_sa.c */
 struct path_sa *path_sa_find(const struct path *p, uint32_t spi);

@@ -204,6 +204,19 @@ ike_spi_delete(void *arg, const struct call *c, const void *in)
 }
 
 static void
+spi_expect(void *arg, const struct call *c, const void *in)
+{
+	const struct gre_spi_expect *m = in;
+	struct packet *p = arg;
+	struct err e;
+
+	if (path_spi_expect(p->path, m->spi_in, &e) < 0)
+		serve_refuse(c, &e);
+	else
+		call_ok(c);
+}
+
+static void
 put_drops(const struct path *path, struct gre_status_reply *out)
 {
 	uint64_t counts[PATH_DROP_N];
@@ -359,6 +372,7 @@ const struct serve_row serve_rows[] = {
 	{ &gre_ike_send_type, ike_send, false },
 	{ &gre_ike_spi_set_type, ike_spi_set, false },
 	{ &gre_ike_spi_delete_type, ike_spi_delete, false },
+	{ &gre_spi_expect_type, spi_expect, false },
 	{ &gre_status_type, status, false },
 	{ &page_type, page, false },
 	{ &stop_type, end, false },

@@ -220,6 +220,17 @@ put_sa(struct ike_csa *c, struct ike_out *o, const struct ike_proposal *p,
 	ike_put_sa(&o->c, p, n, octets, sizeof(octets));
 }
 
+/* Who answers may send on it before we have read the answer. */
+static void
+expect(const struct ike_csa *c)
+{
+	struct ike_engine *g = c->isa->g;
+	struct gre_spi_expect m = { .spi_in = c->spi_in };
+
+	if (g->gre_up)
+		g->ops.call(g->ops.arg, 0, &gre_spi_expect_type, &m);
+}
+
 void
 ike_child_put_sa(struct ike_isa *s, struct ike_csa *c, struct ike_out *o,
     uint16_t group)
@@ -230,6 +241,7 @@ ike_child_put_sa(struct ike_isa *s, struct ike_csa *c, struct ike_out *o,
 	for (i = 0; i < n; i++)
 		p[i].protocol = IKE_PROTO_ESP;
 	put_sa(c, o, p, n);
+	expect(c);
 }
 
 void

@@ -29,6 +29,8 @@ two_engines_agree_on_keys_with_psk(void **state)
 	assert_true(s->n[0].up.psk);
 	assert_false(s->n[0].up.nat_local || s->n[0].up.nat_remote);
 	sim_one_sa(s);
+	assert_true(sim_expected(&s->n[0], &s->n[0].sa[0]));
+	assert_false(sim_expected(&s->n[1], &s->n[1].sa[0]));
 	/* 4 messages, and not one more in ten quiet minutes */
 	assert_int_equal(s->n[0].sent + s->n[1].sent, 4);
 	sim_run(s, 600000);

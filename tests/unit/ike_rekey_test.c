@@ -45,6 +45,7 @@ either_side_rekeys_the_child(void **state)
 		assert_true(sim_sa_find(&s->n[side], old)->gone);
 		assert_int_equal(s->n[0].rekeyed, 1);
 		assert_int_equal(s->n[1].rekeyed, 1);
+		assert_true(sim_expected(&s->n[side], &s->n[side].sa[1]));
 		/* it sends, even without a packet from the peer */
 		assert_false(s->n[0].sa[1].standby);
 		assert_false(s->n[1].sa[1].standby);

@@ -24,6 +24,7 @@
 
 #define SIM_NODES	4
 #define SIM_WIRE	4096
+#define SIM_EXPECTED	64
 #define SIM_SAS		512
 #define SIM_WALL	1795000000
 
@@ -86,6 +87,8 @@ struct sim_node {
 	unsigned		 psk_asked;
 	struct sim_sa		 sa[SIM_SAS];
 	size_t			 n_sa;
+	uint32_t		 expected[SIM_EXPECTED];	/* a ring */
+	size_t			 n_expected;
 	struct sim_answer	 answer[64];
 	size_t			 n_answer;
 	unsigned		 ups, downs, fails, children, calls;

@@ -138,6 +138,18 @@ sim_sa_find(struct sim_node *n, uint32_t spi_in)
 	return NULL;
 }
 
+/* Was dmvpn-gre told that the SA would come, before the peer could answer? */
+static inline bool
+sim_expected(const struct sim_node *n, const struct sim_sa *sa)
+{
+	size_t i;
+
+	for (i = 0; i < SIM_EXPECTED; i++)
+		if (n->expected[i] == sa->spi_in)
+			return true;
+	return false;
+}
+
 static inline void
 sim_sa_add(struct sim_node *n, const struct gre_sa_add *m)
 {
@@ -221,6 +233,9 @@ sim_call(void *arg, uint64_t ticket, const struct msg_type *t, const void *m)
 			fprintf(stderr, "%7s %d SA %x gone\n", "", n->index,
 			    sa->spi_in);
 	}
+	if (t == &gre_spi_expect_type)
+		n->expected[n->n_expected++ % SIM_EXPECTED] =
+		    ((const struct gre_spi_expect *)m)->spi_in;
 	if (t == &gre_sa_use_type) {
 		sa = sim_sa_find(n, ((const struct gre_sa_use *)m)->spi_in);
 		assert_non_null(sa);
