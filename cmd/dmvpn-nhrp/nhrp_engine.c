@@ -85,6 +85,7 @@ nhrp_engine_free(struct nhrp_engine *g)
 		free(n->blocks);
 		free(n);
 	}
+	nhrp_early_free_all(g);
 	nhrp_heap_free(&g->heap);
 	free(g->nodes);
 	free(g);

@@ -156,6 +156,7 @@ nhrp_node_up(struct nhrp_engine *g, const struct ike_up *m)
 			if (nhrp_server_leads(&f->servers[i], n))
 				nhrp_server_peer(g, &f->servers[i], n);
 	nhrp_cut_node_up(g, n);
+	nhrp_early_come(g, n);
 }
 
 /* Everything that goes through this peer ends at once; dmvpn-gre has taken

@@ -244,6 +244,17 @@ struct nhrp_orphan {
 	struct nhrp_orphan *next;
 };
 
+/* A message of a peer that is not up yet. */
+struct nhrp_early {
+	char		 interface[16];
+	uint16_t	 peer;
+	struct endpoint	 remote;
+	struct nhrp_timer timer;
+	struct nhrp_early *prev, *next;
+	size_t		 len;
+	uint8_t		 data[];
+};
+
 struct nhrp_redirect_slot {
 	uint64_t	 key, at;
 };
@@ -260,6 +271,8 @@ struct nhrp_engine {
 	struct nhrp_ask	*asks;
 	size_t		 n_asks;
 	struct nhrp_orphan *orphans;
+	struct nhrp_early *early;
+	size_t		 n_early;
 	uint64_t	 last_ticket, last_serial, generation;
 	struct nhrp_redirect_slot redirects[NHRP_REDIRECT_SLOTS];
 	uint64_t	 counts[NHRP_N_COUNT];
@@ -364,8 +377,16 @@ void nhrp_refused(struct nhrp_engine *g, const struct nhrp_iface *f,
 
 /* nhrp_step.c */
 void nhrp_input(struct nhrp_engine *g, const struct gre_nhrp *m);
+/* The peer did not come up in time. */
+void nhrp_input_late(struct nhrp_engine *g, const struct gre_nhrp *m);
 void nhrp_input_raw(struct nhrp_engine *g, struct nhrp_iface *f,
     struct nhrp_node *n, const struct endpoint *remote, struct rbuf raw);
+
+/* nhrp_early.c: keep it for a second; false: there is no room */
+bool nhrp_early_keep(struct nhrp_engine *g, const struct gre_nhrp *m);
+/* The node is up: what it said before is heard now. */
+void nhrp_early_come(struct nhrp_engine *g, const struct nhrp_node *n);
+void nhrp_early_free_all(struct nhrp_engine *g);
 
 /* nhrp_claim.c: who may claim what */
 bool nhrp_address_ok(const struct nhrp_iface *f, const struct addr *a,

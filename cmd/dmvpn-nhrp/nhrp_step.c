@@ -240,11 +240,19 @@ input_stranger(struct nhrp_engine *g, struct nhrp_iface *f,
 }
 
 void
+nhrp_input_late(struct nhrp_engine *g, const struct gre_nhrp *m)
+{
+	struct nhrp_rx rx = { .remote = m->remote, .raw = m->data };
+
+	rx.iface = nhrp_iface_find(g, m->interface);
+	if (rx.iface != NULL)
+		drop(g, &rx, NHRP_N_STRANGER, "from a peer that is not up");
+}
+
+void
 nhrp_input(struct nhrp_engine *g, const struct gre_nhrp *m)
 {
 	struct nhrp_iface *f = nhrp_iface_find(g, m->interface);
-	struct nhrp_rx rx = { .iface = f, .remote = m->remote,
-	    .raw = m->data };
 	struct nhrp_node *n;
 
 	if (f == NULL)
@@ -254,6 +262,6 @@ nhrp_input(struct nhrp_engine *g, const struct gre_nhrp *m)
 		nhrp_input_raw(g, f, n, &m->remote, m->data);
 	else if (m->peer == 0)
 		input_stranger(g, f, m);
-	else
-		drop(g, &rx, NHRP_N_STRANGER, "from a peer that is not up");
+	else if (!nhrp_early_keep(g, m))
+		nhrp_input_late(g, m);
 }

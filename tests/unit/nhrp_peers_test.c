@@ -418,10 +418,71 @@ test_second_server(void **state)
 	sim_free(s);
 }
 
+/* A registration by the number that the spoke's next link will have. */
+static void
+overtake(struct sim_site *hub, struct sim_site *a, const struct addr *from,
+    uint32_t id)
+{
+	struct craft c = registration(a, hub);
+	struct gre_nhrp m = { .peer = (uint16_t)(hub->n_peers + 1),
+	    .remote = { .addr = *from, .port = 4500 } };
+
+	c.id = id;
+	craft(&c);
+	snprintf(m.interface, sizeof(m.interface), "%s",
+	    hub->conf.interface);
+	m.data = rbuf_of(c.b, c.len);
+	nhrp_engine_event(hub->g, hub->sim->now, &gre_nhrp_type, &m);
+}
+
+static void
+test_overtaking(void **state)
+{
+	struct sim *s = sim_new(2);
+	struct sim_site *hub = &s->sites[0], *a = &s->sites[1],
+	    *b = &s->sites[2];
+	unsigned replies, i;
+
+	(void)state;
+	sim_start(s);
+	sim_run(s, 1000);
+	sim_unlink(a, hub);
+	sim_run(s, 20);
+	assert_int_equal(hub->n_unregistered, 1);
+	/* in time, and answered when the peer is up */
+	replies = hub->n_sent[NHRP_REGISTRATION_REPLY];
+	overtake(hub, a, &a->nbma, 1);
+	assert_int_equal(hub->n_sent[NHRP_REGISTRATION_REPLY], replies);
+	sim_link(a, hub, "", "");
+	sim_run(s, 20);
+	assert_int_equal(hub->n_registered, 3);
+	assert_int_equal(hub->n_sent[NHRP_REGISTRATION_REPLY], replies + 1);
+	assert_int_equal(sim_counter(hub, "from-unknown-peer"), 0);
+	/* too early; from another address; more than a few */
+	overtake(hub, a, &a->nbma, 2);
+	sim_run(s, 999);
+	assert_int_equal(sim_counter(hub, "from-unknown-peer"), 0);
+	sim_run(s, 2);
+	assert_int_equal(sim_counter(hub, "from-unknown-peer"), 1);
+	sim_unlink(a, hub);
+	sim_run(s, 20);
+	overtake(hub, a, &b->nbma, 3);
+	sim_link(a, hub, "", "");
+	sim_run(s, 20);
+	assert_int_equal(sim_counter(hub, "from-unknown-peer"), 2);
+	assert_int_equal(hub->n_registered, 3);
+	for (i = 0; i < 6; i++)
+		overtake(hub, a, &a->nbma, 10 + i);
+	assert_int_equal(sim_counter(hub, "from-unknown-peer"), 4);
+	sim_free(s);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST("what overtakes the word that its peer is up is heard",
+		    test_overtaking),
 		TEST("NHRP-12 a shortcut is not purged by a third party",
 		    test_purge_of_another),
 		TEST("NHRP-12 nobody purges or asks for another",

@@ -473,7 +473,7 @@ test_strangers(void **state)
 	craft(&c);
 	sim_inject(hub, 0, c.b, c.len);
 	sim_inject(hub, 4711, c.b, c.len);
-	sim_run(s, 20);
+	sim_run(s, 1020);
 	assert_int_equal(sim_counter(hub, "from-unknown-peer"), 2);
 	assert_int_equal(hub->n_registered, 2);
 	assert_int_equal(hub->n_sent[NHRP_ERROR_INDICATION], 0);
