@@ -93,6 +93,8 @@ once(const struct enroll_opts *o, struct err *e)
 	    "or SHA-1", OPT_TEXT, &(o).print, 0, 0 },	\
 	{ 't', "trust", "FILE", "CA certificates that are trusted",	\
 	    OPT_LIST, &(o).trust, 0, 0 },	\
+	{ 0, "ra", "HEX", "SHA-256 of a certificate that speaks for the "	\
+	    "CA, and does not say so (scep)", OPT_LIST, &(o).ras, 0, 0 }, \
 	{ 0, "accept-ca", NULL, "trust whatever CA the server shows",	\
 	    OPT_FLAG, &(o).accept, 0, 0 },	\
 	{ 'c', "challenge-file", "FILE", "its first line is the "	\

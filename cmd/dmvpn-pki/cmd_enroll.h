@@ -10,7 +10,7 @@ struct enroll_opts {
 	const char	*url, *out, *subject, *type, *key_file, *key_pass;
 	const char	*print, *challenge, *user, *renew, *template, *label;
 	const char	*identity, *crl;
-	struct opt_list	 dns, ips, emails, trust;
+	struct opt_list	 dns, ips, emails, trust, ras;
 	uint64_t	 wait, seconds;
 	bool		 force, no_names, accept, ask, legacy, no_load, json;
 	bool		 dry, watch;

@@ -54,6 +54,17 @@ take_names(struct pki_want *w, const struct enroll_opts *o, struct err *e)
 }
 
 static int
+take_ras(struct enroll *n, const struct opt_list *l, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < l->n; i++)
+		if (enroll_ra_parse(l->v[i], n, e) < 0)
+			return err_in(e, "--ra");
+	return 0;
+}
+
+static int
 take_trust(struct attempt *a, struct err *e)
 {
 	const struct enroll_opts *o = a->o;
@@ -213,7 +224,7 @@ cmd_attempt_begin(struct attempt *a, const struct enroll_opts *o,
 	n->seconds = (unsigned)o->seconds;
 	n->now = clock_wall();
 	if ((o->print != NULL && enroll_print_parse(o->print, n, e) < 0) ||
-	    take_names(&a->want, o, e) < 0 || take_place(a, e) < 0 ||
+	    take_ras(n, &o->ras, e) < 0 || take_names(&a->want, o, e) < 0 || take_place(a, e) < 0 ||
 	    take_secrets(a, e) < 0 || take_old(a, e) < 0 ||
 	    take_trust(a, e) < 0)
 		return -1;

@@ -34,6 +34,7 @@ enum enroll_answer {
 };
 
 #define ENROLL_PRINT_MAX 32	/* octets of a fingerprint */
+#define ENROLL_RAS	4
 
 struct enroll;
 struct verdict;
@@ -88,6 +89,9 @@ struct enroll {
 	size_t			 print_len;	/* 0, 20 (SHA-1), 32 (SHA-256) */
 	uint8_t			 print[ENROLL_PRINT_MAX];
 	bool			 accept;	/* whatever the server says */
+	size_t			 n_ras;		/* SHA-256 of RAs of SCEP that do */
+	uint8_t			 ras[ENROLL_RAS][ENROLL_PRINT_MAX]; /* not say
+						 * what they are */
 	/* ... as the server says (protocol), and what of it is trusted. */
 	struct cert_set		 ca;
 	bool			 vouched;	/* a shared secret vouches for ca */
@@ -102,6 +106,10 @@ struct enroll {
 
 /* Hexadecimal, with or without colons: SHA-256, or SHA-1. */
 int enroll_print_parse(const char *text, struct enroll *n, struct err *e);
+
+/* SHA-256 of an RA; is this one of them? */
+int enroll_ra_parse(const char *text, struct enroll *n, struct err *e);
+bool enroll_is_ra(const struct enroll *n, const struct cert *c);
 
 /*
  * Fill n->anchors from n->ca: what the fingerprint names (or the root that

@@ -185,15 +185,42 @@ take_trusted(const struct enroll *n, struct cert_set *out, struct err *e)
 	return 0;
 }
 
+/* Somebody who may be the RA, but does not say so. */
+static const struct cert *
+unsaid(const struct cert_set *trusted)
+{
+	size_t i;
+
+	for (i = 0; i < trusted->n; i++)
+		if (scep_may_be_ra(trusted->v[i]))
+			return trusted->v[i];
+	return NULL;
+}
+
+static int
+no_recipient(const struct cert_set *trusted, struct err *e)
+{
+	const struct cert *c = unsaid(trusted);
+	char subject[96], hex[65];
+	uint8_t print[32];
+
+	if (c == NULL)
+		return err_set(e, ENOTSUP, "the server shows no RSA "
+		    "certificate for encryption below the CA that is trusted; "
+		    "SCEP can not do without: ask it by est or cmp");
+	cert_fingerprint(c, print);
+	return err_set(e, EACCES, "does %s with SHA-256 %s speak for the CA?  "
+	    "It may be any peer: it has no extended key usage of an RA.  If "
+	    "its operator says so, give it as --ra",
+	    cert_subject(c, subject, sizeof(subject)),
+	    text_hex(print, sizeof(print), hex, sizeof(hex)));
+}
+
 static int
 check_recipient(const struct enroll *n, const struct scep *s, struct err *e)
 {
 	char subject[120];
 
-	if (s->to == NULL)
-		return err_set(e, ENOTSUP, "the server shows no RSA "
-		    "certificate for encryption below the CA that is trusted; "
-		    "SCEP can not do without: ask it by est or cmp");
 	if (n->now <= cert_not_after(s->to) && n->now >=
 	    cert_not_before(s->to))
 		return 0;
@@ -204,22 +231,39 @@ check_recipient(const struct enroll *n, const struct scep *s, struct err *e)
 	    "is not yet valid");
 }
 
+/* Those that a person has named. */
+static int
+take_ras(const struct enroll *n, const struct cert_set *trusted,
+    struct cert_set *ras, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < trusted->n; i++)
+		if (enroll_is_ra(n, trusted->v[i]) &&
+		    cert_set_add(ras, trusted->v[i], e) < 0)
+			return -1;
+	return 0;
+}
+
 static int
 choose(struct enroll *n, struct scep *s, struct err *e)
 {
-	struct cert_set trusted = { .n = 0 };
-	int rc = take_trusted(n, &trusted, e);
+	struct cert_set trusted = { .n = 0 }, ras = { .n = 0 };
+	int rc = -1;
 	size_t i;
 
-	if (rc == 0) {
-		s->to = scep_encrypter(&trusted);
-		rc = check_recipient(n, s, e);
+	if (take_trusted(n, &trusted, e) == 0 &&
+	    take_ras(n, &trusted, &ras, e) == 0) {
+		s->to = scep_encrypter(&trusted, &ras);
+		rc = s->to == NULL ? no_recipient(&trusted, e) :
+		    check_recipient(n, s, e);
 	}
 	for (i = 0; rc == 0 && i < trusted.n; i++)
-		if (scep_may_sign(trusted.v[i]))
+		if (scep_may_sign(trusted.v[i], &ras))
 			rc = cert_set_add(&s->signers, trusted.v[i], e);
 	/* They are held by n->ca, too. */
 	cert_set_fini(&trusted);
+	cert_set_fini(&ras);
 	return rc;
 }
 

@@ -15,11 +15,12 @@
 #define SHA256_LEN	32
 #define CLOCKS_DIFFER	60	/* seconds */
 
-int
-enroll_print_parse(const char *text, struct enroll *n, struct err *e)
+/* Its length in octets; -1 with e. */
+static int
+parse_print(const char *text, uint8_t out[ENROLL_PRINT_MAX], struct err *e)
 {
 	char digits[2 * ENROLL_PRINT_MAX + 1];
-	struct wbuf w = wbuf_of(n->print, sizeof(n->print));
+	struct wbuf w = wbuf_of(out, ENROLL_PRINT_MAX);
 	size_t len = 0;
 
 	for (; *text != '\0'; text++) {
@@ -41,8 +42,46 @@ enroll_print_parse(const char *text, struct enroll *n, struct err *e)
 	digits[len] = '\0';
 	if (text_unhex(digits, &w, e) < 0)
 		return err_in(e, "fingerprint");
-	n->print_len = w.len;
+	return (int)w.len;
+}
+
+int
+enroll_print_parse(const char *text, struct enroll *n, struct err *e)
+{
+	int len = parse_print(text, n->print, e);
+
+	if (len < 0)
+		return -1;
+	n->print_len = (size_t)len;
 	return 0;
+}
+
+int
+enroll_ra_parse(const char *text, struct enroll *n, struct err *e)
+{
+	int len;
+
+	if (n->n_ras == ENROLL_RAS)
+		return err_set(e, EINVAL, "at most %d RAs", ENROLL_RAS);
+	if ((len = parse_print(text, n->ras[n->n_ras], e)) < 0)
+		return -1;
+	if (len != SHA256_LEN)
+		return err_set(e, EINVAL, "fingerprint: SHA-256 is wanted");
+	n->n_ras++;
+	return 0;
+}
+
+bool
+enroll_is_ra(const struct enroll *n, const struct cert *c)
+{
+	uint8_t print[SHA256_LEN];
+	size_t i;
+
+	cert_fingerprint(c, print);
+	for (i = 0; i < n->n_ras; i++)
+		if (memcmp(print, n->ras[i], sizeof(print)) == 0)
+			return true;
+	return false;
 }
 
 static bool
@@ -228,16 +267,30 @@ enroll_leads_up(const struct enroll *n, const struct cert *c)
 	return false;
 }
 
+/* Is there a certificate for the key of `root` that one of the first `given`
+ * anchors itself has signed?  What is below an anchor may be anybody's CA, and
+ * has no say in whom else to trust. */
 static bool
-has_name_of_anchor(const struct enroll *n, const struct cert *c)
+is_linked(const struct enroll *n, const struct cert *root, size_t given)
 {
-	size_t i;
+	EVP_PKEY *key = X509_get0_pubkey(cert_x509(root));
+	bool found = false;
+	size_t i, j;
 
-	for (i = 0; i < n->anchors.n; i++)
-		if (X509_NAME_cmp(X509_get_subject_name(cert_x509(c)),
-		    X509_get_subject_name(cert_x509(n->anchors.v[i]))) == 0)
-			return true;
-	return false;
+	for (i = 0; !found && i < n->ca.n; i++) {
+		const struct cert *c = n->ca.v[i];
+
+		if (!cert_is_ca(c) || !cert_self_issued(c) ||
+		    cert_not_after(c) < n->now || X509_NAME_cmp(
+		    X509_get_subject_name(cert_x509(c)),
+		    X509_get_subject_name(cert_x509(root))) != 0 ||
+		    EVP_PKEY_eq(X509_get0_pubkey(cert_x509(c)), key) != 1)
+			continue;
+		for (j = 0; !found && j < given; j++)
+			found = signed_by(c, n->anchors.v[j]);
+	}
+	ERR_clear_error();
+	return found;
 }
 
 /* A CA whose key changes: the new root, of the same name, is vouched for by
@@ -245,14 +298,12 @@ has_name_of_anchor(const struct enroll *n, const struct cert *c)
 static int
 anchor_next(struct enroll *n, struct err *e)
 {
-	bool led[CERT_SET_MAX] = { false };
-	size_t i;
+	size_t i, given = n->anchors.n;
 
-	mark(n, led);
 	for (i = 0; i < n->ca.n; i++)
-		if (led[i] && cert_is_ca(n->ca.v[i]) &&
+		if (cert_is_ca(n->ca.v[i]) &&
 		    signed_by(n->ca.v[i], n->ca.v[i]) &&
-		    has_name_of_anchor(n, n->ca.v[i]) &&
+		    is_linked(n, n->ca.v[i], given) &&
 		    anchor(n, n->ca.v[i], e) < 0)
 			return -1;
 	return 0;

@@ -169,11 +169,16 @@ int scep_caps_pick(uint32_t caps, bool legacy, struct scep_algs *algs,
 
 /* Of certificates of a server (all trusted): the one to encrypt to; NULL:
  * none has an RSA key that may.  An RA's encryption certificate goes before
- * its signing certificate, and those before the CA.  Who is no CA, and whose
- * extended key usage tells of other things than an RA, is a peer: it is
+ * its signing certificate, and those before the CA.  Who is no CA must say by
+ * its extended key usage that it is an RA, or be in ras (which may be NULL):
+ * what a server shows is protected by nothing, and others of the same CA, such
+ * as routers that have no extended key usage either, are peers.  They are
  * neither encrypted to nor believed. */
-const struct cert *scep_encrypter(const struct cert_set *s);
+const struct cert *scep_encrypter(const struct cert_set *s,
+    const struct cert_set *ras);
 /* May it sign a reply? */
-bool scep_may_sign(const struct cert *c);
+bool scep_may_sign(const struct cert *c, const struct cert_set *ras);
+/* Would it be an RA, if it said so?  To tell people whom they might name. */
+bool scep_may_be_ra(const struct cert *c);
 
 #endif

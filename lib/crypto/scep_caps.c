@@ -105,35 +105,57 @@ is_ra(const ASN1_OBJECT *usage)
 	return false;
 }
 
-/* What the server shows is protected by nothing, and peers have certificates
- * of the same CA: whoever says what he is for must be there for this. */
-static bool
-speaks_for_ca(const struct cert *c)
+/* 1: yes; 0: it is for other things; -1: it does not say. */
+static int
+says_ra(const struct cert *c)
 {
 	EXTENDED_KEY_USAGE *all;
-	int i, critical = -1;
-	bool found = false;
+	int i, critical = -1, found = 0;
 
-	if (cert_is_ca(c))
-		return true;
 	all = X509_get_ext_d2i(cert_x509(c), NID_ext_key_usage, &critical,
 	    NULL);
 	if (all == NULL)
-		return critical == -1;		/* it does not say */
-	for (i = 0; i < sk_ASN1_OBJECT_num(all); i++)
-		found = found || is_ra(sk_ASN1_OBJECT_value(all, i));
+		return critical == -1 ? -1 : 0;
+	for (i = 0; found == 0 && i < sk_ASN1_OBJECT_num(all); i++)
+		found = is_ra(sk_ASN1_OBJECT_value(all, i));
 	EXTENDED_KEY_USAGE_free(all);
 	return found;
 }
 
+static bool
+has(const struct cert_set *s, const struct cert *c)
+{
+	size_t i;
+
+	for (i = 0; s != NULL && i < s->n; i++)
+		if (cert_equal(s->v[i], c))
+			return true;
+	return false;
+}
+
+/* NDES and ours say it (RFC 8894 does not ask for it).  Cisco's RAs do not, but
+ * neither do the routers that Cisco's CA certifies: there a person tells. */
+static bool
+speaks_for_ca(const struct cert *c, const struct cert_set *ras)
+{
+	return cert_is_ca(c) || says_ra(c) == 1 || has(ras, c);
+}
+
+bool
+scep_may_be_ra(const struct cert *c)
+{
+	return !cert_is_ca(c) && says_ra(c) == -1 &&
+	    cert_key_kind(c) == CERT_KEY_RSA;
+}
+
 /* 0: not at all; more is better. */
 static int
-fitness(const struct cert *c)
+fitness(const struct cert *c, const struct cert_set *ras)
 {
 	uint32_t usage = usage_of(c);
 	bool told = usage != UINT32_MAX;
 
-	if (cert_key_kind(c) != CERT_KEY_RSA || !speaks_for_ca(c))
+	if (cert_key_kind(c) != CERT_KEY_RSA || !speaks_for_ca(c, ras))
 		return 0;
 	if (cert_is_ca(c))
 		return told && (usage & KU_KEY_ENCIPHERMENT) ? 2 : 1;
@@ -145,21 +167,22 @@ fitness(const struct cert *c)
 }
 
 const struct cert *
-scep_encrypter(const struct cert_set *s)
+scep_encrypter(const struct cert_set *s, const struct cert_set *ras)
 {
 	const struct cert *best = NULL;
 	size_t i;
 
 	for (i = 0; i < s->n; i++)
-		if (fitness(s->v[i]) > (best == NULL ? 0 : fitness(best)))
+		if (fitness(s->v[i], ras) > (best == NULL ? 0 :
+		    fitness(best, ras)))
 			best = s->v[i];
 	return best;
 }
 
 bool
-scep_may_sign(const struct cert *c)
+scep_may_sign(const struct cert *c, const struct cert_set *ras)
 {
 	/* A CA signs with the key of its certificates, whatever it says. */
-	return cert_is_ca(c) || (speaks_for_ca(c) &&
+	return cert_is_ca(c) || (speaks_for_ca(c, ras) &&
 	    (usage_of(c) & KU_DIGITAL_SIGNATURE));
 }

@@ -96,10 +96,14 @@ is_taken(const struct make *ca, EVP_PKEY *key, const char *usage)
 	};
 	struct cert *c = made(ca->ca.cert, ca->ca.key, "somebody", key, exts);
 	struct cert_set s = { .n = 0 };
-	bool signs = scep_may_sign(c), encrypts;
+	bool signs = scep_may_sign(c, NULL), encrypts;
 
 	cert_set_add(&s, c, NULL);
-	encrypts = scep_encrypter(&s) != NULL;
+	encrypts = scep_encrypter(&s, NULL) != NULL;
+	/* one that a person named is believed, whatever it says */
+	assert_true(scep_may_sign(c, &s));
+	assert_ptr_equal(scep_encrypter(&s, &s), c);
+	assert_int_equal(scep_may_be_ra(c), usage == NULL);
 	cert_set_fini(&s);
 	cert_free(c);
 	assert_int_equal(signs, encrypts);
@@ -119,7 +123,8 @@ scep_peers_of_the_same_ca_do_not_speak_for_it(void **state)
 	assert_true(is_taken(&ca, key, CMC_RA));
 	assert_true(is_taken(&ca, key, MICROSOFT_RA));
 	assert_true(is_taken(&ca, key, "clientAuth," CMC_RA));
-	assert_true(is_taken(&ca, key, NULL));	/* no usage: not of ours */
+	/* as what Cisco's CA gives to routers */
+	assert_false(is_taken(&ca, key, NULL));
 	assert_false(is_taken(&ca, key, "1.3.6.1.5.5.7.3.17"));
 	assert_false(is_taken(&ca, key, "serverAuth,clientAuth"));
 	assert_false(is_taken(&ca, key, "1.3.6.1.5.5.8.2.2"));

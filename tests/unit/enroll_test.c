@@ -236,6 +236,42 @@ pki_14_a_root_that_the_trusted_one_certifies_is_trusted_too(void **state)
 	X509_free(link);
 }
 
+/* A CA somewhere below has no say in whom else to trust, whatever name it
+ * writes; nor has a link that has ended. */
+static void
+a_root_that_is_linked_by_another_than_the_trusted_one_is_not_trusted(
+    void **state)
+{
+	X509 *forged = make_raw(root.ca.cert, root.ca.key, "Root", middle_key,
+	    EVP_sha256(), MAKE_NOW, MAKE_NOW + MAKE_DAY, peer_exts);
+	X509 *over = make_raw(root.ca.cert, root.ca.key, "Root", fake.ca.key,
+	    EVP_sha256(), MAKE_NOW - MAKE_DAY, MAKE_NOW - 1, ca_exts);
+	/* of a subordinate that has the root's name, as it has that of any */
+	X509 *below = make_raw(root.ca.cert, root.ca.key, "Root", middle_key,
+	    EVP_sha256(), MAKE_NOW, MAKE_NOW + MAKE_DAY, ca_exts);
+	X509 *link = make_raw(below, middle_key, "Root", fake.ca.key,
+	    EVP_sha256(), MAKE_NOW, MAKE_NOW + MAKE_DAY, ca_exts);
+	X509 *const all[] = { forged, over, below, link };
+	struct enroll n = begin();
+	size_t i;
+
+	(void)state;
+	cert_set_add(&n.ca, fake.ca_cert, NULL);
+	cert_set_add(&n.ca, root.ca_cert, NULL);
+	print_of(root.ca_cert, &n);
+	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		struct cert *c = make_cert_of(all[i]);
+
+		cert_set_add(&n.ca, c, NULL);
+		cert_free(c);
+		X509_free(all[i]);
+	}
+	assert_int_equal(enroll_trust(&n, NULL), 0);
+	assert_int_equal(n.anchors.n, 1);
+	assert_true(cert_equal(n.anchors.v[0], root.ca_cert));
+	finish(&n);
+}
+
 static void
 what_the_user_trusts_is_trusted_unless_it_has_ended(void **state)
 {
@@ -488,6 +524,8 @@ main(void)
 		    a_fingerprint_trusts_the_root_above_but_no_other_of_its_name),
 		cmocka_unit_test(
 		    pki_14_a_root_that_the_trusted_one_certifies_is_trusted_too),
+		cmocka_unit_test(
+		    a_root_that_is_linked_by_another_than_the_trusted_one_is_not_trusted),
 		cmocka_unit_test(
 		    what_the_user_trusts_is_trusted_unless_it_has_ended),
 		cmocka_unit_test(

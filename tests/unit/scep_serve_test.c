@@ -191,8 +191,9 @@ a_server_says_what_it_can_and_who_it_is(void **state)
 	assert_string_equal(reply.type, "application/x-x509-ca-ra-cert");
 	assert_int_equal(scep_certs(wbuf_rbuf(&reply_body), &got, &e), 0);
 	assert_int_equal(got.n, 2);
-	assert_non_null(scep_encrypter(&got));
-	assert_int_equal(X509_cmp(cert_x509(scep_encrypter(&got)), ra), 0);
+	assert_non_null(scep_encrypter(&got, NULL));
+	assert_int_equal(X509_cmp(cert_x509(scep_encrypter(&got, NULL)), ra),
+	    0);
 	cert_set_fini(&got);
 }
 

@@ -63,10 +63,12 @@ the_right_certificate_to_encrypt_to_is_picked(void **state)
 	static const struct make_ext sign[] = {
 		{ NID_basic_constraints, "critical,CA:FALSE" },
 		{ NID_key_usage, "critical,digitalSignature" },
+		{ NID_ext_key_usage, "1.3.6.1.4.1.311.20.2.1" },
 		{ 0, NULL } };
 	static const struct make_ext encrypt[] = {
 		{ NID_basic_constraints, "critical,CA:FALSE" },
 		{ NID_key_usage, "critical,keyEncipherment" },
+		{ NID_ext_key_usage, "1.3.6.1.4.1.311.20.2.1" },
 		{ 0, NULL } };
 	X509 *s = make_raw(rsa_ca.ca.cert, rsa_ca.ca.key, "RA sign", key,
 	    EVP_sha256(), MAKE_NOW, MAKE_NOW + MAKE_DAY, sign);
@@ -76,18 +78,19 @@ the_right_certificate_to_encrypt_to_is_picked(void **state)
 	struct cert_set set = { .n = 0 };
 
 	(void)state;
-	assert_null(scep_encrypter(&set));
+	assert_null(scep_encrypter(&set, NULL));
 	cert_set_add(&set, rsa_ca.ca_cert, NULL);
-	assert_ptr_equal(scep_encrypter(&set), rsa_ca.ca_cert);
+	assert_ptr_equal(scep_encrypter(&set, NULL), rsa_ca.ca_cert);
 	cert_set_add(&set, cs, NULL);
-	assert_ptr_equal(scep_encrypter(&set), rsa_ca.ca_cert);
+	assert_ptr_equal(scep_encrypter(&set, NULL), rsa_ca.ca_cert);
 	cert_set_add(&set, cc, NULL);
-	assert_ptr_equal(scep_encrypter(&set), cc);
-	assert_true(scep_may_sign(cs) && scep_may_sign(rsa_ca.ca_cert));
-	assert_false(scep_may_sign(cc));
+	assert_ptr_equal(scep_encrypter(&set, NULL), cc);
+	assert_true(scep_may_sign(cs, NULL) &&
+	    scep_may_sign(rsa_ca.ca_cert, NULL));
+	assert_false(scep_may_sign(cc, NULL));
 	cert_set_fini(&set);
 	cert_set_add(&set, ec_ca.ca_cert, NULL);
-	assert_null(scep_encrypter(&set));
+	assert_null(scep_encrypter(&set, NULL));
 	cert_set_fini(&set);
 	cert_free(cs);
 	cert_free(cc);
