@@ -152,6 +152,7 @@ restore(const char *path, const char *file, bool force, struct err *e)
 {
 	struct pki_store *from = pki_store_open(file, PKI_STORE_OPEN, e), *to;
 	bool fresh = access(path, F_OK) < 0;
+	const struct pki_audit_row about = { .why = force ? "by force" : "" };
 	int rc = -1;
 
 	if (from == NULL)
@@ -165,6 +166,9 @@ restore(const char *path, const char *file, bool force, struct err *e)
 		rc = replace(path, from, e);
 	} else if (to != NULL && (force || compare(to, from, e) == 0))
 		rc = pki_store_restore(to, from, e);
+	if (rc == 0 && to != NULL)
+		(void)cmd_note(to, PKI_AUDIT_CHANGED, "restore", &about,
+		    NULL);
 	pki_store_close(to);
 	pki_store_close(from);
 	return rc;

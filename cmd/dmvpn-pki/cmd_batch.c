@@ -18,7 +18,7 @@
 struct pending {
 	struct pki_file	*file;
 	char		 path[1024];
-	char		 serial[48];
+	char		 name[64], serial[48];
 	size_t		 line;
 };
 
@@ -106,7 +106,7 @@ flush(struct batch *b, struct err *e)
 			continue;
 		}
 		line_failed(b, b->v[i].line, &one);
-		(void)pki_store_remove(b->ca.store, b->v[i].serial, NULL);
+		cmd_issue_undo(&b->ca, b->v[i].name, b->v[i].serial);
 	}
 	for (i = 0; i < b->n; i++)
 		if (i + 1 == b->n || !same_dir(b->v[i].path,
@@ -152,6 +152,7 @@ keep(struct batch *b, const struct issue_opts *o, const struct pki_want *w,
 	struct pending *p = &b->v[b->n];
 
 	memcpy(p->serial, serial, sizeof(p->serial));
+	snprintf(p->name, sizeof(p->name), "%s", w->name);
 	p->line = b->line;
 	if ((o->out != NULL ? snprintf(p->path, sizeof(p->path), "%s", o->out) :
 	    snprintf(p->path, sizeof(p->path), "%s.pem", w->name)) >=
@@ -181,7 +182,7 @@ issue(struct batch *b, const struct issue_opts *o, struct pki_want *w,
 		x = cmd_issue_make(&b->ca, w, key, serial, e);
 	if (x != NULL && ((pem = cmd_issue_bundle(&b->ca, x, key, pass,
 	    e)) == NULL || (rc = keep(b, o, w, serial, pem, e)) < 0))
-		(void)pki_store_remove(b->ca.store, serial, NULL);
+		cmd_issue_undo(&b->ca, w->name, serial);
 	X509_free(x);
 	EVP_PKEY_free(key);
 	secret_free(pem);
@@ -249,7 +250,7 @@ cmd_batch(const struct issue_opts *base, const char *path)
 		return command_fail(EXIT_USAGE, &e);
 	b = (struct batch){ .base = base, .path = path,
 	    .lines = count_lines((char *)text->b, text->len),
-	    .began = clock_ms() };
+	    .began = clock_ms(), .ca = { .command = "issue --batch" } };
 	if (memchr(text->b, '\0', text->len) != NULL)
 		err_set(&e, EINVAL, "%s: not text", path);
 	else if (cmd_ca_open(&b.ca, base->store, &e) == 0 &&

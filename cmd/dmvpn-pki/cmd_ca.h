@@ -2,6 +2,7 @@
 #define CMD_CA_H
 
 #include "cmd.h"
+#include "pki_audit.h"
 #include "pki_issue.h"
 #include "pki_store.h"
 
@@ -12,6 +13,7 @@ struct cmd_ca {
 	int64_t			 generation;	/* of the key that issues */
 	struct secret		*pass;		/* what opened it, or NULL */
 	struct cert_set		 above;		/* once asked for: cmd_issue */
+	const char		*command;	/* for the audit: "issue", ... */
 };
 
 #define CMD_STORE_OPT(to) { 's', "store", "FILE", \
@@ -62,6 +64,12 @@ int cmd_ca_above(struct pki_store *s, struct cert_set *out, struct err *e);
  * stays as it is. */
 int cmd_settings_put(struct pki_store *s, const char *crl_url,
     const char *partitions, const char *ocsp_url, struct err *e);
+
+/* A row of the audit about what the command line `who` ("issue", "revoke", ...)
+ * did; `about` has name, serial number and why, which may be NULL.  In the
+ * transaction that is open, or by itself. */
+int cmd_note(struct pki_store *s, enum pki_audit_what what, const char *who,
+    const struct pki_audit_row *about, struct err *e);
 
 /* 100 for what the caller did wrong, 1 for a no, 111 else. */
 int cmd_status_of(const struct err *e);

@@ -410,6 +410,18 @@ take_all(struct import *m, int argc, char **argv)
 	return rc;
 }
 
+static int
+note(const struct import *m)
+{
+	char why[80];
+	const struct pki_audit_row about = { .why = why };
+
+	snprintf(why, sizeof(why), "%zu new, %zu revoked", m->fresh,
+	    m->revoked);
+	return m->fresh + m->revoked == 0 ? 0 : cmd_note(m->store,
+	    PKI_AUDIT_CHANGED, "import", &about, m->e);
+}
+
 int
 cmd_import(int argc, char **argv)
 {
@@ -429,7 +441,7 @@ cmd_import(int argc, char **argv)
 	if (m.store != NULL && pki_store_ca(m.store, &ca, &e) == 0 &&
 	    pki_store_begin(m.store, &e) == 0 &&
 	    pki_store_authorities(m.store, on_key, &m, &e) == 0 &&
-	    take_all(&m, argc, argv) == 0)
+	    take_all(&m, argc, argv) == 0 && note(&m) == 0)
 		rc = pki_store_commit(m.store, &e);
 	pki_store_close(m.store);
 	while (m.n_keys > 0)

@@ -68,7 +68,7 @@ store_ca(const struct init_opts *o, X509 *x, const struct secret *key,
 	if (s != NULL && pki_store_begin(s, e) == 0 &&
 	    put_ca(s, x, key, e) == 0 &&
 	    cmd_settings_put(s, o->crl_url, o->partitions, o->ocsp_url,
-	    e) == 0)
+	    e) == 0 && cmd_note(s, PKI_AUDIT_CHANGED, "init", NULL, e) == 0)
 		rc = pki_store_commit(s, e);
 	pki_store_close(s);
 	return rc;

@@ -53,10 +53,29 @@ cmd_issue_take(struct pki_want *w, const struct issue_opts *o, struct err *e)
 }
 
 X509 *
-cmd_issue_make(struct cmd_ca *c, struct pki_want *w, EVP_PKEY *key, char serial[48],
-    struct err *e)
+cmd_issue_make(struct cmd_ca *c, struct pki_want *w, EVP_PKEY *key,
+    char serial[48], struct err *e)
 {
-	return pki_make_cert(c->store, &c->ca, w, key, serial, e);
+	X509 *x = pki_make_cert(c->store, &c->ca, w, key, serial, e);
+	const struct pki_audit_row about = { .name = w->name,
+		.serial = serial };
+
+	if (x == NULL || cmd_note(c->store, PKI_AUDIT_ISSUED, c->command,
+	    &about, e) == 0)
+		return x;
+	X509_free(x);
+	return NULL;
+}
+
+void
+cmd_issue_undo(struct cmd_ca *c, const char *name, const char *serial)
+{
+	const struct pki_audit_row about = { .name = name, .serial = serial,
+		.why = "its file could not be written" };
+
+	if (pki_store_remove(c->store, serial, NULL) == 0)
+		(void)cmd_note(c->store, PKI_AUDIT_WITHDRAWN, c->command,
+		    &about, NULL);
 }
 
 struct secret *
@@ -95,8 +114,8 @@ out:
  * in place takes its row with it.
  */
 static int
-deliver(struct cmd_ca *c, const struct issue_opts *o, const char *serial,
-    const struct secret *pem, mode_t mode, struct err *e)
+deliver(struct cmd_ca *c, const struct issue_opts *o, const char *name,
+    const char *serial, const struct secret *pem, mode_t mode, struct err *e)
 {
 	struct pki_file *f;
 	int rc;
@@ -109,7 +128,7 @@ deliver(struct cmd_ca *c, const struct issue_opts *o, const char *serial,
 		return -1;
 	rc = pki_store_commit(c->store, e);
 	if (rc == 0 && (rc = pki_file_place(f, e)) < 0)
-		(void)pki_store_remove(c->store, serial, NULL);
+		cmd_issue_undo(c, name, serial);
 	/* It is in place, so the row stays, even if power may take the file. */
 	else if (rc == 0 && (rc = pki_file_settle(o->out, e)) < 0)
 		(void)err_in(e, "it is issued and in place, but");
@@ -136,8 +155,8 @@ cmd_issue_to(struct cmd_ca *c, const struct issue_opts *o, struct pki_want *w,
 	if (cmd_ca_unlock(c, o->pass_file, e) == 0 &&
 	    (x = cmd_issue_make(c, w, key, serial, e)) != NULL &&
 	    (pem = cmd_issue_bundle(c, x, own ? key : NULL, pass, e)) != NULL)
-		rc = deliver(c, o, serial, pem, own ? 0600 : MODE_PUBLIC,
-		    e);
+		rc = deliver(c, o, w->name, serial, pem, own ? 0600 :
+		    MODE_PUBLIC, e);
 	X509_free(x);
 	secret_free(pem);
 	secret_free(pass);
@@ -156,7 +175,7 @@ cmd_issue(int argc, char **argv)
 		OPT_END,
 	};
 	struct pki_want w = { .n_sans = 0 };
-	struct cmd_ca c = { .store = NULL };
+	struct cmd_ca c = { .command = "issue" };
 	struct err e = { 0 };
 	EVP_PKEY *key = NULL;
 	int status, rc = -1;
@@ -220,7 +239,7 @@ cmd_sign(int argc, char **argv)
 	struct issue_opts o = { .profile = "spoke", .out = "-", .days = 365 };
 	const struct opt opts[] = { ISSUE_OPTS(o), OPT_END };
 	struct pki_want w = { .n_sans = 0 };
-	struct cmd_ca c = { .store = NULL };
+	struct cmd_ca c = { .command = "sign" };
 	struct err e = { 0 };
 	EVP_PKEY *key = NULL;
 	int status, rc = -1;

@@ -47,9 +47,13 @@ struct issue_opts {
 int cmd_issue_take(struct pki_want *w, const struct issue_opts *o,
     struct err *e);
 
-/* A certificate and its row, in the transaction that is open. */
+/* A certificate, its row and that of the audit, in the transaction that is
+ * open. */
 X509 *cmd_issue_make(struct cmd_ca *c, struct pki_want *w, EVP_PKEY *key,
     char serial[48], struct err *e);
+
+/* Nobody got it: its row goes, and the audit says so. */
+void cmd_issue_undo(struct cmd_ca *c, const char *name, const char *serial);
 
 /* Key (own, or NULL), certificate, what leads to an anchor, the anchors: one
  * PEM text. */

@@ -67,10 +67,13 @@ renew(struct cmd_ca *c, const struct renew_opts *o, const char *what,
 	struct pki_want w = { .n_sans = 0 };
 	EVP_PKEY *key = NULL;
 	bool own = o->key != NULL || !o->same_key;
+	char command[64];
 	int rc = -1;
 
 	if (pki_again_find(c->store, what, &r, e) == 0 &&
 	    pki_again_want(&r, &w, clock_wall(), o->issue.days, e) == 0) {
+		snprintf(command, sizeof(command), "renew %s", r.serial);
+		c->command = command;
 		key = o->key != NULL ? key_of_file(&r, o->key,
 		    o->key_file_pass, e) : o->same_key ?
 		    X509_get_pubkey((X509 *)(uintptr_t)cert_x509(r.cert)) :

@@ -5,6 +5,37 @@
 #include "pki_name.h"
 #include "sys/loop.h"
 
+struct revoking {
+	struct pki_store	*store;
+	const char		*why;
+	struct err		*e;
+};
+
+static int
+on_row(void *arg, const struct pki_row *row)
+{
+	struct revoking *r = arg;
+	const struct pki_audit_row about = { .name = row->name,
+		.serial = row->serial, .why = r->why };
+
+	return row->revoked != 0 ? 0 : cmd_note(r->store, PKI_AUDIT_REVOKED,
+	    "revoke", &about, r->e);
+}
+
+static int
+revoke(struct pki_store *s, const char *what, const char *why, size_t *n,
+    struct err *e)
+{
+	struct revoking r = { s, why, e };
+
+	if (pki_store_begin(s, e) < 0 ||
+	    pki_store_each(s, what, on_row, &r, e) != 0 ||
+	    pki_store_revoke(s, what, clock_wall(), why, n, e) < 0)
+		return -1;
+	return *n > 0 ? pki_store_commit(s, e) : err_set(e, ENOENT, "no "
+	    "certificate of %s that is not revoked", what);
+}
+
 int
 cmd_revoke(int argc, char **argv)
 {
@@ -25,10 +56,8 @@ cmd_revoke(int argc, char **argv)
 	if (pki_name_check(argv[0], &e) < 0 || pki_reason_check(why, &e) < 0)
 		return command_fail(EXIT_USAGE, &e);
 	s = pki_store_open(cmd_store_path(store), PKI_STORE_OPEN, &e);
-	if (s != NULL && pki_store_begin(s, &e) == 0 &&
-	    pki_store_revoke(s, argv[0], clock_wall(), why, &n, &e) == 0)
-		rc = n > 0 ? pki_store_commit(s, &e) : err_set(&e, ENOENT,
-		    "no certificate of %s that is not revoked", argv[0]);
+	if (s != NULL)
+		rc = revoke(s, argv[0], why, &n, &e);
 	pki_store_close(s);
 	if (rc < 0)
 		return command_fail(cmd_status_of(&e), &e);

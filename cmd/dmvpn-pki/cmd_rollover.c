@@ -177,6 +177,7 @@ change(struct cmd_ca *c, const struct pki_ca *next,
     const struct secret *text, struct err *e)
 {
 	struct pki_store *s = c->store;
+	const struct pki_audit_row about = { .why = "the next key issues" };
 	unsigned char *der = NULL;
 	int64_t generation;
 	int len = i2d_X509(next->cert, &der), rc = -1;
@@ -188,7 +189,8 @@ change(struct cmd_ca *c, const struct pki_ca *next,
 	    &generation, e) == 0 &&
 	    keep(s, PKI_EXTRA_NEW_BY_OLD, generation, next->cert, &c->ca,
 	    e) == 0 && keep(s, PKI_EXTRA_OLD_BY_NEW, c->generation,
-	    c->ca.cert, next, e) == 0)
+	    c->ca.cert, next, e) == 0 &&
+	    cmd_note(s, PKI_AUDIT_CHANGED, "rollover", &about, e) == 0)
 		rc = pki_store_commit(s, e);
 	OPENSSL_free(der);
 	return rc;
@@ -314,6 +316,7 @@ finish(const struct roll_opts *o, struct err *e)
 {
 	struct pki_store *s = pki_store_open(cmd_store_path(o->store),
 	    PKI_STORE_OPEN, e);
+	const struct pki_audit_row about = { .why = "the old key is gone" };
 	struct pki_living living;
 	struct pki_store_ca old;
 	char last[32];
@@ -336,7 +339,9 @@ finish(const struct roll_opts *o, struct err *e)
 		goto out;
 	}
 	if (pki_store_set_state(s, old.generation, PKI_CA_RETIRED, e) == 0 &&
-	    pki_store_drop_extras(s, old.generation, e) == 0)
+	    pki_store_drop_extras(s, old.generation, e) == 0 &&
+	    cmd_note(s, PKI_AUDIT_CHANGED, "rollover --finish", &about,
+	    e) == 0)
 		rc = pki_store_commit(s, e);
 out:
 	pki_store_close(s);

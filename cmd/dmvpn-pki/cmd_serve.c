@@ -94,7 +94,7 @@ take_keys(struct back *b, struct err *e)
 	struct desk *d = &b->d;
 
 	forget_old(d);
-	desk_forget_ra(d);
+	desk_forget_keys(d);
 	d->store = b->c.store;
 	d->pass = b->c.pass;
 	d->cas[0] = b->c.ca;

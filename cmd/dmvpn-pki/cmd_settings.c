@@ -72,6 +72,21 @@ show(struct pki_store *s, bool json, struct err *e)
 	return 0;
 }
 
+/* What was changed, in the transaction that is open. */
+static int
+note(struct pki_store *s, const char *crl, const char *n, const char *ocsp,
+    struct err *e)
+{
+	char why[256];
+	const struct pki_audit_row about = { .why = why };
+
+	snprintf(why, sizeof(why), "%s%.80s%s%.16s%s%.80s",
+	    crl == NULL ? "" : "crl-url ", crl == NULL ? "" : crl,
+	    n == NULL ? "" : " crl-partitions ", n == NULL ? "" : n,
+	    ocsp == NULL ? "" : " ocsp-url ", ocsp == NULL ? "" : ocsp);
+	return cmd_note(s, PKI_AUDIT_CHANGED, "settings", &about, e);
+}
+
 int
 cmd_settings(int argc, char **argv)
 {
@@ -93,7 +108,8 @@ cmd_settings(int argc, char **argv)
 	if (crl == NULL && n == NULL && ocsp == NULL)
 		rc = show(s, json, &e);
 	else if (pki_store_begin(s, &e) == 0 &&
-	    cmd_settings_put(s, crl, n, ocsp, &e) == 0)
+	    cmd_settings_put(s, crl, n, ocsp, &e) == 0 &&
+	    note(s, crl, n, ocsp, &e) == 0)
 		rc = pki_store_commit(s, &e);
 	pki_store_close(s);
 	return rc < 0 ? command_fail(cmd_status_of(&e), &e) : EXIT_OK;

@@ -93,31 +93,6 @@ take_where(struct pki_token *t, const struct new_opts *o, struct err *e)
 	return take_routes(t, &o->routes, e);
 }
 
-/* What the CA could not issue is told now, not to the spoke. */
-static int
-check_blocks(const struct pki_want *w, X509 *ca, struct err *e)
-{
-	struct cert *c = cert_of_x509(ca, e);
-	struct blocks have;
-	struct addr_buf ab;
-	size_t i;
-	int rc;
-
-	if (c == NULL)
-		return -1;
-	rc = blocks_of(c, &have, e);
-	cert_free(c);
-	for (i = 0; rc == 0 && i < w->blocks.n; i++)
-		if (!blocks_covers(&have, &w->blocks.v[i]))
-			rc = err_set(e, EPERM, "%s is not within the address "
-			    "blocks of the CA",
-			    prefix_text(&w->blocks.v[i], &ab));
-	if (rc == 0 && w->profile->need_blocks && !w->blocks.present)
-		rc = err_set(e, EINVAL, "profile %s wants --tunnel-address or "
-		    "--subnet", w->profile->name);
-	return rc;
-}
-
 /* ------------------------------------------------------------------------ new */
 
 struct made {
@@ -147,15 +122,13 @@ draw(struct made *m, X509 *ca, struct err *e)
 static int
 keep(struct pki_store *s, const struct made *m, struct err *e)
 {
-	char from[32];
-	const struct pki_audit_row row = { .at = m->g.made,
-		.what = PKI_AUDIT_GRANTED, .protocol = "cli", .from = from,
-		.who = m->g.id, .name = m->g.name, .serial = "", .why = "" };
+	const struct pki_audit_row about = { .name = m->g.name };
+	char who[32];
 
-	snprintf(from, sizeof(from), "uid %u", (unsigned)getuid());
+	snprintf(who, sizeof(who), "token %s", m->g.id);
 	if (pki_store_begin(s, e) < 0 ||
 	    pki_grant_add(s, &m->g, m->secret, e) < 0 ||
-	    pki_audit_add(s, &row, e) < 0)
+	    cmd_note(s, PKI_AUDIT_GRANTED, who, &about, e) < 0)
 		return -1;
 	return pki_store_commit(s, e);
 }
@@ -195,7 +168,8 @@ new_token(const struct new_opts *o, struct pki_want *w, struct err *e)
 	m.g.expires = m.g.made + (int64_t)o->expires;
 	if (cmd_ca_open(&c, o->issue.store, e) == 0 &&
 	    draw(&m, c.ca.cert, e) == 0 &&
-	    check_blocks(w, c.ca.cert, e) == 0 &&
+	    /* what it could not issue is told now, not to the spoke */
+	    pki_issue_check(c.ca.cert, w, e) == 0 &&
 	    pki_grant_fill(&m.g, w, e) == 0 &&
 	    (o->url == NULL || take_where(&m.t, o, e) == 0) &&
 	    keep(c.store, &m, e) == 0)
@@ -219,10 +193,16 @@ token_new(int argc, char **argv)
 		    "is given", OPT_LIST, &o.issue.dns, 0, 0 },
 		{ 'I', "ip", "ADDRESS", "subjectAltName", OPT_LIST,
 		    &o.issue.ips, 0, 0 },
+		{ 'E', "email", "ADDRESS", "subjectAltName", OPT_LIST,
+		    &o.issue.emails, 0, 0 },
+		{ 0, "no-names", NULL, "no subjectAltName: the identity is "
+		    "the DN", OPT_FLAG, &o.issue.no_names, 0, 0 },
 		{ 'T', "tunnel-address", "ADDRESS", "the peer may have it on "
 		    "the tunnel", OPT_LIST, &o.issue.tunnels, 0, 0 },
 		{ 'S', "subnet", "PREFIX", "the peer may have it behind it",
 		    OPT_LIST, &o.issue.subnets, 0, 0 },
+		{ 0, "as", "NUMBER", "its autonomous system", OPT_NUM,
+		    &o.issue.as, 1, UINT32_MAX - 1 },
 		{ 'd', "days", "DAYS", "how long the certificate is valid",
 		    OPT_NUM, &o.issue.days, 1, PKI_DAYS_MAX },
 		{ 'x', "expires", "TIME", "how long the token is good; 24h",
@@ -291,6 +271,7 @@ fill(struct pki_token_row *out, struct pki_grant *g, int64_t now)
 	    pki_grant_state_text(g, now));
 	words(g->names, out->identities, sizeof(out->identities) /
 	    sizeof(out->identities[0]), &out->n_identities);
+	out->as = g->as;
 	while (out->n_blocks < sizeof(out->blocks) / sizeof(out->blocks[0]) &&
 	    (word = strsep(&rest, " ")) != NULL)
 		if (prefix_parse(word, &out->blocks[out->n_blocks], NULL) == 0)
@@ -308,9 +289,12 @@ on_grant(void *arg, const struct pki_grant *grant)
 	struct listing *l = arg;
 	struct pki_grant g = *grant;
 	struct pki_token_row m;
-	char blocks[PKI_GRANT_BLOCKS];
+	char blocks[PKI_GRANT_BLOCKS + 16], as[16] = "";
 
-	snprintf(blocks, sizeof(blocks), "%s", g.blocks);
+	if (g.as != 0)
+		snprintf(as, sizeof(as), "%sAS%u", g.blocks[0] == '\0' ? "" :
+		    " ", g.as);
+	snprintf(blocks, sizeof(blocks), "%s%s", g.blocks, as);
 	fill(&m, &g, l->now);
 	if (l->json)
 		return out_json(stdout, &pki_token_row_type, &m, l->e) < 0;
@@ -361,23 +345,20 @@ change(int argc, char **argv, enum pki_audit_what what,
 {
 	const char *store = NULL;
 	const struct opt opts[] = { CMD_STORE_OPT(&store), OPT_END };
-	struct pki_audit_row row = { .at = clock_wall(), .what = what,
-		.protocol = "cli", .name = "", .serial = "", .why = "" };
 	struct pki_store *s;
 	struct err e = { 0 };
-	char from[32];
+	char who[80];
 	int status, rc = -1;
 
 	if (opt_parse(&argc, &argv, opts, "ID", 1, 1, &status) < 0)
 		return status;
-	snprintf(from, sizeof(from), "uid %u", (unsigned)getuid());
-	row.from = from;
-	row.who = argv[0];
+	snprintf(who, sizeof(who), "token %.63s", argv[0]);
 	if (pki_name_check(argv[0], &e) < 0)
 		return command_fail(EXIT_USAGE, &e);
 	s = pki_store_open(cmd_store_path(store), PKI_STORE_OPEN, &e);
 	if (s != NULL && pki_store_begin(s, &e) == 0 &&
-	    fn(s, argv[0], &e) == 0 && pki_audit_add(s, &row, &e) == 0)
+	    fn(s, argv[0], &e) == 0 && cmd_note(s, what, who, NULL,
+	    &e) == 0)
 		rc = pki_store_commit(s, &e);
 	pki_store_close(s);
 	return rc < 0 ? command_fail(cmd_status_of(&e), &e) : EXIT_OK;

@@ -155,6 +155,8 @@ finish(struct pki_store *s, const struct arrival *a, const char *file,
     const char *pass_file, struct err *e)
 {
 	struct pki_store_ca waiting;
+	const struct pki_audit_row about = { .why = "the key that waited for "
+	    "its certificate issues" };
 	struct secret *pass = NULL;
 	EVP_PKEY *key;
 	int64_t generation;
@@ -171,7 +173,8 @@ finish(struct pki_store *s, const struct arrival *a, const char *file,
 	    same_name(s, a->given.v[0], e) < 0))
 		err_in(e, "%s", file);
 	else if (key != NULL && pki_store_begin(s, e) == 0 &&
-	    activate(s, generation, a, e) == 0)
+	    activate(s, generation, a, e) == 0 && cmd_note(s,
+	    PKI_AUDIT_CHANGED, "--certificate", &about, e) == 0)
 		rc = pki_store_commit(s, e);
 	EVP_PKEY_free(key);
 	secret_free(pass);

@@ -20,12 +20,12 @@ tables(struct pki_store *s, struct err *e)
 	return pki_sql_run(s, schema, "make tables", e);
 }
 
-/* Refusals beyond so many go: nobody can fill the disk by asking. */
+/* What is older than so many rows goes: nobody can fill the disk by asking. */
 static int
 trim(struct pki_store *s, struct err *e)
 {
 	sqlite3_stmt *q = pki_sql_prepare(s, "DELETE FROM audit WHERE "
-	    "what = 'refused' AND number <= (SELECT max(number) FROM audit) "
+	    "what IN ('refused', 'again') AND number <= (SELECT max(number) FROM audit) "
 	    "- ?", e);
 
 	if (q == NULL)
@@ -55,7 +55,8 @@ pki_audit_add(struct pki_store *s, const struct pki_audit_row *row,
 	pki_sql_text(q, 8, row->why);
 	if (pki_sql_done(s, q, "write", e) < 0)
 		return -1;
-	return row->what == PKI_AUDIT_REFUSED ? trim(s, e) : 0;
+	return row->what == PKI_AUDIT_REFUSED ||
+	    row->what == PKI_AUDIT_AGAIN ? trim(s, e) : 0;
 }
 
 static const char *
@@ -79,9 +80,9 @@ take(sqlite3_stmt *q, struct pki_audit_row *row)
 }
 
 int
-pki_audit_each(struct pki_store *s, int64_t from, uint64_t last,
-    const char *name, int (*fn)(void *arg, const struct pki_audit_row *row),
-    void *arg, struct err *e)
+pki_audit_each(struct pki_store *s, const struct pki_audit_filter *f,
+    int (*fn)(void *arg, const struct pki_audit_row *row), void *arg,
+    struct err *e)
 {
 	struct pki_audit_row row;
 	sqlite3_stmt *q;
@@ -90,18 +91,23 @@ pki_audit_each(struct pki_store *s, int64_t from, uint64_t last,
 	if (tables(s, e) < 0 || (q = pki_sql_prepare(s,
 	    "SELECT at, what, protocol, origin, who, name, serial, why FROM "
 	    "(SELECT * FROM audit WHERE at >= ?1 AND (?3 IS NULL OR "
-	    "name = ?3) ORDER BY number DESC LIMIT ?2) ORDER BY number",
-	    e)) == NULL)
+	    "name = ?3 OR serial = lower(?3) OR who = 'token ' || ?3) AND "
+	    "(?4 IS NULL OR what = ?4) AND (?5 IS NULL OR protocol = ?5) AND "
+	    "(?6 IS NULL OR substr(origin, 1, length(?6)) = ?6) "
+	    "ORDER BY number DESC LIMIT ?2) ORDER BY number", e)) == NULL)
 		return -1;
-	sqlite3_bind_int64(q, 1, from);
-	sqlite3_bind_int64(q, 2, last == 0 ? -1 : (sqlite3_int64)last);
-	sqlite3_bind_text(q, 3, name, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(q, 1, f->since);
+	sqlite3_bind_int64(q, 2, f->last == 0 ? -1 : (sqlite3_int64)f->last);
+	pki_sql_text(q, 3, f->name);
+	pki_sql_text(q, 4, f->what);
+	pki_sql_text(q, 5, f->protocol);
+	pki_sql_text(q, 6, f->from);
 	while (stop == 0 && (rc = sqlite3_step(q)) == SQLITE_ROW) {
 		take(q, &row);
 		stop = fn(arg, &row);
 	}
 	if (stop == 0 && rc != SQLITE_DONE)
-		return pki_sql_done(s, q, "write", e);
+		return pki_sql_done(s, q, "read", e);
 	sqlite3_finalize(q);
 	return stop;
 }

@@ -6,9 +6,10 @@
 #include "pki_store.h"
 
 /*
- * What the CA was asked for from outside, and what it did: a table of the
- * store.  What was issued has its row in the same transaction; refusals are
- * kept up to PKI_AUDIT_REFUSALS, the oldest go.
+ * What the CA was asked for, from outside or by its operator, and what it did:
+ * a table of the store.  What was issued, revoked or changed has its row in
+ * the same transaction.  Of refusals and repeated answers, which anybody can
+ * make us write, those among the newest PKI_AUDIT_REFUSALS rows are kept.
  */
 #define PKI_AUDIT_REFUSALS	10000
 
@@ -19,7 +20,11 @@
 	X(PKI_AUDIT_REFUSED, 3, "refused")	\
 	X(PKI_AUDIT_GRANTED, 4, "granted")	/* a token was made */ \
 	X(PKI_AUDIT_APPROVED, 5, "approved")	\
-	X(PKI_AUDIT_WITHDRAWN, 6, "withdrawn")
+	X(PKI_AUDIT_WITHDRAWN, 6, "withdrawn")	\
+	X(PKI_AUDIT_REVOKED, 7, "revoked")	\
+	X(PKI_AUDIT_CHANGED, 8, "changed")	/* the CA itself */
+#define PKI_AUDIT_WORDS "issued|again|pending|refused|granted|approved|" \
+    "withdrawn|revoked|changed"
 
 enum pki_audit_what { PKI_AUDIT_WHATS(NAME_ENUM) };
 extern const struct name pki_audit_what_names[];
@@ -27,9 +32,9 @@ extern const struct name pki_audit_what_names[];
 struct pki_audit_row {
 	int64_t			 at;		/* wall */
 	enum pki_audit_what	 what;
-	const char		*protocol;	/* "est", "scep", "cli" */
+	const char		*protocol;	/* "est", "scep", "cli", "serve" */
 	const char		*from;		/* address; or uid */
-	const char		*who;		/* token or certificate; "" */
+	const char		*who;		/* token, certificate, command; "" */
 	const char		*name;
 	const char		*serial;	/* of what was issued; "" */
 	const char		*why;		/* "" */
@@ -39,10 +44,18 @@ struct pki_audit_row {
 int pki_audit_add(struct pki_store *s, const struct pki_audit_row *row,
     struct err *e);
 
-/* The newest `last` (0: all) since `from`, oldest first; name NULL: of all.
- * fn as with pki_store_each. */
-int pki_audit_each(struct pki_store *s, int64_t from, uint64_t last,
-    const char *name, int (*fn)(void *arg, const struct pki_audit_row *row),
-    void *arg, struct err *e);
+struct pki_audit_filter {
+	int64_t		 since;		/* wall; 0: ever */
+	uint64_t	 last;		/* the newest so many; 0: all */
+	const char	*name;		/* or serial number, or token; NULL: all */
+	const char	*what;		/* of pki_audit_what_names; or NULL */
+	const char	*protocol;	/* or NULL */
+	const char	*from;		/* its beginning; or NULL */
+};
+
+/* Oldest first.  fn as with pki_store_each. */
+int pki_audit_each(struct pki_store *s, const struct pki_audit_filter *f,
+    int (*fn)(void *arg, const struct pki_audit_row *row), void *arg,
+    struct err *e);
 
 #endif

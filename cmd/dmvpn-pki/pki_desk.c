@@ -272,32 +272,55 @@ tls_issue(struct desk *d, const char *names, EVP_PKEY *key, int64_t now,
 	return x;
 }
 
-void
-desk_tls(struct desk *d, const struct pki_web_ask *a, struct rbuf body,
-    int64_t now, struct desk_reply *r)
+/* Key, certificate, those above it. */
+static struct secret *
+tls_pem(struct desk *d, int64_t now, struct err *e)
 {
-	EVP_PKEY *key = pki_key_make("p256", &r->why);
-	struct secret *pem = key == NULL ? NULL : pki_key_pem(key, NULL,
-	    &r->why);
-	X509 *x = pem == NULL ? NULL : tls_issue(d, d->names, key, now,
-	    &r->why);
+	EVP_PKEY *key = pki_key_make("p256", e);
+	struct secret *pem = key == NULL ? NULL : pki_key_pem(key, NULL, e);
+	X509 *x = pem == NULL ? NULL : tls_issue(d, d->names, key, now, e);
 	struct cert_set above = { .n = 0 };
+	struct secret *out = NULL;
 	BIO *b = BIO_new(BIO_s_secmem());
+	char *p;
 
-	(void)a;
-	(void)body;
-	if (x == NULL || pki_store_trust(d->store, &above, &above,
-	    &r->why) < 0) {
-		desk_refuse(r, 503, &r->why);
-		BIO_free(b);
-	} else {
-		say_bio(r, b, "application/x-pem-file", b != NULL &&
-		    BIO_write(b, pem->b, (int)pem->len) > 0 &&
-		    PEM_write_bio_X509(b, x) == 1 && put_pem(b, &above));
-		r->head.next = (uint64_t)now + TLS_DAYS * 86400u * 2 / 3;
+	if (x != NULL && pki_store_trust(d->store, &above, &above, e) == 0) {
+		if (b != NULL && BIO_write(b, pem->b, (int)pem->len) > 0 &&
+		    PEM_write_bio_X509(b, x) == 1 && put_pem(b, &above)) {
+			long len = BIO_get_mem_data(b, &p);
+
+			out = secret_copy(p, (size_t)len);
+		}
+		if (out == NULL)
+			err_set(e, ENOMEM, "certificate for TLS");
 	}
+	BIO_free(b);
 	cert_set_fini(&above);
 	X509_free(x);
 	secret_free(pem);
 	EVP_PKEY_free(key);
+	ERR_clear_error();
+	return out;
+}
+
+void
+desk_tls(struct desk *d, const struct pki_web_ask *a, struct rbuf body,
+    int64_t now, struct desk_reply *r)
+{
+	int64_t life = (int64_t)TLS_DAYS * 86400 * 2 / 3;
+
+	(void)a;
+	(void)body;
+	if (d->tls == NULL || now >= d->tls_until ||
+	    now < d->tls_until - life) {
+		secret_free(d->tls);
+		d->tls = tls_pem(d, now, &r->why);
+		d->tls_until = now + life;
+	}
+	if (d->tls == NULL) {
+		desk_refuse(r, 503, &r->why);
+		return;
+	}
+	desk_say(r, "application/x-pem-file", d->tls->b, d->tls->len);
+	r->head.next = (uint64_t)d->tls_until;
 }

@@ -39,12 +39,14 @@ struct desk {
 	int64_t			 now;		/* of the question at hand */
 	bool			 noted;		/* its refusal is written down */
 	struct desk_crl		*crls;		/* the newest of each, owned */
-	int64_t			 refusals_at;	/* this minute's */
-	unsigned		 refusals;
+	int64_t			 noted_at;	/* this minute's rows of what */
+	unsigned		 notes;		/* anybody can make us write */
+	struct secret		*tls;		/* what desk_tls gave */
+	int64_t			 tls_until;	/* and gives again */
 };
 void desk_fini(struct desk *d);
-/* The CA has another key: SCEP's certificate is made anew. */
-void desk_forget_ra(struct desk *d);
+/* The CA has another key: SCEP's certificate and that for TLS are made anew. */
+void desk_forget_keys(struct desk *d);
 
 struct desk_reply {
 	struct pki_web_reply	 head;	/* id and size are filled by others */
@@ -74,7 +76,8 @@ desk_fn est_cacerts, est_enroll, est_reenroll, est_csrattrs;
 X509_CRL *desk_crl_x509(struct desk *d, int64_t now, struct err *e);
 
 /* A key and a certificate of this server for TLS and those above it, in PEM;
- * head.next: when a new one is wanted.  No path leads here. */
+ * head.next: when a new one is wanted; before that the same one is given, so
+ * that nobody has us issue without end.  No path leads here. */
 #define PKI_DESK_TLS	255		/* as route */
 desk_fn desk_tls;
 

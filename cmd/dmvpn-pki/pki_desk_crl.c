@@ -42,7 +42,7 @@ desk_fini(struct desk *d)
 	LL_FOREACH_SAFE(d->crls, c, more)
 		list_free(c);
 	d->crls = NULL;
-	desk_forget_ra(d);
+	desk_forget_keys(d);
 }
 
 /* The key of this generation; NULL: it signs no more. */

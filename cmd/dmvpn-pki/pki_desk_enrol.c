@@ -11,7 +11,7 @@
 #include "pki_grant.h"
 #include "pki_make.h"
 
-#define REFUSALS_A_MINUTE	120	/* rows; more are not written down */
+#define NOTES_A_MINUTE	120	/* rows; more are not written down */
 #define HOURLY			10	/* certificates of one name */
 
 struct work {
@@ -49,6 +49,20 @@ note(struct work *w, enum pki_audit_what what, const char *why,
 	return pki_audit_add(w->d->store, &row, e);
 }
 
+/* Nobody can make us write without end: what any number of questions makes. */
+static int
+note_some(struct work *w, enum pki_audit_what what, const char *why,
+    struct err *e)
+{
+	struct desk *d = w->d;
+
+	if (w->now / 60 != d->noted_at) {
+		d->noted_at = w->now / 60;
+		d->notes = 0;
+	}
+	return d->notes++ < NOTES_A_MINUTE ? note(w, what, why, e) : 0;
+}
+
 static X509 *
 x509_of_row(const struct pki_row *row)
 {
@@ -78,7 +92,7 @@ again(struct work *w)
 		    "revoked");
 		return DESK_REFUSED;
 	}
-	return note(w, PKI_AUDIT_AGAIN, "", w->e) < 0 ? DESK_FAILED :
+	return note_some(w, PKI_AUDIT_AGAIN, "", w->e) < 0 ? DESK_FAILED :
 	    DESK_ISSUED;
 }
 
@@ -296,17 +310,11 @@ by_nobody(struct work *w)
 
 /* --------------------------------------------------------------------- all */
 
-/* Nobody can make us write without end. */
 static void
 note_refusal(struct work *w)
 {
 	w->d->noted = true;
-	if (w->now / 60 != w->d->refusals_at) {
-		w->d->refusals_at = w->now / 60;
-		w->d->refusals = 0;
-	}
-	if (w->d->refusals++ < REFUSALS_A_MINUTE)
-		(void)note(w, PKI_AUDIT_REFUSED, w->e->msg, NULL);
+	(void)note_some(w, PKI_AUDIT_REFUSED, w->e->msg, NULL);
 }
 
 void

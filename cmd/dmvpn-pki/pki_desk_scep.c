@@ -15,21 +15,39 @@
 #define DAY		86400
 #define CHALLENGE	(PKI_GRANT_ID + PKI_GRANT_PASSWORD)
 
-/* What waits for an approval: a poll has nothing but its transaction. */
+/*
+ * What waits for an approval: a poll has nothing but its transaction.  One row
+ * a token, as long as that is good, so that who has one can not fill the disk.
+ */
 static const char schema[] =
     "CREATE TABLE IF NOT EXISTS scep_wait("
     " id TEXT PRIMARY KEY, token TEXT NOT NULL, request BLOB NOT NULL,"
     " at INTEGER NOT NULL)";
 
+/* Of this token another one may wait, of before; of others what is over. */
 static int
-wait_add(struct pki_store *s, const struct pki_scep_want *w,
+wait_clear(struct pki_store *s, const char *token, int64_t now,
+    struct err *e)
+{
+	sqlite3_stmt *q = pki_sql_prepare(s, "DELETE FROM scep_wait WHERE "
+	    "token = ?1 OR token NOT IN (SELECT id FROM token WHERE "
+	    "expires > ?2 AND state <> 'withdrawn')", e);
+
+	if (q == NULL)
+		return -1;
+	pki_sql_text(q, 1, token);
+	sqlite3_bind_int64(q, 2, now);
+	return pki_sql_done(s, q, "write", e);
+}
+
+static int
+wait_put(struct pki_store *s, const struct pki_scep_want *w,
     const char *token, struct err *e)
 {
-	sqlite3_stmt *q;
+	sqlite3_stmt *q = pki_sql_prepare(s, "INSERT INTO scep_wait(id, token, "
+	    "request, at) VALUES(?, ?, ?, ?)", e);
 
-	if (pki_sql_run(s, schema, "make tables", e) < 0 ||
-	    (q = pki_sql_prepare(s, "INSERT OR REPLACE INTO scep_wait(id, "
-	    "token, request, at) VALUES(?, ?, ?, ?)", e)) == NULL)
+	if (q == NULL)
 		return -1;
 	pki_sql_text(q, 1, w->transaction);
 	pki_sql_text(q, 2, token);
@@ -61,6 +79,31 @@ wait_find(struct pki_store *s, const char *transaction,
 	if (rc != SQLITE_ROW)
 		return rc == SQLITE_DONE ? 0 : pki_sql_failed(s, "read", e);
 	return *request != NULL ? 1 : err_set(e, ENOMEM, "out of memory");
+}
+
+/* The token's own is replaced: it takes but one key.  That of another, who
+ * happens to have the same transaction or guessed it, stays. */
+static int
+wait_add(struct pki_store *s, const struct pki_scep_want *w,
+    const char *token, struct err *e)
+{
+	char other[PKI_GRANT_ID + 1];
+	struct secret *request = NULL;
+	int rc = -1, found;
+
+	if (pki_sql_run(s, schema, "make tables", e) < 0 ||
+	    pki_store_begin(s, e) < 0)
+		return -1;
+	if (wait_clear(s, token, w->now, e) == 0 &&
+	    (found = wait_find(s, w->transaction, other, &request, e)) >= 0)
+		rc = found > 0 ? err_set(e, EPERM, "this transaction is that "
+		    "of another request: use another ID") :
+		    wait_put(s, w, token, e);
+	if (rc == 0)
+		rc = pki_store_commit(s, e);
+	pki_store_rollback(s);
+	secret_free(request);
+	return rc;
 }
 
 static enum pki_scep_answer
@@ -218,7 +261,7 @@ ra_read(struct desk *d, sqlite3_stmt *q, struct err *e)
 	secret_free(pem);
 	if (d->ra != NULL && d->ra_key != NULL)
 		return 0;
-	desk_forget_ra(d);
+	desk_forget_keys(d);
 	return err_in(e, "SCEP's key in the store");
 }
 
@@ -297,17 +340,19 @@ ra_make(struct desk *d, int64_t now, struct err *e)
 		return -1;
 	if (ra_keep(d, e) == 0)
 		return 0;
-	desk_forget_ra(d);
+	desk_forget_keys(d);
 	return -1;
 }
 
 void
-desk_forget_ra(struct desk *d)
+desk_forget_keys(struct desk *d)
 {
 	X509_free(d->ra);
 	EVP_PKEY_free(d->ra_key);
 	d->ra = NULL;
 	d->ra_key = NULL;
+	secret_free(d->tls);
+	d->tls = NULL;
 }
 
 /* Certificates besides the CA's own: those up to the root, and those of the
@@ -315,7 +360,34 @@ desk_forget_ra(struct desk *d)
 struct others {
 	struct cert_set	 chain;
 	X509		*above[CERT_SET_MAX + 1], *before[DESK_KEYS];
+	X509		*next;		/* owned; NULL: none is prepared */
 };
+
+static void
+others_fini(struct others *o)
+{
+	cert_set_fini(&o->chain);
+	X509_free(o->next);
+}
+
+static int
+next_take(struct others *o, const struct desk *d, struct err *e)
+{
+	struct pki_store_ca ca;
+	const unsigned char *p;
+
+	if (pki_store_authority(d->store, PKI_CA_WAITING, &ca, e) < 0) {
+		if (e->code != ENOENT)
+			return -1;
+		err_clear(e);
+		return 0;
+	}
+	p = ca.cert.p;
+	if (rbuf_left(&ca.cert) > 0)
+		o->next = d2i_X509(NULL, &p, (long)rbuf_left(&ca.cert));
+	ERR_clear_error();
+	return 0;
+}
 
 static int
 others_take(struct others *o, const struct desk *d, struct err *e)
@@ -323,7 +395,8 @@ others_take(struct others *o, const struct desk *d, struct err *e)
 	size_t i, n = 0;
 
 	memset(o, 0, sizeof(*o));
-	if (pki_store_trust(d->store, &o->chain, NULL, e) < 0)
+	if (pki_store_trust(d->store, &o->chain, NULL, e) < 0 ||
+	    next_take(o, d, e) < 0)
 		return -1;
 	for (i = 0; i < o->chain.n; i++) {
 		X509 *x = (X509 *)(uintptr_t)cert_x509(o->chain.v[i]);
@@ -349,17 +422,19 @@ answer(struct desk *d, const struct pki_scep_call *c, struct wbuf *room,
 
 	if (others_take(&o, d, &r->why) < 0) {
 		desk_refuse(r, 503, &r->why);
+		others_fini(&o);
 		return;
 	}
 	s.above = o.above;
 	s.before = o.before;
+	s.next = o.next;
 	if (pki_scep_answer(&s, c, &out, &r->why) < 0)
 		desk_refuse(r, 500, &r->why);
 	else {
 		desk_say(r, out.type, room->buf, room->len);
 		r->head.status = (uint16_t)out.status;
 	}
-	cert_set_fini(&o.chain);
+	others_fini(&o);
 }
 
 void

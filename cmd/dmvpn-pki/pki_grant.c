@@ -7,6 +7,7 @@
 #include <openssl/evp.h>
 #include <openssl/x509v3.h>
 
+#include "base/num.h"
 #include "base/secret.h"
 #include "base/text.h"
 #include "pki_sql.h"
@@ -34,6 +35,9 @@ static const struct name kinds[] = {
 	{ 0, NULL },
 };
 
+/* In the column of names: who knows no AS numbers refuses the token. */
+#define AS_WORD		"as:"
+
 int
 pki_grant_fill(struct pki_grant *g, const struct pki_want *w, struct err *e)
 {
@@ -57,6 +61,7 @@ pki_grant_fill(struct pki_grant *g, const struct pki_want *w, struct err *e)
 	}
 	wbuf_u8(&names, '\0');
 	wbuf_u8(&blocks, '\0');
+	g->as = w->as;
 	snprintf(g->name, sizeof(g->name), "%s", w->name);
 	snprintf(g->profile, sizeof(g->profile), "%s", w->profile->name);
 	return wbuf_ok(&names) && wbuf_ok(&blocks) ? 0 : err_set(e, ENOSPC,
@@ -84,6 +89,7 @@ pki_grant_want(struct pki_grant *g, struct pki_want *w, int64_t now,
 	char *rest = g->names, *word;
 
 	w->name = g->name;
+	w->as = g->as;
 	if ((w->profile = pki_profile_find(g->profile, e)) == NULL)
 		return -1;
 	while ((word = strsep(&rest, " ")) != NULL)
@@ -120,13 +126,38 @@ tables(struct pki_store *s, struct err *e)
 	return pki_sql_run(s, schema, "make tables", e);
 }
 
+/* Names, and what is put after them. */
+static void
+join_names(const struct pki_grant *g, char *out, size_t len)
+{
+	if (g->as == 0)
+		snprintf(out, len, "%s", g->names);
+	else
+		snprintf(out, len, "%s " AS_WORD "%u", g->names, g->as);
+}
+
+static void
+split_names(struct pki_grant *g)
+{
+	char *at = strstr(g->names, " " AS_WORD);
+	uint64_t as;
+
+	if (at == NULL || num_parse(at + 1 + strlen(AS_WORD), 1,
+	    UINT32_MAX - 1, &as, NULL) < 0)
+		return;
+	g->as = (uint32_t)as;
+	*at = '\0';
+}
+
 int
 pki_grant_add(struct pki_store *s, const struct pki_grant *g,
     const uint8_t secret[PKI_TOKEN_SECRET], struct err *e)
 {
+	char names[PKI_GRANT_NAMES + 16];
 	uint8_t hash[32];
 	sqlite3_stmt *q;
 
+	join_names(g, names, sizeof(names));
 	if (hash_of(secret, PKI_TOKEN_SECRET, hash, e) < 0 ||
 	    tables(s, e) < 0 || (q = pki_sql_prepare(s,
 	    "INSERT INTO token(id, hash, name, profile, names, blocks, days, "
@@ -137,7 +168,7 @@ pki_grant_add(struct pki_store *s, const struct pki_grant *g,
 	sqlite3_bind_blob(q, 2, hash, sizeof(hash), SQLITE_STATIC);
 	pki_sql_text(q, 3, g->name);
 	pki_sql_text(q, 4, g->profile);
-	pki_sql_text(q, 5, g->names);
+	pki_sql_text(q, 5, names);
 	pki_sql_text(q, 6, g->blocks);
 	sqlite3_bind_int64(q, 7, (sqlite3_int64)g->days);
 	sqlite3_bind_int64(q, 8, g->made);
@@ -166,6 +197,7 @@ take_row(sqlite3_stmt *q, struct pki_grant *g, uint8_t hash[32])
 	pki_sql_column_text(q, 2, g->name, sizeof(g->name));
 	pki_sql_column_text(q, 3, g->profile, sizeof(g->profile));
 	pki_sql_column_text(q, 4, g->names, sizeof(g->names));
+	split_names(g);
 	pki_sql_column_text(q, 5, g->blocks, sizeof(g->blocks));
 	g->days = (uint64_t)sqlite3_column_int64(q, 6);
 	g->made = sqlite3_column_int64(q, 7);

@@ -27,7 +27,7 @@ extern const struct name pki_grant_state_names[];
 
 #define PKI_GRANT_ID		(2 * PKI_TOKEN_ID)	/* letters */
 #define PKI_GRANT_PASSWORD	(2 * PKI_TOKEN_SECRET)
-#define PKI_GRANT_NAMES		2048
+#define PKI_GRANT_NAMES		2048	/* with the AS number */
 #define PKI_GRANT_BLOCKS	1600
 
 struct pki_grant {
@@ -35,6 +35,7 @@ struct pki_grant {
 	char			name[64], profile[16];
 	char			names[PKI_GRANT_NAMES];	/* "dns:a ip:b" */
 	char			blocks[PKI_GRANT_BLOCKS];	/* prefixes */
+	uint32_t		as;	/* number; 0: none */
 	uint64_t		days;
 	int64_t			made, expires;		/* wall */
 	bool			hold;			/* wants an approval */

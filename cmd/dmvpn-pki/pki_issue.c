@@ -363,10 +363,10 @@ pki_issue_ca(const struct pki_want *w, EVP_PKEY *key, struct err *e)
 }
 
 /* What the verdict would refuse later is refused now. */
-static int
-check_inside(const struct pki_ca *ca, const struct pki_want *w, struct err *e)
+int
+pki_issue_check(X509 *ca, const struct pki_want *w, struct err *e)
 {
-	struct cert *c = cert_of_x509(ca->cert, e);
+	struct cert *c = cert_of_x509(ca, e);
 	struct blocks have;
 	struct addr_buf ab;
 	int64_t end;
@@ -388,7 +388,7 @@ check_inside(const struct pki_ca *ca, const struct pki_want *w, struct err *e)
 			return err_set(e, EPERM, "%s is not within the "
 			    "address blocks of the CA",
 			    prefix_text(&w->blocks.v[i], &ab));
-	if (w->as != 0 && X509_get_ext_by_NID(ca->cert,
+	if (w->as != 0 && X509_get_ext_by_NID(ca,
 	    NID_sbgp_autonomousSysNum, -1) < 0)
 		return err_set(e, EPERM, "AS %u: the CA has no AS numbers, it "
 		    "was made without", w->as);
@@ -418,7 +418,7 @@ pki_issue_peer(const struct pki_ca *ca, const struct pki_want *w,
 	int ok;
 
 	err_clear(e);
-	if (check_inside(ca, w, e) < 0)
+	if (pki_issue_check(ca->cert, w, e) < 0)
 		return NULL;
 	ok = (x = pki_issue_begin(w, key)) != NULL;
 	X509V3_set_ctx(&ctx, ca->cert, x, NULL, NULL, 0);

@@ -67,8 +67,10 @@ int pki_want_days(struct pki_want *w, int64_t now, uint64_t days,
 
 /* A self-signed CA. */
 X509 *pki_issue_ca(const struct pki_want *w, EVP_PKEY *key, struct err *e);
-/* For a peer's public key.  Refused: outliving the CA, blocks or an AS number
+/* What pki_issue_peer would refuse: outliving the CA, blocks or an AS number
  * that the CA has not, a profile without its blocks. */
+int pki_issue_check(X509 *ca, const struct pki_want *w, struct err *e);
+/* For a peer's public key. */
 X509 *pki_issue_peer(const struct pki_ca *ca, const struct pki_want *w,
     EVP_PKEY *key, struct err *e);
 

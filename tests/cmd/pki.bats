@@ -276,6 +276,46 @@ example() {
 	[[ $stderr == *"host bits"* ]]
 }
 
+@test "the audit tells what the operator did, and what was taken back" {
+	pki init
+	pki issue -o a.pem a
+	openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+	    -keyout b.key -subj /CN=b -out b.csr 2>/dev/null
+	pki sign -o b.pem b b.csr
+	pki renew -o a2.pem a
+	pki revoke --reason superseded a 2>/dev/null
+	printf 'c\nd\n' >batch
+	pki issue --batch batch 2>/dev/null
+	id=$(pki token new --for e -j 2>/dev/null | jq -r .id)
+	pki token revoke "$id"
+	pki settings --crl-url http://ca.test/ca.crl
+	pki rollover
+	pki rollover --finish --force
+	pki audit -j >rows
+	[ "$(jq -r .what rows | tr '\n' ' ')" = \
+	    'changed issued issued issued revoked revoked issued issued granted withdrawn changed changed changed ' ]
+	[ "$(jq -r .from rows | sort -u | cut -d, -f1)" = "uid $(id -u)" ]
+	[ "$(jq -r .protocol rows | sort -u)" = cli ]
+	serial=$(openssl x509 -in a.pem -noout -serial | tr A-F a-f)
+	serial=${serial#*=}
+	[ "$(jq -r 'select(.what == "issued") | .who' rows | head -n 3 | tr '\n' ' ')" = \
+	    "issue sign renew $serial " ]
+	[ "$(pki audit -j --what revoked a | jq -r .why | sort -u)" = superseded ]
+	[ "$(pki audit -j --what revoked | wc -l)" = 2 ]
+	[ "$(pki audit -j "$serial" | jq -r .what | tr '\n' ' ')" = 'issued revoked ' ]
+	[ "$(pki audit -j "$id" | jq -r .what | tr '\n' ' ')" = 'granted withdrawn ' ]
+	[ -z "$(pki audit -j --by est)" ]
+	[ -z "$(pki audit -j --from 192.0.2.1)" ]
+	[ "$(pki audit -j --from 'uid ' -n 3 | wc -l)" = 3 ]
+	run -100 --separate-stderr pki audit --what nonsense
+	[[ $stderr == *'expected issued|'* ]]
+	# what could not be put in place was not issued, and is told so
+	mkdir full.pem
+	run ! pki issue -f -o full.pem g
+	[ "$(pki list -j g)" = "" ]
+	[ "$(pki audit -j g | jq -r .what | tail -n 1)" != issued ]
+}
+
 @test "revoke, crl, verify: the certificate is refused (PKI-15)" {
 	example
 	pki crl -o before.pem

@@ -299,6 +299,35 @@ issued() {
 	run -1 grep -c "$PASSWORD" dmvpn-ca.db
 }
 
+@test "a token's AS number comes into the certificate, and stays when it is renewed" {
+	serve
+	token as.test --as 65007 --email noc@test -T 10.0.0.7
+	[ "$(jq -c '[.as, .identities[], .blocks[]]' <(pki token list -j as.test))" = \
+	    '[65007,"email:noc@test","10.0.0.7/32"]' ]
+	[[ $(pki token list as.test) == *'10.0.0.7/32 AS65007'* ]]
+	echo "$PASSWORD" >secret
+	run -0 pki enroll est -t ca.pem -u "$ID" -c secret \
+	    --no-names -o as.pem "https://localhost:$HTTPS" as.test
+	openssl x509 -in as.pem -noout -text | grep -q '^ *65007$'
+	openssl x509 -in as.pem -noout -ext subjectAltName | grep -q noc@test
+	cp as.pem old.pem
+	run -0 pki enroll est -R as.pem "https://localhost:$HTTPS"
+	! cmp -s as.pem old.pem
+	openssl x509 -in as.pem -noout -text | grep -q '^ *65007$'
+	run -100 pki token new --for x --as 0
+	# a CA that has none, and one that ends before the certificate would
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+	    -keyout old.key -out old.crt -days 30 -subj '/CN=Old' \
+	    -addext 'sbgp-ipAddrBlock=IPv4:0.0.0.0/0' 2>/dev/null
+	cat old.key old.crt >both.pem
+	pki init -s old.db --from both.pem
+	run -1 --separate-stderr pki token new -s old.db --for x -d 20 --as 65007
+	[[ $stderr == *'has no AS numbers'* ]]
+	run -1 --separate-stderr pki token new -s old.db --for x -d 300
+	[[ $stderr == *'outlive its CA'* ]]
+	[ -z "$(pki token list -s old.db -j)" ]
+}
+
 @test "enroll est: first by a token, then by its own certificate" {
 	serve
 	print=$(openssl x509 -in ca.pem -outform DER | sha256sum | cut -d' ' -f1)

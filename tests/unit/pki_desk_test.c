@@ -1,69 +1,12 @@
-#include "pki_make.h"
+#include "pki_office.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
 #include <openssl/pem.h>
 
 #include "base/text.h"
-#include "dmvpn-pki/pki_desk.h"
-#include "dmvpn-pki/pki_grant.h"
 #include "dmvpn-pki/pki_web.h"
 
-#define HOUR 3600
-
-static const uint8_t secret[PKI_TOKEN_SECRET] = { 1, 2, 3, 4 };
-#define PASSWORD "01020304000000000000000000000000"
-#define ID "0a0b0c0d0e0f"
-
-/* A CA in a store, and the desk before it. */
-struct office {
-	char		 dir[64], path[96];
-	struct make	 make;
-	struct desk	 desk;
-};
-
-static void
-office_open(struct office *o)
-{
-	unsigned char *der = NULL;
-	struct err e = { 0 };
-	int len;
-
-	memset(o, 0, sizeof(*o));
-	snprintf(o->dir, sizeof(o->dir), "/tmp/pki-desk-XXXXXX");
-	assert_non_null(mkdtemp(o->dir));
-	snprintf(o->path, sizeof(o->path), "%s/ca.db", o->dir);
-	make_ca(&o->make, "Test", "p256", NULL);
-	len = i2d_X509(o->make.ca.cert, &der);
-	o->desk.store = pki_store_open(o->path, PKI_STORE_CREATE, &e);
-	assert_non_null(o->desk.store);
-	assert_int_equal(pki_store_begin(o->desk.store, &e), 0);
-	assert_int_equal(pki_store_set_ca(o->desk.store, rbuf_of(der,
-	    (size_t)len), rbuf_of("key", 3), &e), 0);
-	assert_int_equal(pki_store_commit(o->desk.store, &e), 0);
-	o->desk.cas[0] = o->make.ca;
-	o->desk.generations[0] = 1;
-	o->desk.n_cas = 1;
-	o->desk.crl_days = 7;
-	OPENSSL_free(der);
-}
-
-static void
-office_close(struct office *o)
-{
-	char journal[128];
-
-	desk_fini(&o->desk);
-	pki_store_close(o->desk.store);
-	make_fini(&o->make);
-	snprintf(journal, sizeof(journal), "%s-journal", o->path);
-	(void)unlink(journal);
-	assert_int_equal(unlink(o->path), 0);
-	assert_int_equal(rmdir(o->dir), 0);
-}
+static const struct pki_audit_filter all;
 
 /* As after a crash: what was not committed is gone. */
 static void
@@ -74,20 +17,6 @@ office_crash(struct office *o)
 	pki_store_close(o->desk.store);
 	o->desk.store = pki_store_open(o->path, PKI_STORE_OPEN, &e);
 	assert_non_null(o->desk.store);
-}
-
-static void
-grant(struct office *o, bool hold)
-{
-	struct pki_want w = make_want("spoke7.test", "spoke");
-	struct pki_grant g = { .id = ID, .days = 30, .made = MAKE_NOW,
-		.expires = MAKE_NOW + HOUR, .hold = hold };
-	struct err e = { 0 };
-
-	assert_int_equal(pki_want_san(&w, GEN_DNS, "spoke7.test", &e), 0);
-	assert_int_equal(pki_want_address(&w, "10.0.0.7", &e), 0);
-	assert_int_equal(pki_grant_fill(&g, &w, &e), 0);
-	assert_int_equal(pki_grant_add(o->desk.store, &g, secret, &e), 0);
 }
 
 /* DER of a request for a new key; the caller frees with OPENSSL_free. */
@@ -133,24 +62,6 @@ ask(struct office *o, EVP_PKEY **key, const char *password, int64_t now,
 }
 
 static int
-count_row(void *arg, const struct pki_row *row)
-{
-	(void)row;
-	++*(int *)arg;
-	return 0;
-}
-
-static int
-issued(struct office *o)
-{
-	int n = 0;
-
-	assert_int_equal(pki_store_each(o->desk.store, NULL, count_row, &n,
-	    NULL), 0);
-	return n;
-}
-
-static int
 count_audit(void *arg, const struct pki_audit_row *row)
 {
 	char *text = arg;
@@ -164,7 +75,7 @@ static const char *
 audit(struct office *o, char text[256])
 {
 	text[0] = '\0';
-	assert_int_equal(pki_audit_each(o->desk.store, 0, 0, NULL,
+	assert_int_equal(pki_audit_each(o->desk.store, &all,
 	    count_audit, text, NULL), 0);
 	return text;
 }
@@ -180,8 +91,8 @@ a_token_is_for_one_key_which_may_ask_again(void **state)
 	struct office o;
 
 	(void)state;
-	office_open(&o);
-	grant(&o, false);
+	office_open(&o, "p256");
+	office_grant(&o, ID, false);
 	assert_int_equal(ask(&o, &one, PASSWORD, MAKE_NOW, a, &e),
 	    DESK_ISSUED);
 	assert_int_equal(ask(&o, &one, PASSWORD, MAKE_NOW + 5, b, &e),
@@ -206,8 +117,8 @@ who_has_not_the_secret_or_comes_late_gets_nothing(void **state)
 	struct office o;
 
 	(void)state;
-	office_open(&o);
-	grant(&o, false);
+	office_open(&o, "p256");
+	office_grant(&o, ID, false);
 	assert_int_equal(ask(&o, &key, "01020304000000000000000000000001",
 	    MAKE_NOW, serial, &e), DESK_REFUSED);
 	assert_int_equal(e.code, EACCES);
@@ -239,8 +150,8 @@ a_crash_before_the_commit_loses_neither_token_nor_certificate(void **state)
 	struct office o;
 
 	(void)state;
-	office_open(&o);
-	grant(&o, false);
+	office_open(&o, "p256");
+	office_grant(&o, ID, false);
 	assert_int_equal(pki_store_begin(o.desk.store, &e), 0);
 	assert_int_equal(pki_grant_find(o.desk.store, ID, PASSWORD, MAKE_NOW,
 	    &g, &e), 0);
@@ -269,8 +180,8 @@ what_is_held_waits_for_the_approval_of_that_key(void **state)
 	struct office o;
 
 	(void)state;
-	office_open(&o);
-	grant(&o, true);
+	office_open(&o, "p256");
+	office_grant(&o, ID, true);
 	assert_int_equal(pki_grant_approve(o.desk.store, ID, &e), -1);
 	assert_int_equal(ask(&o, &one, PASSWORD, MAKE_NOW, serial, &e),
 	    DESK_WAIT);
@@ -300,8 +211,8 @@ what_was_approved_too_late_is_not_issued(void **state)
 	struct office o;
 
 	(void)state;
-	office_open(&o);
-	grant(&o, true);
+	office_open(&o, "p256");
+	office_grant(&o, ID, true);
 	assert_int_equal(ask(&o, &key, PASSWORD, MAKE_NOW, serial, &e),
 	    DESK_WAIT);
 	assert_int_equal(pki_grant_approve(o.desk.store, ID, &e), 0);
@@ -327,7 +238,7 @@ who_asks_for_the_tls_certificate_does_not_choose_its_names(void **state)
 	BIO *b;
 
 	(void)state;
-	office_open(&o);
+	office_open(&o, "p256");
 	o.desk.names = "ca.example 192.0.2.1";
 	desk_answer(&o.desk, &a, rbuf_of("", 0), MAKE_NOW, &r);
 	assert_int_equal(r.head.status, 200);
@@ -342,6 +253,34 @@ who_asks_for_the_tls_certificate_does_not_choose_its_names(void **state)
 	X509_free(x);
 	BIO_free(b);
 	desk_reply_fini(&r);
+	office_close(&o);
+}
+
+/* Who asks again and again does not have us issue again and again; who has
+ * started anew, or comes late, or after a rollover, gets another. */
+static void
+the_tls_certificate_is_made_once_in_its_time(void **state)
+{
+	const struct pki_web_ask a = { .route = PKI_DESK_TLS };
+	const int64_t times[] = { 0, 1, HOUR, 20 * MAKE_DAY, 20 * MAKE_DAY };
+	const int made[] = { 1, 1, 1, 2, 3 };
+	struct desk_reply r;
+	struct office o;
+	size_t i;
+
+	(void)state;
+	office_open(&o, "p256");
+	o.desk.names = "ca.example";
+	for (i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+		if (i == 4)
+			desk_forget_keys(&o.desk);
+		desk_answer(&o.desk, &a, rbuf_of("", 0), MAKE_NOW + times[i],
+		    &r);
+		assert_int_equal(r.head.status, 200);
+		assert_true((int64_t)r.head.next > MAKE_NOW + times[i]);
+		desk_reply_fini(&r);
+		assert_int_equal(issued(&o), made[i]);
+	}
 	office_close(&o);
 }
 
@@ -379,8 +318,8 @@ a_certificate_that_only_looks_like_ours_renews_nothing(void **state)
 	X509 *x = NULL;
 
 	(void)state;
-	office_open(&o);
-	grant(&o, false);
+	office_open(&o, "p256");
+	office_grant(&o, ID, false);
 	assert_int_equal(ask(&o, &key, PASSWORD, MAKE_NOW, serial, &e),
 	    DESK_ISSUED);
 	q.request = request(&key);
@@ -410,8 +349,8 @@ a_certificate_is_renewed_ten_times_an_hour_at_most(void **state)
 	int len, n = 0;
 
 	(void)state;
-	office_open(&o);
-	grant(&o, false);
+	office_open(&o, "p256");
+	office_grant(&o, ID, false);
 	assert_int_equal(ask(&o, &key, PASSWORD, MAKE_NOW, serial, &e),
 	    DESK_ISSUED);
 	q.request = request(&key);
@@ -442,7 +381,8 @@ a_certificate_is_renewed_ten_times_an_hour_at_most(void **state)
 static int
 count_one(void *arg, const struct pki_audit_row *row)
 {
-	*(int *)arg += row->what == PKI_AUDIT_REFUSED;
+	*(int *)arg += row->what == PKI_AUDIT_REFUSED ||
+	    row->what == PKI_AUDIT_AGAIN;
 	return 0;
 }
 
@@ -456,20 +396,48 @@ refusals_can_not_fill_the_disk(void **state)
 	int i, n = 0;
 
 	(void)state;
-	office_open(&o);
-	grant(&o, false);
+	office_open(&o, "p256");
+	office_grant(&o, ID, false);
 	for (i = 0; i < 130; i++)
 		assert_int_equal(ask(&o, &key, "x", MAKE_NOW, serial, &e),
 		    DESK_REFUSED);
-	assert_int_equal(pki_audit_each(o.desk.store, 0, 0, NULL, count_one,
+	assert_int_equal(pki_audit_each(o.desk.store, &all, count_one,
 	    &n, NULL), 0);
 	assert_int_equal(n, 120);
 	assert_int_equal(ask(&o, &key, "x", MAKE_NOW + 60, serial, &e),
 	    DESK_REFUSED);
 	n = 0;
-	assert_int_equal(pki_audit_each(o.desk.store, 0, 0, NULL, count_one,
+	assert_int_equal(pki_audit_each(o.desk.store, &all, count_one,
 	    &n, NULL), 0);
 	assert_int_equal(n, 121);
+	EVP_PKEY_free(key);
+	office_close(&o);
+}
+
+/* A token that was used is good for the same answer, not for a row each. */
+static void
+the_same_answer_again_and_again_does_not_either(void **state)
+{
+	EVP_PKEY *key = NULL;
+	char serial[64], first[64];
+	struct err e = { 0 };
+	struct office o;
+	int i, n = 0;
+
+	(void)state;
+	office_open(&o, "p256");
+	office_grant(&o, ID, false);
+	assert_int_equal(ask(&o, &key, PASSWORD, MAKE_NOW, first, &e),
+	    DESK_ISSUED);
+	for (i = 0; i < 130; i++) {
+		assert_int_equal(ask(&o, &key, PASSWORD, MAKE_NOW, serial,
+		    &e), DESK_ISSUED);
+		assert_string_equal(serial, first);
+	}
+	assert_int_equal(pki_audit_each(o.desk.store, &all, count_one, &n,
+	    NULL), 0);
+	assert_int_equal(n, 120);
+	assert_int_equal(issued(&o), 1);
 	EVP_PKEY_free(key);
 	office_close(&o);
 }
@@ -486,8 +454,8 @@ a_list_is_made_anew_when_something_was_revoked(void **state)
 	size_t n;
 
 	(void)state;
-	office_open(&o);
-	grant(&o, false);
+	office_open(&o, "p256");
+	office_grant(&o, ID, false);
 	assert_int_equal(ask(&o, &key, PASSWORD, MAKE_NOW, serial, &e),
 	    DESK_ISSUED);
 	memset(&one, 0, sizeof(one));
@@ -535,7 +503,10 @@ main(void)
 		    a_certificate_that_only_looks_like_ours_renews_nothing),
 		cmocka_unit_test(
 		    a_certificate_is_renewed_ten_times_an_hour_at_most),
+		cmocka_unit_test(the_tls_certificate_is_made_once_in_its_time),
 		cmocka_unit_test(refusals_can_not_fill_the_disk),
+		cmocka_unit_test(
+		    the_same_answer_again_and_again_does_not_either),
 		cmocka_unit_test(
 		    a_list_is_made_anew_when_something_was_revoked),
 	};
