@@ -1,6 +1,7 @@
 #include "cmd.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -165,8 +166,11 @@ hello_one(const char *layer, bool json, struct err *e)
 		return -1;
 	if (json)
 		return out_json(stdout, &hello_reply_type, &r, e);
-	printf("%s %s pid %u up %s\n", r.program, r.version, r.pid,
+	printf("%s %s pid %u up %s", r.program, r.version, r.pid,
 	    human_time((clock_ms() - r.started) / 1000, up));
+	if (r.heap > 0)
+		printf(" heap %" PRIu64 " KB", (r.heap + 1023) / 1024);
+	printf("\n");
 	return 0;
 }
 

@@ -1,6 +1,9 @@
 #include "sys/serve.h"
 
 #include <errno.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -149,12 +152,26 @@ server_wanted(const struct server *s, const struct msg_type *t)
 	return false;
 }
 
+/* Octets that malloc has given out, 0 where nobody tells. */
+static uint64_t
+heap_used(void)
+{
+#ifdef __GLIBC__
+#if __GLIBC_PREREQ(2, 33)
+	struct mallinfo2 m = mallinfo2();
+
+	return m.uordblks + m.hblkhd;
+#endif
+#endif
+	return 0;
+}
+
 static void
 serve_hello(struct server *s, const struct call *call)
 {
 	struct hello_reply m = { .schema = MSG_SCHEMA,
 		.version = DMVPN_VERSION, .pid = (uint32_t)getpid(),
-		.started = s->started };
+		.started = s->started, .heap = heap_used() };
 
 	(void)text_copy(m.program, sizeof(m.program), s->conf.program, NULL);
 	call_reply(call, &hello_reply_type, &m);

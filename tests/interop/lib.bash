@@ -68,7 +68,7 @@ charon_start() {
 	    sh -c 'mount --make-rprivate / && mount -t tmpfs tmpfs /run &&
 		exec "$0"' "$CHARON" >"$d/console.log" 2>&1 3>&- &
 	echo $! >"$d/pid"
-	for n in $(seq 200); do
+	for n in $(seq 600); do
 		[ -S "$d/vici" ] && return 0
 		kill -0 "$(cat "$d/pid")" 2>/dev/null || break
 		sleep 0.05

@@ -32,13 +32,13 @@ again() {	# NAME
 
 @test "while the CA's key changes, certificates of both keys work together (PKI-14)" {
 	sites_up hub spoke1 spoke2
-	reachable lan2 192.168.1.10
+	wait_for 10 reachable lan2 192.168.1.10
 	"$B/dmvpn-pki" rollover
 	# the hub knows nothing of the new key, and follows the link
 	again spoke1
 	wait_for 10 reachable lan2 192.168.1.10
-	reachable lan3 192.168.1.10
-	site hub dmvpn-ike sas | grep -q spoke1.test
+	wait_for 10 reachable lan3 192.168.1.10
+	wait_for 5 there spoke1
 	# now the hub has the new one: a spoke that knows only the old follows
 	again hub
 	wait_for 30 reachable lan3 192.168.1.10
@@ -47,11 +47,15 @@ again() {	# NAME
 	"$B/dmvpn-pki" revoke --reason superseded spoke2 2>/dev/null
 	site hub "$B/dmvpn-pki" crl --install
 	wait_for 5 gone spoke2
-	reachable lan2 192.168.1.10
+	wait_for 10 reachable lan2 192.168.1.10
 }
 
 gone() {
 	! site hub dmvpn-ike sas | grep -q "$1.test"
+}
+
+there() {
+	site hub dmvpn-ike sas | grep -q "$1.test"
 }
 
 @test "certificates of a CA below a company's root make tunnels; the company's others do not" {
@@ -89,9 +93,9 @@ gone() {
 	for n in hub spoke1; do
 		site "$n" dmvpn up --wait "$n.tunnel"
 	done
-	reachable lan2 192.168.1.10
+	wait_for 10 reachable lan2 192.168.1.10
 	site spoke2 dmvpn up spoke2.tunnel
 	wait_for 15 grep -q 'ike-failed.*code=untrusted' "$T/run/hub/log/ike.log"
 	gone spoke2
-	reachable lan2 192.168.1.10
+	wait_for 10 reachable lan2 192.168.1.10
 }

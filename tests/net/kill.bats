@@ -17,7 +17,7 @@ teardown() {
 	net_teardown
 }
 
-# Killed at a site; the stream's loss goes to $lost, its gap to $gap.
+# Killed at a site, and replaced.
 kill_layer() {	# SITE LAYER
 	local old
 	old=$(daemon "$1" "$2")
@@ -29,11 +29,6 @@ again() {	# SITE LAYER OLD-PID
 	local now
 	now=$(daemon "$1" "$2") && [ "$now" != "$3" ] &&
 		site "$1" dmvpn-dpd hello "$2"
-}
-
-measure() {
-	read -r lost gap < <(stream_end)
-	echo "lost $lost, longest gap $gap ms" >&3
 }
 
 registered() {
@@ -69,7 +64,17 @@ called_back() {
 }
 
 packet_half() {	# SITE
+	wait_for 5 pgrep -P "$(daemon "$1" gre)"
 	pgrep -P "$(daemon "$1" gre)"
+}
+
+# How long the stream stops when the packet half of a site is killed.
+halve() {	# SITE
+	stream lan2 192.168.1.10
+	kill -KILL "$(packet_half "$1")"
+	stream_on 300
+	measure
+	took=$gap
 }
 
 @test "OPS-01: no SPI and IV appear twice over kills of both packet halves" {
@@ -86,26 +91,18 @@ packet_half() {	# SITE
 	tshark -r "$BATS_TEST_TMPDIR/iv.pcap" -Y esp -T fields \
 	    -e esp.spi -e esp.sequence >"$BATS_TEST_TMPDIR/ivs"
 	[ "$(cut -f 1 "$BATS_TEST_TMPDIR/ivs" | sort -u | wc -l)" -ge 4 ]
-	[ "$(wc -l <"$BATS_TEST_TMPDIR/ivs")" -ge 1000 ]
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/ivs")" -ge 500 ]
 	[ -z "$(sort "$BATS_TEST_TMPDIR/ivs" | uniq -d)" ]
 }
 
 @test "OPS-01: kill -9 of the packet half of a spoke costs at most 2 s" {
 	sites_up hub spoke
-	stream lan2 192.168.1.10
-	kill -KILL "$(packet_half spoke)"
-	stream_on 300
-	measure
-	[ "$gap" -le 2000 ]
+	sooner 2000 halve spoke
 }
 
 @test "OPS-01: kill -9 of the packet half of a hub costs at most 2 s" {
 	sites_up hub spoke
-	stream lan2 192.168.1.10
-	kill -KILL "$(packet_half hub)"
-	stream_on 300
-	measure
-	[ "$gap" -le 2000 ]
+	sooner 2000 halve hub
 }
 
 @test "OPS-01: kill -9 of the privileged half of a spoke: it comes back by itself" {

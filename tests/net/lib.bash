@@ -10,6 +10,11 @@
 #	start hub gre "$B/dmvpn-gre" run	a daemon, when ready $pid is its pid
 #	stop gre; slay gre		SIGTERM, its status; SIGKILL (not under run)
 #	wait_for 5 on hub test -e ...	until it is true or seconds are over
+#	follow hub FILE "$B/..." events	into FILE; it listens when this returns
+#	stream spoke 10.0.0.1 [-I ...]	100 pings a second, on their way
+#	stream_on 100			that many answers more
+#	stream_end			prints packets lost and longest gap, ms
+#	lossless spoke 10.0.0.1 COMMAND	while it runs no packet is lost
 #	capture hub eth0 FILE [FILTER]	tcpdump, ready when this returns
 #	capture_end			all captures are complete on disk
 
@@ -115,9 +120,10 @@ forward() {
 		echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
 }
 
-# wait_for SECONDS COMMAND...: try until it succeeds.
+# wait_for SECONDS COMMAND...: try until it succeeds.  The seconds are those
+# of an idle machine; a busy one has ten more.
 wait_for() {
-	local end=$((SECONDS + $1 + 1))
+	local end=$((SECONDS + $1 + 11))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		if [ "$SECONDS" -ge "$end" ]; then
@@ -130,7 +136,7 @@ wait_for() {
 
 # start NS NAME COMMAND...: a daemon; -r 3 is added.  Its output is in
 # $BATS_TEST_TMPDIR/NAME.log; fails (and shows it) when it dies or is not
-# ready within 10 s.
+# ready within 30 s.
 start() {
 	local n=$1 name=$2 fifo=$BATS_TEST_TMPDIR/$2.ready word=""
 	shift 2
@@ -142,7 +148,7 @@ start() {
 		>"$BATS_TEST_TMPDIR/$name.log" 2>&1 &
 	pid=$!
 	echo "$pid" >"$NET_PIDS/$name"
-	if ! { exec 5<"$fifo" && IFS= read -r -t 10 word <&5; }; then
+	if ! { exec 5<"$fifo" && IFS= read -r -t 30 word <&5; }; then
 		word=no
 	fi
 	exec 5<&-
@@ -174,6 +180,117 @@ slay() {
 	rm -f "$NET_PIDS/$1"
 	kill -KILL "$p"
 	wait "$p" 2>/dev/null || true
+}
+
+# follow NS FILE COMMAND...: a program that prints what a daemon tells; it is
+# connected, and waits, when this returns.  $pid is its.
+follow() {
+	local n=$1 file=$2
+	shift 2
+	ip netns exec "$NET-$n" \
+		env DMVPN_RUN="$BATS_TEST_TMPDIR/run/$n" "$@" \
+		3>&- </dev/null >"$file" 2>"$file.err" &
+	pid=$!
+	echo "$pid" >"$NET_PIDS/follow-${file##*/}"
+	wait_for 5 follows "$pid"
+}
+
+# Of PID, or of what it started for that, one is asleep with a socket.
+follows() {
+	local p
+	for p in "$1" $(pgrep -P "$1"); do
+		[[ $(cat "/proc/$p/comm") == dmvpn-* ]] &&
+			grep -q '^State:[[:space:]]*S' "/proc/$p/status" &&
+			ls -l "/proc/$p/fd" | grep -q 'socket:' && return 0
+	done
+	return 1
+}
+
+# A stream of 100 packets a second.
+stream() {	# FROM TO-ADDRESS [PING OPTIONS]
+	local n=$1 to=$2
+	shift 2
+	ip netns exec "$NET-$n" ping -D -n -i 0.01 "$@" "$to" 3>&- </dev/null \
+		>"$BATS_TEST_TMPDIR/stream" 2>&1 &
+	echo $! >"$NET_PIDS/stream"
+	wait_for 10 stream_past 20
+}
+
+answered() {	# the number of the last answer
+	sed -n 's/.* bytes from .*icmp_seq=\([0-9]*\) .*/\1/p' \
+		"$BATS_TEST_TMPDIR/stream" | tail -n 1
+}
+
+# N answers more.
+stream_on() {
+	local now
+	now=$(answered)
+	wait_for 40 stream_past $((${now:-0} + $1))
+}
+
+stream_past() {
+	local now
+	now=$(answered)
+	[ "${now:-0}" -ge "$1" ]
+}
+
+# What is still under way when it ends is not lost: only what comes before the
+# last answer counts.
+stream_end() {
+	local p
+	p=$(pid_of stream)
+	rm -f "$NET_PIDS/stream"
+	kill -INT "$p"
+	wait "$p" 2>/dev/null || true
+	awk '/ bytes from .*icmp_seq=/ {
+		t = substr($1, 2) + 0; match($0, /icmp_seq=[0-9]+/)
+		s = substr($0, RSTART + 9, RLENGTH - 9) + 0
+		if (s in seen) next
+		seen[s] = 1
+		if (last && t - at > gap) gap = t - at
+		if (s > last) last = s
+		at = t; n++
+	}
+	END { printf "%d %d\n", last - n, gap * 1000 }' \
+		"$BATS_TEST_TMPDIR/stream"
+}
+
+# The stream is over: $lost packets and a gap of $gap ms.
+measure() {
+	read -r lost gap < <(stream_end)
+	echo "lost $lost, longest gap $gap ms" >&3
+}
+
+# lossless NS ADDRESS [PING OPTIONS --] COMMAND...: no packet is lost from
+# before the command until well after it.
+lossless() {
+	local n=$1 to=$2 options=()
+	shift 2
+	if [[ $1 == -* ]]; then
+		until [ "$1" = -- ]; do
+			options+=("$1")
+			shift
+		done
+		shift
+	fi
+	stream "$n" "$to" "${options[@]}"
+	"$@"
+	stream_on 50
+	measure
+	[ "$lost" -eq 0 ]
+}
+
+# sooner LIMIT COMMAND...: the command sets $took, in milliseconds.  Of three
+# tries one must keep the limit: a machine that was busy once proves nothing.
+sooner() {
+	local limit=$1
+	shift
+	for _ in 1 2 3; do
+		"$@" || return 1
+		[ "$took" -gt "$limit" ] || return 0
+	done
+	echo "took $took ms, $limit is the limit" >&2
+	return 1
 }
 
 # capture NS DEV FILE [FILTER...]

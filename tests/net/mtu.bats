@@ -250,7 +250,9 @@ fits() {
 				}
 			}
 		END
-		on a ping -q -c 1 -W 0.3 -s "$size" -Q $((0x88 + inner)) \
+		# nothing is to come: it is not waited for
+		on a ping -q -c 1 -W "$([ "$want" = - ] && echo 0.3 || echo 5)" \
+			-s "$size" -Q $((0x88 + inner)) \
 			10.0.0.2 >/dev/null 3>&- || [ "$want" = - ]
 		echo "$size $inner $want" >>"$T/rows"
 	done <<-END

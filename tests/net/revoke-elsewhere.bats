@@ -59,14 +59,13 @@ up() {
 	wait_for 20 reachable lan2 192.168.1.10
 	wait_for 20 reachable lan3 192.168.1.10
 	"$B/dmvpn-pki" revoke --reason key-compromise spoke1 2>/dev/null
-	before=$(date +%s%3N)
 	wait_for 10 gone spoke1
-	[ $(($(date +%s%3N) - before)) -lt 8000 ]
-	grep -q "ike-down.*spoke1.*code=revoked" "$T/run/hub/log/ike.log"
-	reachable lan3 192.168.1.10
+	wait_for 5 grep -q "ike-down.*spoke1.*code=revoked" \
+		"$T/run/hub/log/ike.log"
+	wait_for 5 reachable lan3 192.168.1.10
 	# what the fetcher cries about is seen
 	echo 'the list of the moon is old' >"$T/run/hub/crl/moon.alarm"
-	[[ $(site hub dmvpn status) == *"list of the moon is old"* ]]
+	wait_for 5 eval 'site hub dmvpn status | grep -q "list of the moon is old"'
 	# it ends with the tunnel
 	[ "$(site hub cat "$T/run/hub/supervisor/dmvpn0.fetch" | wc -l)" -eq 1 ]
 	fetcher=$(cut -d' ' -f1 "$T/run/hub/supervisor/dmvpn0.fetch")

@@ -104,7 +104,7 @@ soak() {
 	on b "$SOAK" serve "$1" 3>&- & server=$!
 	wait_for 5 on b sh -c 'ss -Hln "sport = :7300" | grep -q LISTEN'
 	touch "$T/running"
-	disturb >"$T/disturb.log" 2>&1 3>&- & p=$!
+	disturb >>"$T/disturb.log" 2>&1 3>&- & p=$!
 	on a timeout $(($2 + 60)) "$SOAK" run "$1" "$2" || rc=$?
 	rm "$T/running"
 	wait "$p" || true
@@ -112,14 +112,21 @@ soak() {
 	return "$rc"
 }
 
+# All that was to happen did; a slow machine needs longer for it.
+disturbed() {
+	[ "$(grep '^from' "$T/disturb.log" | sort -u | wc -l)" -ge 2 ] &&
+		[ "$(grep '^spi' "$T/disturb.log" | sort -u | wc -l)" -ge 3 ]
+}
+
 @test "rekeys, another mapping of a NAT, another MTU: not one octet is wrong" {
 	command -v nft >/dev/null || skip "nftables is not installed"
 	sites
-	soak 10.255.0.2 "$S"
-	[ ! -d /proc/sys/net/ipv6 ] || soak fd00::2 "$S"
-	# all that was to happen did
-	[ "$(grep '^from' "$T/disturb.log" | sort -u | wc -l)" -ge 2 ]
-	[ "$(grep '^spi' "$T/disturb.log" | sort -u | wc -l)" -ge 3 ]
+	for _ in 1 2 3; do
+		soak 10.255.0.2 "$S"
+		[ ! -d /proc/sys/net/ipv6 ] || soak fd00::2 "$S"
+		! disturbed || break
+	done
+	disturbed
 	[ "$(gre b status -j | jq '[.drops[] | select(.reason == "forged")] |
 		length')" = 0 ]
 	[ "$(ike b sas -j | jq -s length)" -ge 1 ]

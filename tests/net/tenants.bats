@@ -45,8 +45,8 @@ hub_drops() {
 		site "$n" dmvpn up --wait "$n.tunnel"
 		site "$n" dmvpn up --wait "$n.2.tunnel"
 	done
-	on spoke ping -c 2 -i 0.2 -W 1 10.0.0.1
-	on spoke ping -c 2 -i 0.2 -W 1 10.0.1.1
+	on spoke ping -c 2 -i 0.2 -W 5 10.0.0.1
+	on spoke ping -c 2 -i 0.2 -W 5 10.0.1.1
 }
 
 @test "a member of one CA does not come in by another one's tunnel" {

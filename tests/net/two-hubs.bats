@@ -37,7 +37,7 @@ via() {	# HUB'S TUNNEL ADDRESS
 		site "$n" dmvpn up --wait "$n.tunnel"
 	done
 	wait_for 10 both
-	via 10.0.0.1
+	wait_for 5 via 10.0.0.1
 	ip -n "$NET-hub1" link set eth0 down
 	wait_for 15 via 10.0.0.2
 	wait_for 5 on lan3 ping -c 1 -W 1 192.168.2.10

@@ -136,6 +136,39 @@ hello_tells_version_and_schema(void **state)
 	close(fd);
 }
 
+/* What is allocated shows, what is freed goes; no more than tidying moves. */
+static void
+hello_tells_what_is_allocated(void **state)
+{
+	const int64_t block = 1000000;
+	int fd = client();
+	int64_t used[3];
+	void *p = NULL;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		struct hello_reply h;
+		struct msg m;
+
+		if (i == 1) {
+			p = malloc((size_t)block);
+			assert_non_null(p);
+		}
+		raw_call(fd, 1, &hello_type, NULL);
+		assert_int_equal(raw_await(d.loop, fd, &m), GOT_MESSAGE);
+		assert_int_equal(msg_get(m.body, &hello_reply_type, &h, NULL),
+		    0);
+		used[i] = (int64_t)h.heap;
+		free(p);
+		p = NULL;
+	}
+	close(fd);
+	if (used[0] == 0)
+		skip();		/* a sanitizer's malloc, or another libc */
+	assert_in_range(used[1] - used[0], block - 20000, block + 20000);
+	assert_in_range(used[2] - used[0] + 20000, 0, 40000);
+}
+
 static void
 a_request_reaches_its_row_and_is_answered(void **state)
 {
@@ -707,6 +740,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(hello_tells_version_and_schema),
+		CASE(hello_tells_what_is_allocated),
 		CASE(a_request_reaches_its_row_and_is_answered),
 		CASE(ipc_11_an_unknown_command_is_an_error_that_shows_the_version),
 		CASE(a_bad_body_is_refused_and_the_client_stays),
