@@ -143,7 +143,7 @@ waits(const struct init_opts *o)
 	    PKI_STORE_OPEN, NULL);
 	struct pki_store_ca ca;
 	bool yes = s != NULL && pki_store_authority(s, PKI_CA_WAITING, &ca,
-	    NULL) == 0;
+	    NULL) == 0 && rbuf_left(&ca.cert) == 0;
 
 	pki_store_close(s);
 	return yes;

@@ -17,7 +17,7 @@ struct roll_opts {
 	const char	*store, *pass_file, *type, *key, *certificate, *out;
 	uint64_t	 days;
 	struct opt_list	 trust;
-	bool		 csr, force, finish, status, json;
+	bool		 csr, force, finish, status, json, prepare;
 };
 
 /* ----------------------------------------------------------------- status */
@@ -170,30 +170,42 @@ keep(struct pki_store *s, enum pki_extra kind, int64_t generation,
 	return rc;
 }
 
-/* The new key issues, the old one signs its lists, and each certifies the
- * other (RFC 4210, 4.4). */
+/* Each certifies the other (RFC 4210, 4.4). */
 static int
-change(struct cmd_ca *c, const struct pki_ca *next,
-    const struct secret *text, struct err *e)
+link_keys(struct cmd_ca *c, const struct pki_ca *next, int64_t generation,
+    struct err *e)
 {
-	struct pki_store *s = c->store;
-	const struct pki_audit_row about = { .why = "the next key issues" };
+	return keep(c->store, PKI_EXTRA_NEW_BY_OLD, generation, next->cert,
+	    &c->ca, e) < 0 || keep(c->store, PKI_EXTRA_OLD_BY_NEW,
+	    c->generation, c->ca.cert, next, e) < 0 ? -1 : 0;
+}
+
+/* The next key, in this state, and what links it to the one that issues; the
+ * transaction stays open. */
+static int
+add_next(struct cmd_ca *c, const struct pki_ca *next,
+    enum pki_ca_state state, const struct secret *text, struct err *e)
+{
 	unsigned char *der = NULL;
 	int64_t generation;
 	int len = i2d_X509(next->cert, &der), rc = -1;
 
-	if (len > 0 &&
-	    pki_store_set_state(s, c->generation, PKI_CA_OLD, e) == 0 &&
-	    pki_store_add_authority(s, PKI_CA_ACTIVE,
+	if (len > 0 && pki_store_add_authority(c->store, state,
 	    rbuf_of(der, (size_t)len), rbuf_of(text->b, text->len),
-	    &generation, e) == 0 &&
-	    keep(s, PKI_EXTRA_NEW_BY_OLD, generation, next->cert, &c->ca,
-	    e) == 0 && keep(s, PKI_EXTRA_OLD_BY_NEW, c->generation,
-	    c->ca.cert, next, e) == 0 &&
-	    cmd_note(s, PKI_AUDIT_CHANGED, "rollover", &about, e) == 0)
-		rc = pki_store_commit(s, e);
+	    &generation, e) == 0)
+		rc = link_keys(c, next, generation, e);
 	OPENSSL_free(der);
 	return rc;
+}
+
+static int
+done(struct pki_store *s, const char *command, const char *why,
+    struct err *e)
+{
+	const struct pki_audit_row about = { .why = why };
+
+	return cmd_note(s, PKI_AUDIT_CHANGED, command, &about, e) < 0 ? -1 :
+	    pki_store_commit(s, e);
 }
 
 static int
@@ -206,31 +218,92 @@ is_root(const struct cmd_ca *c, struct err *e)
 	return one == NULL ? -1 : root ? 1 : 0;
 }
 
-static int
-begin_root(struct cmd_ca *c, const struct roll_opts *o, struct err *e)
+/* A certificate for the next key that says what the one before says. */
+static X509 *
+next_certificate(struct cmd_ca *c, EVP_PKEY *key, uint64_t days,
+    struct err *e)
 {
-	struct pki_want w = { .name = "CA" };
-	struct pki_ca next = { .cert = NULL };
-	struct secret *text = NULL;
-	int64_t length;
 	struct cert *now = cert_of_x509(c->ca.cert, e);
-	int rc = -1;
+	struct pki_want w = { .name = "CA" };
+	int64_t length;
 
 	if (now == NULL)
-		return -1;
+		return NULL;
 	length = (cert_not_after(now) - cert_not_before(now)) / DAY;
 	cert_free(now);
-	if (pki_want_days(&w, clock_wall(), o->days > 0 ? o->days :
-	    (uint64_t)(length > 0 ? length : 1), e) == 0 &&
-	    pki_serial_make(w.serial, e) == 0 &&
-	    (next.key = new_key(o, c, e)) != NULL &&
+	return pki_want_days(&w, clock_wall(), days > 0 ? days :
+	    (uint64_t)(length > 0 ? length : 1), e) < 0 ||
+	    pki_serial_make(w.serial, e) < 0 ? NULL :
+	    pki_ca_next(c->ca.cert, key, &w, e);
+}
+
+static int
+make_next(struct cmd_ca *c, const struct roll_opts *o,
+    enum pki_ca_state state, struct err *e)
+{
+	struct pki_ca next = { .cert = NULL };
+	struct secret *text = NULL;
+	int rc = -1;
+
+	if ((next.key = new_key(o, c, e)) != NULL &&
 	    (text = cmd_ca_key_text(next.key, o->key, c->pass, e)) != NULL &&
-	    (next.cert = pki_ca_next(c->ca.cert, next.key, &w, e)) != NULL)
-		rc = change(c, &next, text, e);
+	    (next.cert = next_certificate(c, next.key, o->days, e)) != NULL)
+		rc = add_next(c, &next, state, text, e);
 	X509_free(next.cert);
 	EVP_PKEY_free(next.key);
 	secret_free(text);
 	return rc;
+}
+
+/* 1: a root's next key waits, with its certificate; 0: it does not. */
+static int
+is_prepared(struct pki_store *s, struct pki_store_ca *ca, struct err *e)
+{
+	if (pki_store_authority(s, PKI_CA_WAITING, ca, e) == 0)
+		return rbuf_left(&ca->cert) > 0;
+	if (e->code != ENOENT)
+		return -1;
+	err_clear(e);
+	return 0;
+}
+
+/* Known to all from now on, used when it is time. */
+static int
+prepare(struct cmd_ca *c, const struct roll_opts *o, struct err *e)
+{
+	struct pki_store_ca ca;
+	int rc = is_prepared(c->store, &ca, e);
+
+	if (rc > 0 && !o->force)
+		return err_set(e, EEXIST, "the next key waits already: "
+		    "rollover takes it, --force gives it up for another one");
+	if (rc < 0 || (rc > 0 && (pki_store_set_state(c->store,
+	    ca.generation, PKI_CA_RETIRED, e) < 0 ||
+	    pki_store_drop_extras(c->store, ca.generation, e) < 0)) ||
+	    make_next(c, o, PKI_CA_WAITING, e) < 0)
+		return -1;
+	return done(c->store, "rollover --prepare", "the next key waits", e);
+}
+
+/* The new key issues, the old one signs its lists. */
+static int
+begin_root(struct cmd_ca *c, const struct roll_opts *o, struct err *e)
+{
+	struct pki_store *s = c->store;
+	struct pki_store_ca ca;
+	int64_t generation;
+	int rc = is_prepared(s, &ca, e);
+
+	if (rc > 0 && (o->type != NULL || o->key != NULL || o->days > 0))
+		return err_set(e, EINVAL, "the next key waits already, with "
+		    "its certificate: --key-type, --key and --days are for "
+		    "--prepare --force");
+	generation = ca.generation;
+	if (rc < 0 || pki_store_set_state(s, c->generation, PKI_CA_OLD,
+	    e) < 0 || (rc > 0 ? pki_store_set_state(s, generation,
+	    PKI_CA_ACTIVE, e) : make_next(c, o, PKI_CA_ACTIVE, e)) < 0)
+		return -1;
+	return done(s, "rollover", "the next key issues", e);
 }
 
 /* A request with the names and blocks of the certificate that is in use. */
@@ -304,7 +377,8 @@ begin(const struct roll_opts *o, struct err *e)
 		err_set(e, EINVAL, "this CA is below another one: --csr, then "
 		    "--certificate");
 	else
-		rc = root ? begin_root(&c, o, e) : begin_below(&c, o, e);
+		rc = o->prepare ? prepare(&c, o, e) : root ?
+		    begin_root(&c, o, e) : begin_below(&c, o, e);
 	cmd_ca_close(&c);
 	return rc;
 }
@@ -316,7 +390,6 @@ finish(const struct roll_opts *o, struct err *e)
 {
 	struct pki_store *s = pki_store_open(cmd_store_path(o->store),
 	    PKI_STORE_OPEN, e);
-	const struct pki_audit_row about = { .why = "the old key is gone" };
 	struct pki_living living;
 	struct pki_store_ca old;
 	char last[32];
@@ -339,10 +412,8 @@ finish(const struct roll_opts *o, struct err *e)
 		goto out;
 	}
 	if (pki_store_set_state(s, old.generation, PKI_CA_RETIRED, e) == 0 &&
-	    pki_store_drop_extras(s, old.generation, e) == 0 &&
-	    cmd_note(s, PKI_AUDIT_CHANGED, "rollover --finish", &about,
-	    e) == 0)
-		rc = pki_store_commit(s, e);
+	    pki_store_drop_extras(s, old.generation, e) == 0)
+		rc = done(s, "rollover --finish", "the old key is gone", e);
 out:
 	pki_store_close(s);
 	return rc;
@@ -360,6 +431,9 @@ cmd_rollover(int argc, char **argv)
 		    OPT_TEXT, &o.key, 0, 0 },
 		{ 'd', "days", "DAYS", "how long it is valid; else as long as "
 		    "the one before", OPT_NUM, &o.days, 1, PKI_DAYS_MAX },
+		{ 0, "prepare", NULL, "make the key, and have it known; "
+		    "another rollover puts it in use", OPT_FLAG, &o.prepare,
+		    0, 0 },
 		{ 0, "csr", NULL, "a CA below another one: write a request",
 		    OPT_FLAG, &o.csr, 0, 0 },
 		{ 'o', "out", "FILE", "where the request goes; else standard "
@@ -383,9 +457,9 @@ cmd_rollover(int argc, char **argv)
 	if (opt_parse(&argc, &argv, opts, "[OPTIONS]", 0, 0, &status) < 0)
 		return status;
 	if ((o.csr ? 1 : 0) + (o.finish ? 1 : 0) + (o.status ? 1 : 0) +
-	    (o.certificate != NULL) > 1)
-		return command_usage("one of --csr, --certificate, --finish "
-		    "and --status");
+	    (o.prepare ? 1 : 0) + (o.certificate != NULL) > 1)
+		return command_usage("one of --prepare, --csr, --certificate, "
+		    "--finish and --status");
 	if (o.type != NULL && pki_key_type_check(o.type, &e) < 0)
 		return command_fail(EXIT_USAGE, &e);
 	if (o.key != NULL && (o.type != NULL || !pki_key_is_uri(o.key)))

@@ -165,6 +165,9 @@ finish(struct pki_store *s, const struct arrival *a, const char *file,
 	if (pki_store_authority(s, PKI_CA_WAITING, &waiting, e) < 0)
 		return e->code == ENOENT ? err_set(e, ENOENT, "no key of this "
 		    "CA waits for a certificate; --csr makes one") : -1;
+	if (rbuf_left(&waiting.cert) > 0)
+		return err_set(e, EINVAL, "the key that waits has its "
+		    "certificate: dmvpn-pki rollover");
 	generation = waiting.generation;
 	key = cmd_key_open((const char *)waiting.key.p,
 	    rbuf_left(&waiting.key), pass_file, &pass, e);

@@ -37,7 +37,8 @@ say_certs(struct desk_reply *r, STACK_OF(X509) *certs)
 	ERR_clear_error();
 }
 
-/* RFC 7030, 4.1: the anchors, and what is between them and us. */
+/* RFC 7030, 4.1: the anchors, what is between them and us, and what links a
+ * next key of the CA to this one (4.1.3), so that clients trust it. */
 void
 est_cacerts(struct desk *d, const struct pki_web_ask *a, struct rbuf body,
     int64_t now, struct desk_reply *r)
@@ -49,8 +50,9 @@ est_cacerts(struct desk *d, const struct pki_web_ask *a, struct rbuf body,
 	(void)a;
 	(void)body;
 	(void)now;
-	if (certs == NULL || pki_store_trust(d->store, &all, &all,
-	    &r->why) < 0) {
+	if (certs == NULL ||
+	    pki_store_trust(d->store, &all, &all, &r->why) < 0 ||
+	    pki_store_links(d->store, &all, &r->why) < 0) {
 		desk_refuse(r, 500, &r->why);
 	} else {
 		for (i = 0; i < all.n; i++)

@@ -46,7 +46,7 @@ int pki_store_ca(struct pki_store *s, struct pki_store_ca *ca,
 
 /*
  * A CA has one key after the other.  `waiting`: its certificate has not come
- * from the outside CA; `active`: it issues; `old`: it only signs revocation
+ * from the outside CA, or it is a root's next one; `active`: it issues; `old`: it only signs revocation
  * lists, for what it has issued; `retired`: its key is gone.  There is at most
  * one that waits and one that is active.
  */
@@ -62,7 +62,7 @@ extern const struct name pki_ca_state_names[];
 struct pki_authority {
 	int64_t			generation;
 	enum pki_ca_state	state;
-	struct rbuf		cert;	/* DER; empty while it waits */
+	struct rbuf		cert;	/* DER; empty: it has not come */
 	struct rbuf		key;	/* as above; empty once it is gone */
 };
 /* Oldest first; fn as for pki_store_each. */
@@ -106,8 +106,8 @@ int pki_store_drop_extras(struct pki_store *s, int64_t generation,
     struct err *e);
 
 /*
- * anchors: what peers should trust: the roots of the keys that are active or
- * old; below a root that certifies no addresses the certificates of these keys
+ * anchors: what peers should trust: the roots of the keys that are active, old
+ * or next; below a root that certifies no addresses the certificates of these keys
  * themselves.  chain: what goes after a certificate that the active key has
  * signed, up to an anchor: for a CA below another one its own certificate and
  * those above, while keys roll over the one that links the new key to the old.
@@ -115,6 +115,9 @@ int pki_store_drop_extras(struct pki_store *s, int64_t generation,
  */
 int pki_store_trust(struct pki_store *s, struct cert_set *chain,
     struct cert_set *anchors, struct err *e);
+/* What links a key to the one before; added to. */
+int pki_store_links(struct pki_store *s, struct cert_set *links,
+    struct err *e);
 
 /* What issuing goes by, beyond the command line. */
 #define PKI_SETTINGS(X)				\

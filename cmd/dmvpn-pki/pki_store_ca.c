@@ -360,7 +360,7 @@ trust_key(void *arg, const struct pki_authority *a)
 	struct cert *c;
 	bool root;
 
-	if (a->state != PKI_CA_ACTIVE && a->state != PKI_CA_OLD)
+	if (a->state == PKI_CA_RETIRED || rbuf_left(&a->cert) == 0)
 		return 0;
 	if ((c = cert_parse(a->cert, t->e)) == NULL)
 		return -1;
@@ -412,6 +412,28 @@ pki_store_trust(struct pki_store *s, struct cert_set *chain,
 		rc = add(anchors, cert_der(t.below.v[i]), e);
 	cert_set_fini(&t.below);
 	return rc == 0 ? 0 : -1;
+}
+
+struct links {
+	struct cert_set	*out;
+	struct err	*e;
+};
+
+static int
+on_link(void *arg, enum pki_extra kind, int64_t generation, struct rbuf der)
+{
+	struct links *l = arg;
+
+	(void)generation;
+	return kind == PKI_EXTRA_NEW_BY_OLD ? add(l->out, der, l->e) : 0;
+}
+
+int
+pki_store_links(struct pki_store *s, struct cert_set *links, struct err *e)
+{
+	struct links l = { links, e };
+
+	return pki_store_extras(s, on_link, &l, e) == 0 ? 0 : -1;
 }
 
 /* ---------------------------------------------------------- what it goes by */

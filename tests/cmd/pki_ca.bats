@@ -190,6 +190,50 @@ certify() {
 	    "retired old active" ]
 }
 
+@test "rollover --prepare: the next key is trusted before it issues (PKI-14)" {
+	pki init --name "Test CA"
+	pki issue -o before.pem a
+	pki export -o old.pem
+	pki rollover --prepare
+	[ "$(pki rollover --status -j | jq -rs 'map(.state) | join(" ")')" = \
+	    "active waiting" ]
+	pki export --anchors -o both.pem
+	[ "$(grep -c BEGIN both.pem)" -eq 2 ]
+	# the first key issues, and its peers know the second
+	pki issue -T 10.0.0.2 -o b.pem b
+	run -0 pki verify -t old.pem b.pem
+	[ "$(grep -c 'BEGIN CERT' b.pem)" -eq 3 ]
+	pki crl -o crl.pem
+	[ "$(grep -c BEGIN crl.pem)" -eq 1 ]
+	run -1 --separate-stderr pki rollover --prepare
+	[[ $stderr == *"waits already"* ]]
+	run -100 --separate-stderr pki rollover -k p384
+	[[ $stderr == *"--prepare --force"* ]]
+	run -100 --separate-stderr pki rollover --prepare --csr
+	run -100 --separate-stderr pki rollover --certificate old.pem -t old.pem
+	pki rollover --prepare --force -k p384
+	[ "$(pki rollover --status -j | jq -rs 'map(.state) | join(" ")')" = \
+	    "active retired waiting" ]
+	pki export --anchors -f -o both.pem
+	[ "$(grep -c BEGIN both.pem)" -eq 2 ]
+	pki rollover
+	[ "$(pki rollover --status -j | jq -rs 'map(.state) | join(" ")')" = \
+	    "old retired active" ]
+	cmp both.pem <(pki export --anchors)
+	pki issue -T 10.0.0.3 -o c.pem c
+	for f in before b c; do
+		run -0 pki verify -t both.pem "$f.pem"
+	done
+	# who knows only the first key follows the link
+	run -0 pki verify -t old.pem --need-blocks c.pem
+	run -1 --separate-stderr pki rollover --prepare
+	[[ $stderr == *"--finish"* ]]
+	pki rollover --finish --force
+	run -0 pki verify c.pem
+	[ "$(pki audit -j --what changed | jq -r .who | tr '\n' ',')" = \
+	    'init,rollover --prepare,rollover --prepare,rollover,rollover --finish,' ]
+}
+
 @test "rollover keeps the passphrase, the type and the name; the key that goes is wiped" {
 	echo secret >pass
 	pki init -k p384 -O "A Company" -P pass

@@ -463,6 +463,36 @@ issued() {
 	curl -sS -o /dev/null -w '%{http_code}' "$WEB/ca-g3.crl" | grep -q 404
 }
 
+@test "a next key that waits: who renews by EST or SCEP trusts it already (PKI-14)" {
+	serve
+	token a.test -T 10.0.0.7
+	echo "$PASSWORD" >secret
+	pki enroll est -t ca.pem -u "$ID" -c secret -o a.pem \
+	    "https://localhost:$HTTPS" a.test
+	token r.test -p cisco
+	echo "$ID$PASSWORD" >secret
+	pki enroll scep -t ca.pem -c secret -o r.pem "$WEB/scep" r.test
+	run -0 curl -sS "$WEB/scep?operation=GetCACaps"
+	[[ $output != *GetNextCACert* ]]
+	pki rollover --prepare
+	run -0 curl -sS "$WEB/scep?operation=GetCACaps"
+	[[ $output == *GetNextCACert* ]]
+	run -0 pki enroll est -R a.pem "https://localhost:$HTTPS"
+	run -0 pki enroll scep -R r.pem "$WEB/scep"
+	for file in a.pem r.pem; do
+		[ "$(grep -c 'BEGIN CERT' "$file")" -eq 3 ]
+		run -0 pki verify -t ca.pem "$file"
+	done
+	pki rollover
+	run -0 curl -sS "$WEB/scep?operation=GetCACaps"
+	[[ $output != *GetNextCACert* ]]
+	pki issue -o new.pem new.test
+	# what the file of a peer holds is enough for what the new key issues
+	csplit -sz -f held. a.pem '/BEGIN/' '{*}'
+	openssl x509 -in new.pem -out new.crt
+	openssl verify -partial_chain -CAfile held.03 new.crt
+}
+
 @test "names, paths and methods that are not ours are refused" {
 	serve
 	ask() {
