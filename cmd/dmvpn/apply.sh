@@ -21,7 +21,7 @@ select_tunnel() {
 }
 
 conf() {	# KEY: the values, a line each
-	sed -n "s/^$1 //p" "$CONF"
+	sed -n "s/^$1 //p" "$CONF" 2>/dev/null || :	# it may go meanwhile
 }
 
 is_yes() {	# KEY DEFAULT

@@ -21,6 +21,7 @@ VERSION=0.1
 RUN=${DMVPN_RUN:-/run/dmvpn}
 DMVPN_RUN=$RUN
 export DMVPN_RUN
+LOG=${DMVPN_LOG:-time}	# of the daemons: dated, or as the caller wants it
 LAYERS='pki gre ike nhrp dpd'
 LAYERS_DOWN='dpd nhrp ike gre pki'
 READY_LIMIT=10		# seconds for a daemon to say that it serves
@@ -40,7 +41,10 @@ say() {
 	printf '%s\n' "$*"
 }
 
+STAMP=''		# the supervisor dates what it says
+
 warn() {
+	[ -z "$STAMP" ] || printf '%s ' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" >&2
 	printf 'dmvpn: %s\n' "$*" >&2
 }
 

@@ -35,7 +35,7 @@ start_fetcher() {
 	# shellcheck disable=SC2086
 	set -- $ARGS
 	IFS=" $TAB$NL"
-	"$(program pki)" watch "$@" >>"$RUN/log/pki.log" 2>&1 </dev/null &
+	DMVPN_LOG=$LOG "$(program pki)" watch "$@" >>"$RUN/log/pki.log" 2>&1 </dev/null &
 	record_pid "$SUP/$T.fetch" "$!"
 }
 

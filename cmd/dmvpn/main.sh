@@ -45,8 +45,8 @@ options:
   -j, --json             one JSON object a line' ;;
 	run) say 'usage: dmvpn run FILE...
 the same as up, in the foreground, fit for PID 1; SIGTERM ends all' ;;
-	logs) say "usage: dmvpn logs [-f] [NAME]
-what the daemons said; NAME: $LAYERS dmvpn hooks
+	logs) say "usage: dmvpn logs [-f] [NAME...]
+what the daemons said, by time; NAME: $LAYERS dmvpn hooks
 
 options:
   -f, --follow           go on as they say more" ;;
@@ -237,29 +237,45 @@ run() {
 	supervise run_files "$@"
 }
 
+# Several logs as one, by time.  What has no time, as the output of a hook,
+# stays after the line before it.
+logs_merged() {	# FILE...
+	awk '
+	FNR == 1 { at = "" }
+	/^[0-9]+-[0-9]+-[0-9]+T[0-9:.]*Z / { at = $1 }
+	{ printf "%s\t%d\t%s\n", at, NR, $0 }' "$@" |
+		sort -t "$TAB" -k 1,1 -k 2,2n | cut -f 3-
+}
+
+# The older copy first.
+log_files() {	# NAME...
+	for log; do
+		for log_path in "$RUN/log/$log.log.1" "$RUN/log/$log.log"; do
+			[ ! -f "$log_path" ] || say "$log_path"
+		done
+	done
+}
+
 logs() {
 	follow=no
 	case ${1:-} in
 	-f | --follow) follow=yes; shift ;;
 	esac
 	[ -d "$RUN/log" ] || fail 1 "there are no logs in $RUN"
-	files=
-	if [ "$#" -eq 0 ]; then
-		set -- "$LAYERS dmvpn hooks"
-	fi
-	for log in $1; do
-		log=$RUN/log/$log.log
-		[ ! -f "$log" ] || files=$files$log$NL
-	done
-	[ -n "$files" ] || fail 1 "${1:-}: no such log, expected one of $LAYERS dmvpn hooks"
+	# shellcheck disable=SC2086
+	[ "$#" -gt 0 ] || set -- $LAYERS dmvpn hooks
+	files=$(log_files "$@")
+	[ -n "$files" ] || fail 1 "$*: no such log, expected one of $LAYERS dmvpn hooks"
 	IFS=$NL
 	# shellcheck disable=SC2086
 	set -- $files
 	IFS=" $TAB$NL"
-	if [ "$follow" = yes ]; then
-		exec tail -n 20 -f "$@"
+	if [ "$follow" = no ]; then
+		logs_merged "$@"
+		return 0
 	fi
-	cat "$@"
+	logs_merged "$@" | tail -n 20	# each line in its place, then as it comes
+	exec tail -q -n 0 -f "$@"
 }
 
 events() {
@@ -279,7 +295,7 @@ no_options() {	# COMMAND ARGUMENT
 		usage_error "$1: option $2 is not known" "$1 --help"
 		;;
 	logs:-f | logs:--follow) ;;
-	logs:-*) usage_error "logs: option $2 is not known" 'logs [-f] [NAME]' ;;
+	logs:-*) usage_error "logs: option $2 is not known" 'logs [-f] [NAME...]' ;;
 	esac
 }
 

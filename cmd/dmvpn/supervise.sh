@@ -84,8 +84,8 @@ start_daemon() {
 	fifo=$SUP/$1.fifo
 	rm -f "$fifo"
 	mkfifo "$fifo"
-	set_state "$1" starting ''
-	"$(program "$1")" "$(daemon_arguments "$1")" -r 3 \
+	set_state "$1" starting "${why:-}"
+	DMVPN_LOG=$LOG "$(program "$1")" "$(daemon_arguments "$1")" -r 3 \
 		3>"$fifo" >>"$RUN/log/$1.log" 2>&1 </dev/null &
 	CHILD=$!
 	record_pid "$SUP/$1.pid" "$CHILD"	# whoever ends all finds it
@@ -144,10 +144,16 @@ stop_daemon() {
 	rm -f "$SUP/$1.pid"
 }
 
+# Lines without the time that they begin with.
+undated() {
+	sed 's/^[0-9-]*T[0-9:.]*Z //'
+}
+
 # Why it ended: what its log says last, of this time.
 last_words() {	# LAYER STATUS
 	words=$(tail -c "+$((LOG_BEFORE + 1))" "$RUN/log/$1.log" 2>/dev/null |
-		grep -v ': info ' | tail -n 1 | cut -c 1-300)
+		grep -v ': info ' | tail -n 1 | undated | cut -c 1-300)
+	words=${words#dmvpn-"$1": }
 	say "${words:-dmvpn-$1 ended with status $2}"
 }
 
@@ -155,6 +161,7 @@ last_words() {	# LAYER STATUS
 watch_layer() {
 	trap 'stop_daemon "$1"; exit 0' TERM
 	backoff=0
+	why=
 	while :; do
 		began=$(uptime_seconds)
 		status=0
@@ -326,6 +333,7 @@ supervise() {
 	become_supervisor
 	trap 'stop_all; exit 0' TERM INT
 	trap '' HUP PIPE
+	STAMP=yes
 	ticks=0
 	start_all
 	say $$ >"$SUP/ready"
@@ -376,7 +384,7 @@ ensure_supervisor() {
 		nap 0.05
 	done
 	supervised || fail 111 "the supervisor did not start: $(
-		tail -n 1 "$RUN/log/dmvpn.log")"
+		tail -n 1 "$RUN/log/dmvpn.log" | undated)"
 }
 
 # ---- hooks: programs of the tunnel file, run from the stream of events

@@ -138,8 +138,10 @@ command_group(int argc, char **argv, const struct command *commands)
 int
 command_fail(int status, const struct err *e)
 {
+	char stamp[48];
+
 	fflush(stdout);
-	fprintf(stderr, "%s: %s\n", self.program, e->msg);
+	fprintf(stderr, "%s%s: %s\n", log_time(stamp), self.program, e->msg);
 	return status;
 }
 

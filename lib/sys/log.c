@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -165,10 +166,32 @@ put_count(struct wbuf *w, const char *key, uint64_t n)
 		put_field(w, &f);
 }
 
+const char *
+log_time(char b[48])
+{
+	const char *format = getenv("DMVPN_LOG");
+	struct timespec now;
+	struct tm tm;
+	char day[24];
+
+	b[0] = '\0';
+	if (format == NULL || strcmp(format, "time") != 0 ||
+	    clock_gettime(CLOCK_REALTIME, &now) < 0 ||
+	    gmtime_r(&now.tv_sec, &tm) == NULL)
+		return b;
+	strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(b, 48, "%s.%03uZ ", day,
+	    (unsigned)(now.tv_nsec / 1000000) % 1000);
+	return b;
+}
+
 static void
 render_text(struct wbuf *w, enum log_level level, const char *id,
     const struct log_field *f, uint64_t dropped)
 {
+	char stamp[48];
+
+	put_str(w, log_time(stamp));
 	put_str(w, log_state.program);
 	put_str(w, ": ");
 	put_str(w, name_find(levels, level));

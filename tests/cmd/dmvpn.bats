@@ -206,6 +206,30 @@ with() {
 	good_spoke | head -c 130 | refused '[0-9]+' expected
 }
 
+@test "logs are one log by time, the older copies and undated lines in place" {
+	mkdir -p "$T/run/log"
+	cat >"$T/run/log/ike.log.1" <<-END
+	2026-11-23T18:00:01.000Z dmvpn-ike: info first
+	END
+	cat >"$T/run/log/ike.log" <<-END
+	2026-11-23T18:00:03.500Z dmvpn-ike: info third
+	  a line of a library
+	END
+	cat >"$T/run/log/gre.log" <<-END
+	2026-11-23T18:00:02.000Z dmvpn-gre: info second
+	2026-11-23T18:00:04.000Z dmvpn-gre: info fifth
+	END
+	run -0 "$B/dmvpn" logs
+	[ "$(sed 's/.* //' <<<"$output" | paste -sd' ')" = \
+		'first second third library fifth' ]
+	run -0 "$B/dmvpn" logs gre ike
+	[ "${#lines[@]}" -eq 5 ]
+	run -0 "$B/dmvpn" logs gre
+	[ "${#lines[@]}" -eq 2 ]
+	run -1 --separate-stderr "$B/dmvpn" logs nobody
+	[[ $stderr == *"no such log"* ]]
+}
+
 @test "nothing in a file is run" {
 	for text in "\$(touch $T/owned)" "\`touch $T/owned\`" ";touch $T/owned" \
 	    "| touch $T/owned" "'; touch $T/owned; '"; do

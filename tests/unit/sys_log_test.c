@@ -130,6 +130,27 @@ a_full_pipe_never_blocks_and_the_loss_is_told(void **state)
 }
 
 static void
+with_time_it_begins_with_the_time(void **state)
+{
+	char was[] = "0000-00-00T00:00:00.000Z dmvpn-test: info on\n";
+	size_t i;
+
+	(void)state;
+	assert_int_equal(setenv("DMVPN_LOG", "time", 1), 0);
+	log_open("dmvpn-test");
+	capture();
+	log_event(LEVEL_INFO, "on");
+	drain();
+	release();
+	unsetenv("DMVPN_LOG");
+	log_open("dmvpn-test");
+	for (i = 0; i < 24 && text[i] != '\0'; i++)
+		if (text[i] >= '0' && text[i] <= '9')
+			text[i] = '0';
+	assert_string_equal(text, was);
+}
+
+static void
 as_cbor_it_is_a_message(void **state)
 {
 	struct log_line m;
@@ -176,6 +197,7 @@ main(void)
 		    one_id_has_ten_lines_a_second_and_the_rest_is_counted),
 		cmocka_unit_test(
 		    a_full_pipe_never_blocks_and_the_loss_is_told),
+		cmocka_unit_test(with_time_it_begins_with_the_time),
 		cmocka_unit_test(as_cbor_it_is_a_message),
 		cmocka_unit_test(nobody_reading_is_no_death),
 	};
