@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "crypto/quick.h"
+
 #define ERRORS_A_SECOND	5	/* unprotected error notifies we send */
 #define PLAIN_PROBE	10000	/* ms between probes that strangers cause */
 #define RUMOUR_END	5000	/* ms for an answer that rumour denies */
@@ -44,6 +46,7 @@ ike_engine_new(const struct ike_ops *ops, const struct ike_tune *tune,
 
 	if (g == NULL)
 		return err_null(err_set(e, ENOMEM, "out of memory"));
+	quick_begin();
 	g->ops = *ops;
 	if (tune != NULL)
 		g->tune = *tune;

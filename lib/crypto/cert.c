@@ -10,6 +10,7 @@
 #include <openssl/x509v3.h>
 
 #include "crypto/der.h"
+#include "crypto/quick.h"
 
 struct cert {
 	unsigned	 refs;
@@ -46,16 +47,17 @@ cert_parse(struct rbuf der, struct err *e)
 {
 	const unsigned char *p = der.p;
 	struct cert *c;
-	X509 *x;
+	X509 *x, *at;
 
 	if (rbuf_left(&der) > CERT_MAX)
 		return err_null(err_set(e, EBADMSG, "certificate of %zu "
 		    "octets, %d are the most", rbuf_left(&der), CERT_MAX));
 	if (der_check_cert(der, e) < 0)
 		return err_null(err_in(e, "certificate"));
-	x = d2i_X509(NULL, &p, (long)rbuf_left(&der));
+	at = X509_new_ex(quick_ctx(), NULL);
+	x = at == NULL ? NULL : d2i_X509(&at, &p, (long)rbuf_left(&der));
 	if (x == NULL || p != der.end) {
-		X509_free(x);
+		X509_free(at);
 		ERR_clear_error();
 		return err_null(err_set(e, EBADMSG, "certificate: not X.509"));
 	}

@@ -14,6 +14,7 @@
 #include "base/secret.h"
 #include "base/text.h"
 #include "crypto/der.h"
+#include "crypto/quick.h"
 #include "crypto/sign_alg.h"
 
 const struct name sign_method_names[] = { SIGN_METHODS(NAME_ROW) NAME_END };
@@ -80,13 +81,14 @@ verify(EVP_PKEY *k, const struct sign_alg *alg, struct rbuf sig,
     const struct sign_parts *parts, struct err *e)
 {
 	const EVP_MD *md = md_of(alg->hash);
+	const char *name = md == NULL ? NULL : EVP_MD_get0_name(md);
 	struct secret *all = join(parts);
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	EVP_PKEY_CTX *pctx;
 	int ok = 0;
 
-	if (all != NULL && ctx != NULL &&
-	    EVP_DigestVerifyInit(ctx, &pctx, md, NULL, k) == 1 &&
+	if (all != NULL && ctx != NULL && EVP_DigestVerifyInit_ex(ctx, &pctx,
+	    name, quick_ctx(), NULL, k, NULL) == 1 &&
 	    set_padding(pctx, alg, md) == 1)
 		ok = EVP_DigestVerify(ctx, sig.p, rbuf_left(&sig), all->b,
 		    all->len) == 1;

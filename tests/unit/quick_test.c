@@ -1,0 +1,179 @@
+#include "pki_make.h"
+
+#include <openssl/evp.h>
+
+#include "crypto/quick.h"
+#include "crypto/verdict.h"
+
+/* The library context for certificates of strangers: what it reads is what
+ * the default one reads, and what it judges is judged alike. */
+static const char *const types[] = { "p256", "p384", "p521", "ed25519",
+    "rsa2048" };
+#define N_TYPES (sizeof(types) / sizeof(types[0]))
+
+static struct rbuf
+parts_signed(EVP_PKEY *pkey, const struct sign_parts *parts, uint8_t *method,
+    uint8_t *room)
+{
+	struct sign_key *k = make_sign_key(pkey);
+	struct wbuf w = wbuf_of(room, SIGN_MAX);
+	struct err e = { 0 };
+
+	assert_int_equal(sign_make(k, sign_hashes, sign_n_hashes, false,
+	    parts, method, &w, &e), 0);
+	sign_key_free(k);
+	return wbuf_rbuf(&w);
+}
+
+static enum verdict_code
+judged(const struct cert *leaf, struct cert *anchor)
+{
+	struct cert_set anchors = { .n = 1, .v = { anchor } };
+	struct verdict_ask ask = { .leaf = leaf, .anchors = &anchors,
+	    .at = MAKE_NOW };
+	enum verdict_code code;
+	struct verdict v;
+
+	verdict_make(&ask, &v);
+	code = v.code;
+	verdict_fini(&v);
+	return code;
+}
+
+/* As it came from the wire, after quick_begin. */
+static struct cert *
+again(const struct cert *c)
+{
+	struct cert *quick = cert_parse(cert_der(c), NULL);
+
+	assert_non_null(quick);
+	return quick;
+}
+
+static void
+check_type(const char *type)
+{
+	const struct sign_parts parts = { 2, { rbuf_of("octets", 6),
+	    rbuf_of("nonce", 5) } };
+	const struct sign_parts other = { 2, { rbuf_of("octets", 6),
+	    rbuf_of("nonsense", 8) } };
+	struct make ca, foreign;
+	EVP_PKEY *pkey;
+	struct cert *plain, *quick, *anchor;
+	uint8_t method, room[SIGN_MAX];
+	struct rbuf auth;
+
+	make_ca(&ca, "CA", type, NULL);
+	make_ca(&foreign, "CA", type, NULL);
+	plain = make_peer(&ca, "spoke.example.org", type, &pkey);
+	quick = again(plain);
+	anchor = again(ca.ca_cert);
+	assert_int_equal(cert_key_kind(quick), cert_pkey_kind(pkey));
+	assert_int_equal(cert_key_bits(quick), EVP_PKEY_get_bits(pkey));
+	assert_true(cert_equal(quick, plain));
+	assert_int_equal(judged(quick, anchor), VERDICT_OK);
+	assert_int_not_equal(judged(quick, foreign.ca_cert), VERDICT_OK);
+	auth = parts_signed(pkey, &parts, &method, room);
+	assert_int_equal(sign_verify(quick, method, auth, &parts, false,
+	    NULL), 0);
+	assert_int_equal(sign_verify(quick, method, auth, &other, false,
+	    NULL), -1);
+	cert_free(anchor);
+	cert_free(quick);
+	cert_free(plain);
+	EVP_PKEY_free(pkey);
+	make_fini(&foreign);
+	make_fini(&ca);
+}
+
+static void
+keys_that_peers_may_have_are_read_and_used(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < N_TYPES; i++)
+		check_type(types[i]);
+}
+
+/* One octet of the signature, one of what is signed. */
+static void
+what_was_changed_is_not_believed(void **state)
+{
+	struct make ca;
+	struct cert *peer, *bad;
+	struct rbuf der;
+	uint8_t *copy;
+	size_t len;
+
+	(void)state;
+	make_ca(&ca, "CA", "p256", NULL);
+	peer = make_peer(&ca, "spoke.example.org", "p256", NULL);
+	der = cert_der(peer);
+	len = rbuf_left(&der);
+	copy = malloc(len);
+	memcpy(copy, der.p, len);
+	copy[len - 1] ^= 1;
+	bad = cert_parse(rbuf_of(copy, len), NULL);
+	assert_non_null(bad);
+	assert_int_equal(judged(bad, ca.ca_cert), VERDICT_BAD_SIGNATURE);
+	free(copy);
+	cert_free(bad);
+	cert_free(peer);
+	make_fini(&ca);
+}
+
+static void
+a_key_of_another_kind_is_none_that_we_take(void **state)
+{
+	struct make ca;
+	EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "X25519");
+	struct cert *peer;
+	X509 *x;
+
+	(void)state;
+	assert_non_null(key);
+	make_ca(&ca, "CA", "p256", NULL);
+	x = make_raw(ca.ca.cert, ca.ca.key, "spoke", key, EVP_sha256(),
+	    MAKE_NOW - MAKE_DAY, MAKE_NOW + MAKE_DAY, NULL);
+	peer = make_cert_of(x);
+	assert_int_equal(cert_key_kind(peer), CERT_KEY_OTHER);
+	assert_int_not_equal(judged(peer, ca.ca_cert), VERDICT_OK);
+	cert_free(peer);
+	X509_free(x);
+	EVP_PKEY_free(key);
+	make_fini(&ca);
+}
+
+static void
+it_is_made_once(void **state)
+{
+	struct ossl_lib_ctx_st *ctx = quick_ctx();
+
+	(void)state;
+	assert_non_null(ctx);
+	quick_begin();
+	assert_ptr_equal(quick_ctx(), ctx);
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	quick_begin();
+	return 0;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(it_is_made_once),
+		cmocka_unit_test(keys_that_peers_may_have_are_read_and_used),
+		cmocka_unit_test(what_was_changed_is_not_believed),
+		cmocka_unit_test(a_key_of_another_kind_is_none_that_we_take),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, setup, NULL);
+}
