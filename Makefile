@@ -67,7 +67,7 @@ ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(SAN) \
 # What a program links; --as-needed drops what it does not use.
 LIBS_COMMON := -lcbor -levent_core -levent_extra -lmnl -lseccomp -lcrypto \
 	$(MB_LIBS)
-LIBS_dmvpn-pki := -lsqlite3 -lssl -levent_openssl
+LIBS_dmvpn-pki := -lsqlite3 -lssl -levent_openssl -lcares
 LIBS_dmvpn-dpd := -lcares
 LIBS_dmvpn-decode := -lpcap
 LIBS_dmvpn-gre := -ldl

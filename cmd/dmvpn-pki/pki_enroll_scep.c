@@ -23,6 +23,8 @@ struct scep {
 	X509			*us;		/* who signs for us, owned */
 	EVP_PKEY		*us_key;	/* borrowed */
 	struct scep_attrs	 attrs;
+	char			 unsaid[288];	/* who may be its RA and does not
+						 * say so; "": nobody */
 	bool			 ready;
 };
 
@@ -185,35 +187,36 @@ take_trusted(const struct enroll *n, struct cert_set *out, struct err *e)
 	return 0;
 }
 
-/* Somebody who may be the RA, but does not say so. */
-static const struct cert *
-unsaid(const struct cert_set *trusted)
+/* Somebody who may be the RA, but does not say so: a question to people. */
+static void
+ask_unsaid(const struct enroll *n, const struct cert_set *trusted,
+    struct scep *s)
 {
+	char subject[96], hex[65];
+	uint8_t print[32];
 	size_t i;
 
-	for (i = 0; i < trusted->n; i++)
-		if (scep_may_be_ra(trusted->v[i]))
-			return trusted->v[i];
-	return NULL;
+	for (i = 0; i < trusted->n && s->unsaid[0] == '\0'; i++) {
+		const struct cert *c = trusted->v[i];
+
+		if (!scep_may_be_ra(c) || enroll_is_ra(n, c))
+			continue;
+		cert_fingerprint(c, print);
+		snprintf(s->unsaid, sizeof(s->unsaid), "does %s with SHA-256 "
+		    "%s speak for the CA?  Its extended key usage does not "
+		    "say so; if its operator does, give it as --ra",
+		    cert_subject(c, subject, sizeof(subject)),
+		    text_hex(print, sizeof(print), hex, sizeof(hex)));
+	}
 }
 
 static int
-no_recipient(const struct cert_set *trusted, struct err *e)
+no_recipient(const struct scep *s, struct err *e)
 {
-	const struct cert *c = unsaid(trusted);
-	char subject[96], hex[65];
-	uint8_t print[32];
-
-	if (c == NULL)
-		return err_set(e, ENOTSUP, "the server shows no RSA "
-		    "certificate for encryption below the CA that is trusted; "
-		    "SCEP can not do without: ask it by est or cmp");
-	cert_fingerprint(c, print);
-	return err_set(e, EACCES, "does %s with SHA-256 %s speak for the CA?  "
-	    "It may be any peer: it has no extended key usage of an RA.  If "
-	    "its operator says so, give it as --ra",
-	    cert_subject(c, subject, sizeof(subject)),
-	    text_hex(print, sizeof(print), hex, sizeof(hex)));
+	return s->unsaid[0] != '\0' ? err_set(e, EACCES, "%s", s->unsaid) :
+	    err_set(e, ENOTSUP, "the server shows no RSA certificate for "
+	    "encryption below the CA that is trusted; SCEP can not do "
+	    "without: ask it by est or cmp");
 }
 
 static int
@@ -254,8 +257,9 @@ choose(struct enroll *n, struct scep *s, struct err *e)
 
 	if (take_trusted(n, &trusted, e) == 0 &&
 	    take_ras(n, &trusted, &ras, e) == 0) {
+		ask_unsaid(n, &trusted, s);
 		s->to = scep_encrypter(&trusted, &ras);
-		rc = s->to == NULL ? no_recipient(&trusted, e) :
+		rc = s->to == NULL ? no_recipient(s, e) :
 		    check_recipient(n, s, e);
 	}
 	for (i = 0; rc == 0 && i < trusted.n; i++)
@@ -393,6 +397,7 @@ static enum enroll_answer
 refused(const struct enroll *n, const struct scep_attrs *a, struct err *e)
 {
 	const char *why = "it gives no reason that we know", *name;
+	const struct scep *s = n->state;
 
 	switch (a->fail) {
 	case SCEP_BAD_ALG:
@@ -400,8 +405,9 @@ refused(const struct enroll *n, const struct scep_attrs *a, struct err *e)
 		    "--legacy";
 		break;
 	case SCEP_BAD_CHECK:
-		why = "it can not open or check our message; its RA "
-		    "certificates may not be those that it uses";
+		why = s->unsaid[0] != '\0' ? s->unsaid : "it can not open or "
+		    "check our message; its RA certificates may not be those "
+		    "that it uses";
 		break;
 	case SCEP_BAD_REQUEST:
 		why = n->challenge == NULL && (n->old == NULL ||
@@ -496,8 +502,12 @@ open_reply(const struct scep *s, const struct http_reply *r,
 	memset(m, 0, sizeof(*m));
 	if (check_http(r, e) < 0)
 		return -1;
-	return scep_open(rbuf_of(r->body, r->len), &s->signers, s->algs, m,
-	    e) < 0 ? -1 : check_reply(s, &m->attrs, e);
+	if (scep_open(rbuf_of(r->body, r->len), &s->signers, s->algs, m,
+	    e) == 0)
+		return check_reply(s, &m->attrs, e);
+	if (e->code == EACCES && s->unsaid[0] != '\0')
+		err_set(e, EACCES, "%s", s->unsaid);
+	return -1;
 }
 
 /* One message there and one back. */

@@ -87,7 +87,7 @@ int pki_store_set_certificate(struct pki_store *s, int64_t generation,
 
 /* Certificates of CAs that we have no key of (or that link two keys). */
 #define PKI_EXTRAS(X)						\
-	X(PKI_EXTRA_CHAIN, 0, "chain")	/* between us and the root */ \
+	X(PKI_EXTRA_CHAIN, 0, "chain")	/* up to the root */	\
 	X(PKI_EXTRA_ROOT, 1, "root")	/* that we are below of */ \
 	X(PKI_EXTRA_NEW_BY_OLD, 2, "new-by-old")	/* RFC 4210, 4.4 */ \
 	X(PKI_EXTRA_OLD_BY_NEW, 3, "old-by-new")

@@ -2,19 +2,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+
+#include "base/num.h"
+#include "crypto/http_name.h"
 
 /* One connection. */
 struct line {
@@ -23,15 +25,6 @@ struct line {
 	SSL		*ssl;		/* NULL: plain */
 	int64_t		 until;		/* ms */
 };
-
-static int64_t
-now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* Until the descriptor is ready; at most until that time. */
 static int
@@ -42,7 +35,7 @@ wait_for(int fd, short events, int64_t until, struct err *e)
 	int rc;
 
 	do {
-		left = until - now_ms();
+		left = until - http_now();
 		rc = left <= 0 ? 0 : poll(&p, 1, (int)left);
 	} while (rc < 0 && errno == EINTR);
 	if (rc < 0)
@@ -52,16 +45,37 @@ wait_for(int fd, short events, int64_t until, struct err *e)
 
 /* ---------------------------------------------------------------- connect */
 
-static int
-connect_one(const struct addrinfo *a, int64_t until, struct err *e)
+static socklen_t
+sockaddr_of(const struct addr *a, uint16_t port, struct sockaddr_storage *ss)
 {
-	int failed = 0, fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC |
-	    SOCK_NONBLOCK, 0);
-	socklen_t len = sizeof(failed);
+	struct sockaddr_in6 *six = (struct sockaddr_in6 *)(void *)ss;
+	struct sockaddr_in *four = (struct sockaddr_in *)(void *)ss;
 
+	memset(ss, 0, sizeof(*ss));
+	if (a->len == 16) {
+		six->sin6_family = AF_INET6;
+		six->sin6_port = htons(port);
+		memcpy(&six->sin6_addr, a->b, 16);
+		return sizeof(*six);
+	}
+	four->sin_family = AF_INET;
+	four->sin_port = htons(port);
+	memcpy(&four->sin_addr, a->b, 4);
+	return sizeof(*four);
+}
+
+static int
+connect_one(const struct addr *a, uint16_t port, int64_t until, struct err *e)
+{
+	struct sockaddr_storage ss;
+	socklen_t ss_len = sockaddr_of(a, port, &ss), len;
+	int failed = 0, fd = socket(ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC |
+	    SOCK_NONBLOCK, 0);
+
+	len = sizeof(failed);
 	if (fd < 0)
 		return err_sys(e, "socket");
-	if (connect(fd, a->ai_addr, a->ai_addrlen) == 0)
+	if (connect(fd, (struct sockaddr *)&ss, ss_len) == 0)
 		return fd;
 	if (errno != EINPROGRESS)
 		err_sys(e, "connect");
@@ -80,22 +94,18 @@ connect_one(const struct addrinfo *a, int64_t until, struct err *e)
 static int
 connect_any(const struct http_url *u, int64_t until, struct err *e)
 {
-	struct addrinfo hints = { .ai_family = AF_UNSPEC,
-		.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
-	struct addrinfo *all = NULL, *a;
-	int rc = getaddrinfo(u->host, u->port, &hints, &all), fd = -1;
-	int64_t now, n = 0;
+	struct addr all[HTTP_ADDRESSES];
+	int i, fd = -1, n = http_name(u->host, until, all, e);
+	uint64_t port = 0;
+	int64_t now;
 
-	if (rc != 0)
-		return err_set(e, EHOSTUNREACH, "%s: %s", u->host,
-		    gai_strerror(rc));
-	for (a = all; a != NULL; a = a->ai_next)
-		n++;
-	for (a = all; a != NULL && fd < 0; a = a->ai_next, n--) {
-		now = now_ms();
-		fd = connect_one(a, now + (until - now) / n, e);
+	if (n < 0 || num_parse(u->port, 1, UINT16_MAX, &port, e) < 0)
+		return -1;
+	for (i = 0; i < n && fd < 0; i++) {
+		now = http_now();
+		fd = connect_one(&all[i], (uint16_t)port, now + (until - now) /
+		    (n - i), e);
 	}
-	freeaddrinfo(all);
 	if (fd < 0)
 		err_in(e, "%s port %s", u->host, u->port);
 	return fd;
@@ -225,7 +235,7 @@ static int
 line_open(struct line *l, const struct http_ask *ask,
     const struct http_url *u, struct err *e)
 {
-	l->until = now_ms() + 1000 * (int64_t)(ask->seconds > 0 ?
+	l->until = http_now() + 1000 * (int64_t)(ask->seconds > 0 ?
 	    ask->seconds : HTTP_SECONDS);
 	if ((l->fd = connect_any(u, l->until, e)) < 0)
 		return -1;

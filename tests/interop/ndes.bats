@@ -182,7 +182,8 @@ challenge() {
 	run -111 --separate-stderr enroll -F "$f" -c "$c" http://127.0.0.1:8081/ spoke7
 	[[ $stderr == *"Connection refused"* ]]
 	# it shows one that it does not use any more
-	{ below other $'keyUsage=keyEncipherment'; } 2>>"$T/openssl.log"
+	{ below other $'keyUsage=keyEncipherment\nextendedKeyUsage=1.3.6.1.4.1.311.20.2.1'; } \
+	    2>>"$T/openssl.log"
 	cp "$D/other.pem" "$D/ra-crypt-shown.pem"
 	run -1 --separate-stderr enroll -F "$f" -c "$c" "$U" spoke7
 	[[ $stderr == *badMessageCheck*"RA certificates may not be those that it uses"* ]]
@@ -193,6 +194,28 @@ challenge() {
 	# nothing of all this has used up the challenge
 	cp "$D/ra-crypt.pem" "$D/ra-crypt-shown.pem"
 	enroll -F "$f" -c "$c" "$U" spoke7
+}
+
+@test "NDES: an RA that does not say what it is wants to be named" {
+	for ra in ra-sign:digitalSignature ra-crypt:keyEncipherment; do
+		{ below "${ra%:*}" "keyUsage=${ra#*:}"; } 2>>"$T/openssl.log"
+	done
+	cp "$D/ra-crypt.pem" "$D/ra-crypt-shown.pem"
+	start a ndes python3 "$BATS_TEST_DIRNAME/ndes.py" "$D" 8080
+	c=$(challenge CAFE0123)
+	run -1 --separate-stderr enroll -F "$(fingerprint)" -c "$c" "$U" spoke7
+	[[ $stderr == *"does CN=NDES-ra-"*"speak for the CA?"*"--ra"* ]]
+	for ra in ra-sign ra-crypt; do
+		openssl x509 -in "$D/$ra.pem" -outform DER | sha256sum |
+		    cut -d' ' -f1 >"$T/$ra"
+	done
+	run -100 enroll -F "$(fingerprint)" -c "$c" --ra 1234 "$U" spoke7
+	enroll -F "$(fingerprint)" -c "$c" --ra "$(cat "$T/ra-sign")" \
+	    --ra "$(cat "$T/ra-crypt")" "$U" spoke7
+	# to renew, they are named again
+	run -1 --separate-stderr enroll -R spoke7.pem "$U"
+	enroll -R spoke7.pem --ra "$(cat "$T/ra-sign")" \
+	    --ra "$(cat "$T/ra-crypt")" "$U"
 }
 
 @test "NDES: a key on an elliptic curve and a file that is there are refused before anybody is asked" {

@@ -44,7 +44,7 @@ libraries() {
 		while IFS= read -r l; do
 			case $l:$name in
 			libpcap:dmvpn-decode | libsqlite3:dmvpn-pki | \
-			libcares:dmvpn-dpd) ;;
+			libcares:dmvpn-dpd | libcares:dmvpn-pki) ;;
 			libpcap:* | libsqlite3:* | libcares:*)
 				echo "$name needs $l" ;;
 			esac

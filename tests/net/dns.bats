@@ -85,3 +85,35 @@ shows() {	# FILTER TEXT
 	echo 'hub.test A 192.0.2.9 5' >"$T/zone"
 	wait_for 15 shows .remote 192.0.2.9:500
 }
+
+@test "OPS-17: who fetches or enrols finds the first address that answers, and gives a silent name server up in its time" {
+	cd "$T"
+	umask 077
+	pki() {
+		on a "$B/dmvpn-pki" "$@"
+	}
+	pki init
+	pki export -o ca.pem
+	pki crl -o ca.crl
+	on a python3 -m http.server -b 127.0.0.1 8080 >http.log 2>&1 3>&- \
+	    </dev/null &
+	echo $! >"$NET_PIDS/http"
+	wait_for 5 on a curl -sSf -o /dev/null http://127.0.0.1:8080/ca.crl
+	printf '%s\n' 'ca.test A 2001:db8::1 60' 'ca.test A 127.0.0.1 60' \
+	    'ca.test A 192.0.2.1 60' 'other.test SRV 0 0 1 x 60' >zone
+	run -0 pki fetch --timeout 5s -t ca.pem -o got.crl \
+	    http://ca.test:8080/ca.crl
+	cmp got.crl ca.crl
+	run -111 --separate-stderr pki fetch -t ca.pem http://other.test:8080/x
+	[[ $stderr == *other.test:* ]]
+	run -111 --separate-stderr pki fetch -t ca.pem http://none.test:8080/x
+	[[ $stderr == *none.test:* ]]
+	echo 'delay 9' >>zone
+	SECONDS=0
+	run -111 --separate-stderr pki enroll est --timeout 2s -t ca.pem \
+	    https://ca.test:8443 x
+	[[ $stderr == *"name server"* ]]
+	run -111 --separate-stderr pki fetch --timeout 1s -t ca.pem \
+	    http://ca.test:8080/ca.crl
+	[ "$SECONDS" -le 5 ]
+}
