@@ -118,25 +118,33 @@ explain(struct ike_ctx *c, uint16_t type)
 		    sizeof(c->why.offered));
 }
 
-/* No child, or an error: this try has failed.  The IKE SA that the peer may
- * hold is told to go. */
+/* The peer believes in an IKE SA that is not to be: it is told so, and why
+ * (0: nothing is said), once (RFC 7296, 2.21.2). */
+static void
+tell(struct ike_ctx *c, uint16_t why)
+{
+	struct ike_out o;
+
+	ike_out_begin(c->g, &o);
+	if (why != 0)
+		ike_put_status(&o.c, why);
+	ike_put_delete(&o.c, IKE_PROTO_IKE, NULL, 0);
+	ike_send_request(c->isa, IKE_INFORMATIONAL, &o, 1);
+}
+
+/* No child, or an error: this try has failed. */
 enum ike_result
 ike_auth_refused(struct ike_ctx *c)
 {
-	struct ike_isa *s = c->isa;
 	uint16_t type = ike_in_error(c->in);
-	struct ike_out o;
 
 	if (type == 0)
 		reason_set(&c->why, "ike-auth", "invalid-syntax",
 		    "the peer's answer lacks payloads");
 	else
 		explain(c, type);
-	if (c->in->present & P(AUTH)) {
-		ike_out_begin(c->g, &o);
-		ike_put_delete(&o.c, IKE_PROTO_IKE, NULL, 0);
-		ike_send_request(s, IKE_INFORMATIONAL, &o, 1);
-	}
+	if (c->in->present & P(AUTH))
+		tell(c, 0);
 	return IKE_FAIL;
 }
 
@@ -147,7 +155,6 @@ verified(struct ike_ctx *c)
 	struct ike_isa *s = c->isa;
 	struct ike_auth_state *a = s->auth;
 	struct ike_csa *child = s->out.child;
-	struct ike_out o;
 
 	if (ike_child_accept(c, child, ike_secret_view(a->sa),
 	    ike_secret_view(a->tsi), ike_secret_view(a->tsr), a->transport,
@@ -156,9 +163,7 @@ verified(struct ike_ctx *c)
 	    ike_secret_view(s->ni), ike_secret_view(s->nr), false, &c->e) !=
 	    0)
 		return IKE_OK;
-	ike_out_begin(c->g, &o);
-	ike_put_delete(&o.c, IKE_PROTO_IKE, NULL, 0);
-	ike_send_request(s, IKE_INFORMATIONAL, &o, 1);
+	tell(c, 0);
 	return refused(c, "ike-auth", c->e.msg);
 }
 
@@ -172,6 +177,8 @@ ike_auth_reply(struct ike_ctx *c)
 	if (ike_auth_keep_child(s, c->in) < 0)
 		return refused(c, "ike-auth", "out of memory");
 	rc = ike_auth_verify(c, IKE_P_IDR);
+	if (rc == IKE_FAIL)
+		tell(c, IKE_N_AUTHENTICATION_FAILED);
 	return rc == IKE_OK ? verified(c) : rc;
 }
 
@@ -186,6 +193,7 @@ ike_auth_checked(struct ike_ctx *c)
 		reason_set(&c->why, "ike-auth", "wrong-psk",
 		    "the peer's AUTH does not verify: another PSK");
 		ident_text(c->isa->ident, c->why.peer, sizeof(c->why.peer));
+		tell(c, IKE_N_AUTHENTICATION_FAILED);
 		return IKE_FAIL;
 	}
 	return verified(c);

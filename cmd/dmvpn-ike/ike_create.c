@@ -70,14 +70,39 @@ put_ke(const struct dh *d, struct ike_out *o)
 
 /* ---- initiator ---- */
 
-/* The group we would like: 0, none, unless the profile wants PFS. */
+/* The group we would like: 0, none, unless the profile or the peer wants
+ * PFS. */
 static uint16_t
 pfs_group(const struct ike_isa *s)
 {
 	const struct ike_transform *t = ike_proposal_first(
 	    &s->profile->esp[0], IKE_T_KE);
 
-	return t == NULL ? 0 : t->id;
+	if (t != NULL && t->id != IKE_GROUP_NONE)
+		return t->id;
+	return s->pfs;
+}
+
+/* For a peer that may want PFS: the IKE SA's group, if the profile has it for
+ * children too, else the first of those.  0: it has none. */
+static uint16_t
+group_for_pfs(const struct ike_isa *s)
+{
+	const struct ike_transform *own = ike_proposal_first(&s->chosen,
+	    IKE_T_KE);
+	const struct ike_proposal *p;
+	uint16_t first = 0;
+	size_t i, k;
+
+	for (i = 0; i < s->profile->n_esp; i++) {
+		p = &s->profile->esp[i];
+		if (own != NULL && ike_proposal_has(p, IKE_T_KE, own->id))
+			return own->id;
+		for (k = 0; k < p->n; k++)
+			if (first == 0 && p->t[k].type == IKE_T_KE)
+				first = p->t[k].id;
+	}
+	return first;
 }
 
 /* Try it again later: 2 to 3 seconds, and not at the peer's pace. */
@@ -284,24 +309,42 @@ ike_create_installed(struct ike_ctx *c)
 	return IKE_OK;
 }
 
+/* The group to try it with at once: the one that the peer names; or we offered
+ * none, and peers that insist on PFS (pluto by default) do not say that this
+ * is why they refuse.  0: there is nothing more to try. */
+static uint16_t
+other_group(struct ike_isa *s, const struct ike_in *in)
+{
+	const struct ike_notify *n = ike_in_notify(in,
+	    IKE_N_INVALID_KE_PAYLOAD);
+	struct rbuf data;
+	uint16_t group;
+
+	if (n != NULL) {
+		data = n->data;
+		group = rbuf_be16(&data);
+	} else if (ike_in_error(in) == IKE_N_NO_PROPOSAL_CHOSEN)
+		group = s->out.dh == NULL ? group_for_pfs(s) : 0;
+	else
+		return 0;
+	s->pfs = dh_known(group) ? group : 0;
+	if (s->pfs == 0)
+		return 0;
+	return s->out.since != 0 && !s->out.again ? group : 0;
+}
+
 enum ike_result
 ike_create_refused(struct ike_ctx *c)
 {
 	struct ike_isa *s = c->isa;
-	uint16_t type = ike_in_error(c->in), group = 0;
-	const struct ike_notify *n = ike_in_notify(c->in,
-	    IKE_N_INVALID_KE_PAYLOAD);
-	struct rbuf data;
+	uint16_t type = ike_in_error(c->in), group;
 	enum ike_what what = s->out.what;
 	uint32_t old = s->out.old;
 	struct name_buf nb;
 
 	rekey_ended(s);
-	if (n != NULL) {
-		data = n->data;
-		group = rbuf_be16(&data);
-	}
-	if (dh_known(group) && s->out.since != 0 && !s->out.again) {
+	group = other_group(s, c->in);
+	if (group != 0) {
 		ike_exchange_clear(s, &s->out);
 		if (ike_create_begin(s, what, old, group) == 0) {
 			s->out.again = true;

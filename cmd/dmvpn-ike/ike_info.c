@@ -86,13 +86,19 @@ delete_child(struct ike_ctx *c, uint32_t spi_out)
 		ike_task_add(s, IKE_DO_CHILD, 0, 0);
 }
 
-/* 1 when the IKE SA itself goes. */
+/* 1 when the IKE SA itself goes: it is deleted, or the peer, who began it,
+ * did not believe us (2.21.2). */
 static int
 read_deletes(struct ike_ctx *c)
 {
 	struct ike_delete d;
 	size_t i;
 
+	if (ike_in_error(c->in) == IKE_N_AUTHENTICATION_FAILED) {
+		reason_set(&c->why, "ike-auth", "authentication-failed",
+		    "the peer does not accept our proof of identity");
+		return 1;
+	}
 	for (i = 0; i < c->in->n_deletes; i++) {
 		if (ike_delete_parse(c->in->deletes[i], &d, &c->e) < 0)
 			return -1;
@@ -142,8 +148,9 @@ ike_info_request(struct ike_ctx *c)
 		return IKE_OK;
 	if (s->phase == IKE_UP && s->rival != NULL)
 		ike_isa_adopt(s, s->rival);	/* rekeyed by the peer */
-	reason_set(&c->why, "close", "closed-by-peer",
-	    "the peer closed the IKE SA");
+	if (c->why.code[0] == '\0')
+		reason_set(&c->why, "close", "closed-by-peer",
+		    "the peer closed the IKE SA");
 	return IKE_FAIL;
 }
 

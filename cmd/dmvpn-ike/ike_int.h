@@ -267,6 +267,7 @@ struct ike_isa {
 	uint64_t		 judged;	/* by which state of cred */
 	bool			 psk;
 	struct ike_proposal	 chosen;
+	uint16_t		 pfs;		/* group the peer's children need */
 	struct sk_suite		 suite;
 	struct sk_keys		 keys;
 	uint64_t		 iv_count;

@@ -26,6 +26,7 @@ make_heir(struct ike_isa *s, bool initiator)
 	h->origin = s->own_spi;
 	h->began = s->began;
 	h->psk = s->psk;
+	h->pfs = s->pfs;
 	h->nat_local = s->nat_local;
 	h->nat_remote = s->nat_remote;
 	h->own_kind = s->own_kind;

@@ -117,6 +117,21 @@ an_unknown_identity_and_a_wrong_psk_look_the_same_IKE_26(void **state)
 	assert_int_equal(right.octets, wrong.octets);
 }
 
+/* Who came up for an initiator that refused in the end closed again (RFC 7296,
+ * 2.21.2). */
+static void
+responder_knows(struct sim *s)
+{
+	struct ike_sas page;
+
+	ike_engine_sas(s->n[1].g, s->now, 0, &page);
+	assert_int_equal(page.n_items, 0);
+	assert_int_equal(s->n[1].ups, s->n[1].downs);
+	if (s->n[1].ups > 0)
+		assert_string_equal(s->n[1].down.reason.code,
+		    "authentication-failed");
+}
+
 /* The peer has our identity and sends our own AUTH back. */
 static void
 our_own_auth_sent_back_is_refused_IKE_25(void **state)
@@ -136,6 +151,7 @@ our_own_auth_sent_back_is_refused_IKE_25(void **state)
 		assert_int_equal(s->n[0].ups, 0);
 		assert_int_equal(s->n[0].n_sa, 0);
 		assert_string_equal(s->n[0].failed.reason.code, "wrong-psk");
+		responder_knows(s);
 		sim_free(s);
 	}
 }
@@ -185,6 +201,7 @@ a_wrong_signature_is_refused_by_either_side_IKE_31(void **state)
 		assert_int_equal(s->n[0].n_sa, 0);
 		assert_string_equal(s->n[!liar].failed.reason.code,
 		    "bad-signature");
+		responder_knows(s);
 		test_left(s);
 	}
 	test_ca_free(&ca);

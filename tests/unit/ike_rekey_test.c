@@ -96,6 +96,42 @@ pfs_gives_other_keys_and_the_group_is_negotiated(void **state)
 	settled(s);
 }
 
+/* We offer none of our own accord; it refuses without saying why. */
+static void
+a_peer_that_insists_on_pfs_gets_it(void **state)
+{
+	/* the group of the IKE SA; another one, which it names */
+	static const char *const wants[] = { "aes256gcm16-x25519",
+	    "aes256gcm16-ecp384" };
+	struct ike_profile_set p = sim_profile("p"), q = p;
+	unsigned sent;
+	size_t i;
+
+	(void)state;
+	q.n_esp_proposals = 1;
+	for (i = 0; i < 2; i++) {
+		struct sim *s = sim_new(2, 41, NULL);
+
+		snprintf(q.esp_proposals[0], sizeof(q.esp_proposals[0]), "%s",
+		    wants[i]);
+		sim_set(&s->n[0], &p);
+		sim_set(&s->n[1], &q);
+		sim_connect(s, 0, 1);
+		sim_run(s, 3000);
+		rekey(s, 0, true);
+		sim_run(s, i == 0 ? 1000 : 5000);
+		assert_int_equal(s->n[0].rekeyed, 1);
+		rekey(s, 0, false);
+		sim_run(s, 1000);
+		sent = s->n[0].sent;
+		rekey(s, 0, true);	/* it is known now, and asked first */
+		sim_run(s, 1000);
+		assert_int_equal(s->n[0].rekeyed, 2);
+		assert_int_equal(s->n[0].sent, sent + 2);
+		settled(s);
+	}
+}
+
 static void
 assert_proposal(struct sim *s, int node, const char *want)
 {
@@ -455,6 +491,7 @@ main(void)
 		cmocka_unit_test(either_side_rekeys_the_ike_sa),
 		cmocka_unit_test(
 		    pfs_gives_other_keys_and_the_group_is_negotiated),
+		cmocka_unit_test(a_peer_that_insists_on_pfs_gets_it),
 		cmocka_unit_test(a_rekeyed_ike_sa_keeps_its_prf),
 		cmocka_unit_test(both_rekey_the_child_at_once),
 		cmocka_unit_test(both_rekey_the_ike_sa_at_once),
