@@ -1,16 +1,18 @@
 # dmvpn-dpd without any network: the daemon alone, and the filter.
 
 bats_require_minimum_version 1.5.0
+load lib
 
 setup() {
 	B=$(cd "${B:-build/bin}" && pwd)
 	T=$BATS_TEST_TMPDIR
 	export DMVPN_RUN=$T/run
 	mkdir -m 711 "$DMVPN_RUN"
+	PIDS=()
 }
 
 teardown() {
-	[ ! -f "$T/pid" ] || kill "$(cat "$T/pid")" 2>/dev/null || true
+	daemons_end
 }
 
 dpd() {
@@ -18,10 +20,7 @@ dpd() {
 }
 
 serve() {
-	mkfifo "$T/ready"
-	"$B/dmvpn-dpd" run -r 4 4>"$T/ready" 3>&- >"$T/log" 2>&1 </dev/null &
-	echo $! >"$T/pid"
-	read -r _ <"$T/ready"
+	daemon dpd "$B/dmvpn-dpd" run
 }
 
 # An event as CBOR: event AT NAME HEX-OF-BODY
@@ -104,7 +103,7 @@ packet() {	# AT PEER DIRECTION
 
 @test "judge: on a pipe time goes on between events" {
 	up 1000 1 >"$T/one"
-	run -0 bash -c "{ cat '$T/one'; timeout 2 tail -f /dev/null; } |
+	run -0 bash -c "{ cat '$T/one'; timeout 4 tail -f /dev/null; } |
 	    '$B/dmvpn-dpd' judge -j --interval 200 --tries 3"
 	[[ $output == *'"event":"dpd-dead"'* ]]
 }
@@ -156,13 +155,10 @@ packet() {	# AT PEER DIRECTION
 	serve
 	"$B/dmvpn-dpd" wait 3>&- &
 	local waiter=$!
-	until ls -l "/proc/$waiter/fd" | grep -q socket: && dpd hello dpd; do
-		:
-	done
-	kill -TERM "$(cat "$T/pid")"
-	wait "$(cat "$T/pid")"
+	wait_for waits "$waiter"
+	kill -TERM "$pid"
+	wait "$pid"
 	wait "$waiter"
-	rm "$T/pid"
 	[ ! -e "$DMVPN_RUN/dpd.sock" ]
 	run -111 dpd status
 }
@@ -170,16 +166,16 @@ packet() {	# AT PEER DIRECTION
 @test "the daemon holds no capability and is filtered" {
 	serve
 	grep -q '^CapEff:[[:space:]]*0000000000000000' \
-	    "/proc/$(cat "$T/pid")/status"
-	grep -q '^NoNewPrivs:[[:space:]]*1' "/proc/$(cat "$T/pid")/status"
+	    "/proc/$pid/status"
+	grep -q '^NoNewPrivs:[[:space:]]*1' "/proc/$pid/status"
 }
 
 @test "a hanging daemon is told from one that is not there" {
 	serve
-	kill -STOP "$(cat "$T/pid")"
+	kill -STOP "$pid"
 	run -111 dpd hello dpd
 	[[ $output == *hangs* ]]
-	kill -CONT "$(cat "$T/pid")"
+	kill -CONT "$pid"
 	run -111 dpd hello ike
 	[[ $output == *'nobody serves'* ]]
 }

@@ -124,7 +124,7 @@ contained() {
 	contained "$G" run -r 4 4>"$BATS_TEST_TMPDIR/ready" 3>&- \
 		>"$BATS_TEST_TMPDIR/log" 2>&1 &
 	local pid=$! i
-	for ((i = 0; i < 100; i++)); do
+	for ((i = 0; i < 600; i++)); do
 		[ ! -s "$BATS_TEST_TMPDIR/ready" ] || break
 		kill -0 "$pid" 2>/dev/null || break
 		sleep 0.05

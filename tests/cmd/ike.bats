@@ -2,41 +2,19 @@
 # commands do on high ports.  With real tunnels: tests/net/ike.bats.
 
 bats_require_minimum_version 1.5.0
+load lib
 
 setup() {
 	B=$(cd "$BATS_TEST_DIRNAME/../.." && cd "${B:-build/bin}" && pwd)
 	T=$BATS_TEST_TMPDIR
 	export DMVPN_RUN=$T/run
 	mkdir -p "$DMVPN_RUN"
-	PORT=$((20000 + RANDOM % 20000))
+	PORT=$(free_port)
 	PIDS=()
 }
 
 teardown() {
-	for p in "${PIDS[@]}"; do
-		kill "$p" 2>/dev/null && wait "$p" 2>/dev/null || true
-	done
-}
-
-# daemon NAME COMMAND...: start it and wait until it is ready.
-daemon() {
-	local name=$1 fifo=$T/$1.ready
-	shift
-	mkfifo "$fifo"
-	"$@" -r 4 4>"$fifo" 3>&- </dev/null >"$T/$name.log" 2>&1 &
-	PIDS+=($!)
-	pid=$!
-	IFS= read -r -t 10 _ <"$fifo" || { cat "$T/$name.log" >&2; false; }
-}
-
-wait_for() {
-	local n
-	for n in $(seq 100); do
-		"$@" >/dev/null 2>&1 && return 0
-		read -r -t 0.05 _ <> <(:) || true
-	done
-	echo "in vain: $*" >&2
-	return 1
+	daemons_end
 }
 
 ike() {
@@ -74,7 +52,6 @@ ike() {
 	ike stop
 	wait "$pid"
 	[ ! -e "$DMVPN_RUN/ike.sock" ]
-	rm "$T/ike.ready"
 	daemon ike "$B/dmvpn-ike" run --port "$PORT"
 	kill "$pid"
 	wait "$pid"
@@ -90,7 +67,7 @@ ike() {
 
 @test "a second daemon on the same socket is refused" {
 	daemon ike "$B/dmvpn-ike" run --port "$PORT"
-	run -111 --separate-stderr ike run --port $((PORT + 1))
+	run -111 --separate-stderr ike run --port "$(free_port)"
 	[[ $stderr == *ike.sock* ]]
 	run -0 ike status
 }

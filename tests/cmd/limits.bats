@@ -27,7 +27,7 @@ with() {	# DESCRIPTORS LAYER COMMAND
 		exec "$B/dmvpn-$2" "$3" -r 4 4>"$T/ready" 3>&-
 	) >"$T/log" 2>&1 </dev/null &
 	pid=$!
-	read -r -t 10 _ <"$T/ready" && word=ready
+	read -r -t 30 _ <"$T/ready" && word=ready
 	if [ -z "$word" ]; then
 		local status=0
 		wait "$pid" || status=$?
@@ -36,11 +36,15 @@ with() {	# DESCRIPTORS LAYER COMMAND
 		grep -q "^dmvpn-$2: " "$T/log"
 		return 0
 	fi
-	for _ in 1 2 3 4 5; do	# callers, more than there is room for
-		"$B/dmvpn-dpd" hello "$2" >/dev/null 2>&1 &
+	local callers= before
+	for _ in 1 2 3 4 5; do	# more than there is room for
+		timeout 20 "$B/dmvpn-dpd" hello "$2" >/dev/null 2>&1 3>&- &
+		callers="$callers $!"
 	done
-	sleep 0.5
-	[ "$(ticks "$pid")" -lt 20 ]
+	before=$(ticks "$pid")
+	sleep 0.7		# a spin takes 70 of them, shared with others 20
+	[ $(($(ticks "$pid") - before)) -lt 12 ]
+	wait $callers || true
 	"$B/dmvpn-dpd" hello "$2" || [ "$1" -lt 32 ]
 	kill "$pid"
 	wait "$pid"

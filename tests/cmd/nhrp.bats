@@ -2,6 +2,7 @@
 # commands do.  With real tunnels: tests/net/nhrp-clear.bats.
 
 bats_require_minimum_version 1.5.0
+load lib
 
 setup() {
 	B=$(cd "$BATS_TEST_DIRNAME/../.." && cd "${B:-build/bin}" && pwd)
@@ -12,20 +13,7 @@ setup() {
 }
 
 teardown() {
-	for p in "${PIDS[@]}"; do
-		kill "$p" 2>/dev/null && wait "$p" 2>/dev/null || true
-	done
-}
-
-# daemon NAME COMMAND...: start it and wait until it is ready.
-daemon() {
-	local name=$1 fifo=$T/$1.ready
-	shift
-	mkfifo "$fifo"
-	"$@" -r 4 4>"$fifo" 3>&- </dev/null >"$T/$name.log" 2>&1 &
-	pid=$!
-	PIDS+=("$pid")
-	IFS= read -r -t 10 _ <"$fifo" || { cat "$T/$name.log" >&2; false; }
+	daemons_end
 }
 
 nhrp() {
@@ -132,9 +120,7 @@ spoke() {
 	grep -q '^NoNewPrivs:.*1' "/proc/$pid/status"
 	"$B/dmvpn-nhrp" wait 3>&- &
 	local waiter=$!
-	until ls -l "/proc/$waiter/fd" | grep -q socket: && nhrp status; do
-		:	# it is connected before we are
-	done
+	wait_for waits "$waiter"
 	kill -TERM "$pid"
 	wait "$pid"
 	wait "$waiter"

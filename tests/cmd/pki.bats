@@ -481,7 +481,7 @@ other_ca() {
 		echo 'set -e'
 		echo 'trap "kill \$agent 2>/dev/null || :" EXIT'
 		echo 'wait_ready() {'
-		echo '	for i in $(seq 200); do'
+		echo '	for i in $(seq 2000); do'
 		echo '		dmvpn-pki identities >/dev/null 2>&1 && return'
 		echo '	done; false; }'
 		sed 's,&$,3>\&- \& agent=$!; wait_ready,' script

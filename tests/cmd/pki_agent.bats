@@ -1,6 +1,7 @@
 # dmvpn-pki agent: the process that holds the keys.
 
 bats_require_minimum_version 1.5.0
+load lib
 
 setup() {
 	B=$(cd "$BATS_TEST_DIRNAME/../.." && cd "${B:-build/bin}" && pwd)
@@ -31,7 +32,7 @@ start() {
 	"$B/dmvpn-pki" agent -r 4 "$@" 4>"$fifo" 3>&- </dev/null >"$log" 2>&1 &
 	agent=$!
 	PIDS+=("$agent")
-	IFS= read -r -t 20 _ <"$fifo" || { cat "$log" >&2; false; }
+	IFS= read -r -t 30 _ <"$fifo" || { cat "$log" >&2; false; }
 }
 
 @test "without an agent a command says so and exits 111" {
@@ -282,13 +283,12 @@ y safe" ]
 
 @test "events tell what changed" {
 	start a
-	pki events -j -n 2 >out 3>&- &
+	"$B/dmvpn-pki" events -j -n 2 >out 3>&- </dev/null &
 	PIDS+=($!)
-	for _ in $(seq 100); do
-		pki load --psk e=psk
-		pki unload e
-		[ "$(wc -l <out)" -ge 2 ] && break
-	done
+	wait_for waits $!
+	pki load --psk e=psk
+	pki unload e
+	wait "${PIDS[-1]}"
 	run -0 jq -r .event out
 	[[ ${lines[0]} == pki-changed && ${lines[1]} == pki-changed ]]
 }
@@ -297,9 +297,7 @@ y safe" ]
 	start a
 	"$B/dmvpn-pki" wait 3>&- &
 	w=$!
-	until ls -l "/proc/$w/fd" | grep -q socket: && pki identities; do
-		:	# it is connected before we are
-	done
+	wait_for waits "$w"
 	pki stop
 	wait "$w"
 	wait "$agent"

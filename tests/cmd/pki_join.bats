@@ -1,6 +1,7 @@
 # dmvpn-pki join and dmvpn join: from a token to files.
 
 bats_require_minimum_version 1.5.0
+load lib
 
 setup() {
 	B=$(cd "$BATS_TEST_DIRNAME/../.." && cd "${B:-build/bin}" && pwd)
@@ -10,7 +11,7 @@ setup() {
 	export DMVPN_RUN=$BATS_TEST_TMPDIR/run
 	unset DMVPN_STORE
 	umask 077
-	HTTPS=$((36200 + BASHPID % 4000))
+	HTTPS=$(free_port)
 	"$B/dmvpn-pki" init
 }
 
@@ -27,7 +28,7 @@ serve() {
 	"$B/dmvpn-pki" serve --https "127.0.0.1:$HTTPS" --name localhost \
 	    -r 4 "$@" 4>ready 3>&- </dev/null >log 2>&1 &
 	echo $! >pid
-	read -r -t 10 _ <ready
+	read -r -t 30 _ <ready
 }
 
 token() {
@@ -131,7 +132,7 @@ token() {
 	mkfifo ready
 	python3 mitm.py "$HTTPS" 3>&- </dev/null >log 2>&1 &
 	echo $! >pid
-	read -r -t 10 _ <ready
+	read -r -t 30 _ <ready
 	run pki join -d etc token
 	[ "$status" -ne 0 ]
 	grep -q 'GET /.well-known/est/cacerts' log

@@ -140,12 +140,9 @@ assert c.execute("PRAGMA integrity_check").fetchone()[0] == "ok"' "$1"
 	pki issue -o a.pem a
 	pki backup good.db
 	cp good.db bad.db
-	printf '\377\377\377\377\377\377\377\377' |
-	    tee >(dd of=dmvpn-ca.db bs=1 seek=4096 conv=notrunc 2>/dev/null) |
-	    dd of=bad.db bs=1 seek=4096 conv=notrunc 2>/dev/null
-	for _ in 1 2 3 4 5 6 7 8 9 10; do
-		cmp -s bad.db dmvpn-ca.db && break
-		sleep 0.1
+	for f in dmvpn-ca.db bad.db; do
+		printf '\377\377\377\377\377\377\377\377' |
+		    dd of="$f" bs=1 seek=4096 conv=notrunc 2>/dev/null
 	done
 	: >dmvpn-ca.db-journal
 	run -1 --separate-stderr pki list

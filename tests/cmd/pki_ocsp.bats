@@ -1,6 +1,7 @@
 # dmvpn-pki ocsp: asking a responder, and being one.
 
 bats_require_minimum_version 1.5.0
+load lib
 
 setup() {
 	B=$(cd "$BATS_TEST_DIRNAME/../.." && cd "${B:-build/bin}" && pwd)
@@ -45,8 +46,8 @@ responder() {
 		done >index.txt
 	openssl x509 -in ocsp.pem -out ocsp.crt
 	openssl pkey -in ocsp.pem -out ocsp.key
-	for port in $((20000 + $$ % 20000)) $((20001 + $$ % 20000)) 0; do
-		[ "$port" != 0 ] || { cat responder.log >&2; false; }
+	for _ in 1 2 3; do
+		port=$(free_port)
 		rm -f responder.log
 		openssl ocsp -index index.txt -port "$port" -CA ca.pem \
 			-rsigner ocsp.crt -rkey ocsp.key -ndays 1 "$@" \
@@ -58,6 +59,8 @@ responder() {
 		URL=http://127.0.0.1:$port/
 		return 0
 	done
+	cat responder.log >&2
+	return 1
 }
 
 @test "openssl's responder is understood: good, revoked, unknown" {

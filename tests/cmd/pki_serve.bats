@@ -1,6 +1,7 @@
 # dmvpn-pki serve: EST, SCEP, OCSP and CRL over HTTP; tokens, the audit.
 
 bats_require_minimum_version 1.5.0
+load lib
 
 setup() {
 	B=$(cd "$BATS_TEST_DIRNAME/../.." && cd "${B:-build/bin}" && pwd)
@@ -10,9 +11,8 @@ setup() {
 	export DMVPN_RUN=$BATS_TEST_TMPDIR/run
 	unset DMVPN_STORE
 	umask 077
-	# Nobody else has this number while we run.
-	HTTP=$((20000 + 2 * (BASHPID % 4000)))
-	HTTPS=$((HTTP + 1))
+	HTTP=$(free_port)
+	HTTPS=$(free_port)
 	WEB=http://127.0.0.1:$HTTP
 	EST=https://localhost:$HTTPS/.well-known/est
 }
@@ -36,7 +36,7 @@ serve() {
 	    --https "127.0.0.1:$HTTPS" --name localhost -r 4 "$@" 4>ready \
 	    3>&- </dev/null >log 2>&1 &
 	echo $! >pid
-	read -r -t 10 _ <ready
+	read -r -t 30 _ <ready
 }
 
 stop() {
@@ -312,7 +312,7 @@ issued() {
 	openssl x509 -in as.pem -noout -ext subjectAltName | grep -q noc@test
 	cp as.pem old.pem
 	run -0 pki enroll est -R as.pem "https://localhost:$HTTPS"
-	! cmp -s as.pem old.pem
+	run ! cmp -s as.pem old.pem
 	openssl x509 -in as.pem -noout -text | grep -q '^ *65007$'
 	run -100 pki token new --for x --as 0
 	# a CA that has none, and one that ends before the certificate would
@@ -402,10 +402,8 @@ issued() {
 	pki enroll scep -F "$print" -c secret -o r.pem --wait 20s \
 	    "$WEB/scep" router.test 3>&- >enrol.log 2>&1 &
 	enrolling=$!
-	for _ in $(seq 100); do
-		[ "$(pki token list -j | jq -r .state)" != pending ] || break
-		sleep 0.05
-	done
+	waiting() { [ "$(pki token list -j | jq -r .state)" = pending ]; }
+	wait_for waiting
 	pki token approve "$ID"
 	wait "$enrolling"
 	run -0 pki verify -t ca.pem --for router.test r.pem

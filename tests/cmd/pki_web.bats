@@ -2,6 +2,7 @@
 # slow (PKI-12).
 
 bats_require_minimum_version 1.5.0
+load lib
 
 setup() {
 	B=$(cd "$BATS_TEST_DIRNAME/../.." && cd "${B:-build/bin}" && pwd)
@@ -10,13 +11,13 @@ setup() {
 	cd "$BATS_TEST_TMPDIR/work"
 	export DMVPN_RUN=$BATS_TEST_TMPDIR/run
 	unset DMVPN_STORE
-	PORT=$((28100 + BASHPID % 4000))
+	PORT=$(free_port)
 	"$B/dmvpn-pki" init
 	mkfifo ready
 	"$B/dmvpn-pki" serve --http "127.0.0.1:$PORT" -r 4 --rate 0 4>ready \
 	    3>&- </dev/null >log 2>&1 &
 	echo $! >pid
-	read -r -t 10 _ <ready
+	read -r -t 30 _ <ready
 }
 
 teardown() {
@@ -29,7 +30,7 @@ say() {
 	python3 - "$PORT" "$@" <<-'END'
 	import socket, sys
 	s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
-	s.settimeout(12)
+	s.settimeout(40)
 	try:
 	    for piece in sys.argv[2:]:
 	        s.sendall(eval("b'''" + piece + "'''"))
@@ -71,7 +72,7 @@ serving() {
 	run -0 python3 - "$PORT" <<-'END'
 	import socket, sys
 	s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
-	s.settimeout(10)
+	s.settimeout(40)
 	s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nX: ")
 	try:
 	    for i in range(1024):
@@ -139,7 +140,7 @@ serving() {
 	most = 0
 	for i in range(3):
 	    dribble()
-	    body = urllib.request.urlopen(url, timeout=20).read()
+	    body = urllib.request.urlopen(url, timeout=40).read()
 	    assert b"BEGIN CERTIFICATE" in body
 	    most = max(most, sum(map(is_socket, os.scandir(
 	        "/proc/%s/fd" % pid))))
@@ -154,13 +155,13 @@ serving() {
 	import socket, sys, time
 	def begin(text):
 	    s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
-	    s.settimeout(14)
+	    s.settimeout(40)
 	    s.sendall(text)
 	    return s
+	t = time.time()
 	a = begin(b"GET / HTTP/1.1\r\nHost: a\r\n")
 	b = begin(b"POST /ocsp HTTP/1.1\r\nHost: a\r\nContent-Type: "
 	    b"application/ocsp-request\r\nContent-Length: 9\r\n\r\n")
-	t = time.time()
 	while time.time() - t < 8:
 	    time.sleep(0.5)
 	    a.sendall(b"X: y\r\n")	# always busy, never done
@@ -171,7 +172,7 @@ serving() {
 	        assert s.recv(1) == b""
 	    except ConnectionResetError:
 	        pass
-	assert 9 <= time.time() - t <= 11.5, time.time() - t
+	assert 9 <= time.time() - t <= 30, time.time() - t
 	END
 }
 
@@ -181,13 +182,13 @@ serving() {
 	"$B/dmvpn-pki" serve --http "127.0.0.1:$PORT" -r 4 --rate 1 4>ready \
 	    3>&- </dev/null >log 2>&1 &
 	echo $! >pid
-	read -r -t 10 _ <ready
+	read -r -t 30 _ <ready
 	run -0 python3 - "$PORT" <<-'END'
 	import socket, sys
 	heard = []
 	for i in range(40):
 	    s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
-	    s.settimeout(10)
+	    s.settimeout(40)
 	    s.sendall(b"GET /ca.pem HTTP/1.1\r\nHost: a\r\n\r\n")
 	    got = s.recv(4096)
 	    heard.append(got[9:12].decode())

@@ -2,6 +2,7 @@
 # certificate, that was made before for our key).
 
 bats_require_minimum_version 1.5.0
+load ../cmd/lib
 
 setup() {
 	B=$(cd "$BATS_TEST_DIRNAME/../.." && cd "${B:-build/bin}" && pwd)
@@ -41,7 +42,7 @@ server() {	# ANSWER OPTION...
 	local answer=$1 try
 	shift
 	for try in 0 1 2 3; do
-		port=$((20000 + ($$ * 7 + RANDOM) % 20000))
+		port=$(free_port)
 		openssl cmp -port "$port" -rsp_cert "$answer" \
 			${CAPUBS--rsp_capubs ca.pem} "$@" >server.log 2>&1 3>&- \
 			</dev/null &
