@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/num.h"
 #include "cmd.h"
 #include "sys/ask.h"
 #include "sys/command.h"
@@ -51,9 +52,26 @@ choice(const struct name *names, const char *option, const char *text,
 
 struct profile_options {
 	const char	*owner, *interface, *identity, *mode, *esn, *ocsp;
+	const char	*queues;
 	struct opt_list	 proposals, esp, peer_ids, local_ts, remote_ts;
 	uint64_t	 ike_lifetime, child_lifetime, keepalive;
 };
+
+/* auto, off or how many; as in ike-profile-set */
+static int
+queues_of(const char *text, uint8_t *queues, struct err *e)
+{
+	uint64_t n = 0;
+
+	if (text == NULL || strcmp(text, "auto") == 0)
+		n = 0;
+	else if (strcmp(text, "off") == 0)
+		n = 1;
+	else if (num_parse(text, 1, 64, &n, e) < 0)
+		return err_in(e, "--queues");
+	*queues = (uint8_t)n;
+	return 0;
+}
 
 static int
 profile_of(struct ike_profile_set *p, const struct profile_options *o,
@@ -66,7 +84,8 @@ profile_of(struct ike_profile_set *p, const struct profile_options *o,
 		return err_set(e, 0, "--interface and --identity are needed");
 	if (choice(sa_mode_names, "mode", o->mode, &mode, e) < 0 ||
 	    choice(ike_esn_names, "esn", o->esn, &esn, e) < 0 ||
-	    choice(ike_ocsp_names, "ocsp", o->ocsp, &ocsp, e) < 0)
+	    choice(ike_ocsp_names, "ocsp", o->ocsp, &ocsp, e) < 0 ||
+	    queues_of(o->queues, &p->queues, e) < 0)
 		return -1;
 	p->mode = (enum sa_mode)mode;
 	p->esn = (enum ike_esn)esn;
@@ -153,6 +172,8 @@ profile_set(int argc, char **argv)
 		  "each CA", OPT_FLAG, &p.need_crl, 0, 0 },
 		{ 0, "ocsp", "WHEN", "off, ask for or need an OCSP response "
 		  "from the peer (RFC 4806)", OPT_TEXT, &o.ocsp, 0, 0 },
+		{ 0, "queues", "WHICH", "auto, off or how many: ESP SAs of "
+		  "single threads (RFC 9611)", OPT_TEXT, &o.queues, 0, 0 },
 		{ 0, "allow-weak", NULL, "also SHA-1 and MODP-1024",
 		  OPT_FLAG, &p.allow_weak, 0, 0 },
 		{ 0, "owner", "NAME", "who states this, static", OPT_TEXT,

@@ -71,7 +71,10 @@ child_row(struct table *t, const struct ike_child *c)
 	table_cell(t, "%s", "");
 	table_cell(t, "child");
 	table_cell(t, "%s", "");
-	table_cell(t, "%s > %s", c->local_ts, c->remote_ts);
+	if (c->queue != 0)
+		table_cell(t, "queue %u", c->queue);
+	else
+		table_cell(t, "%s > %s", c->local_ts, c->remote_ts);
 	table_cell(t, "%08" PRIx32 " %08" PRIx32, c->spi_in, c->spi_out);
 	table_cell(t, "%s%s", name_text(esp_cipher_names, c->cipher, &cipher),
 	    c->esn ? " esn" : "");

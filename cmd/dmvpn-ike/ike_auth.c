@@ -1,4 +1,5 @@
 #include "ike_int.h"
+#include "ike_queue.h"
 
 #include <errno.h>
 
@@ -62,7 +63,7 @@ ike_auth_signed(struct ike_ctx *c)
 
 	if (r == NULL)
 		return refused(c, "ike-auth", "the agent does not sign");
-	s->out.child = ike_csa_new(s, true);
+	s->out.child = ike_csa_new(s, true, 0);
 	if (s->out.child == NULL || ike_child_wish(s, s->out.child, NULL) < 0)
 		return refused(c, "ike-auth", "out of memory");
 	float_port(s);
@@ -71,6 +72,7 @@ ike_auth_signed(struct ike_ctx *c)
 	put_wanted_id(s, &o);
 	if (only_one(s))
 		ike_put_status(&o.c, IKE_N_INITIAL_CONTACT);
+	ike_queue_offer(s, &o);
 	ike_child_put_sa(s, s->out.child, &o, 0);
 	ike_child_put_ts(s->out.child, &o);
 	s->next_out = 1;
@@ -174,6 +176,7 @@ ike_auth_reply(struct ike_ctx *c)
 	enum ike_result rc;
 
 	ike_auth_read_notifies(s, c->in);
+	ike_queue_agreed(s);
 	if (ike_auth_keep_child(s, c->in) < 0)
 		return refused(c, "ike-auth", "out of memory");
 	rc = ike_auth_verify(c, IKE_P_IDR);

@@ -1,4 +1,5 @@
 #include "ike_int.h"
+#include "ike_queue.h"
 
 #include <errno.h>
 
@@ -209,7 +210,7 @@ ike_r_signed(struct ike_ctx *c)
 	secret_free(a->peer_auth);
 	a->peer_auth = secret_copy(r->auth.p, rbuf_left(&r->auth));
 	a->own_method = r->method;
-	s->in.child = ike_csa_new(s, false);
+	s->in.child = ike_csa_new(s, false, 0);
 	if (s->in.child == NULL || a->peer_auth == NULL)
 		return refuse(c, "failed", "out of memory");
 	if (ike_child_choose(c, s->in.child, ike_secret_view(a->sa),
@@ -246,6 +247,7 @@ ike_r_installed(struct ike_ctx *c)
 	}
 	ike_out_begin(c->g, &o);
 	ike_auth_put_own(s, &o, &r);
+	ike_queue_answer(s, &o);
 	ike_child_put_chosen(child, &o);
 	ike_child_put_ts(child, &o);
 	if (ike_send_answer(s, IKE_AUTH, &o) < 0)

@@ -1,4 +1,5 @@
 #include "ike_int.h"
+#include "ike_queue.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -31,8 +32,20 @@ ike_csa_find_out(struct ike_isa *s, uint32_t spi_out)
 	return NULL;
 }
 
+/* Packets of a queue come to the receiver beside its sender: dmvpn-gre takes
+ * the SPI modulo the number of receivers. */
+static uint32_t
+steer(const struct ike_engine *g, uint8_t queue, uint32_t spi)
+{
+	uint32_t n = g->receivers;
+
+	if (queue == 0 || n < 2 || spi > UINT32_MAX - n)
+		return spi;
+	return spi - spi % n + (queue - 1u) % n;
+}
+
 static int
-draw_spi(struct ike_engine *g, uint32_t *spi)
+draw_spi(struct ike_engine *g, uint8_t queue, uint32_t *spi)
 {
 	struct ike_csa *c;
 	int i;
@@ -40,6 +53,7 @@ draw_spi(struct ike_engine *g, uint32_t *spi)
 	for (i = 0; i < 16; i++) {
 		if (ike_random(g, spi, sizeof(*spi)) < 0)
 			return -1;
+		*spi = steer(g, queue, *spi);
 		HASH_FIND(hh, g->by_child, spi, sizeof(*spi), c);
 		if (*spi >= 256 && c == NULL)
 			return 0;
@@ -48,14 +62,14 @@ draw_spi(struct ike_engine *g, uint32_t *spi)
 }
 
 struct ike_csa *
-ike_csa_new(struct ike_isa *s, bool ours)
+ike_csa_new(struct ike_isa *s, bool ours, uint8_t queue)
 {
 	struct ike_engine *g = s->g;
 	struct ike_csa *c = calloc(1, sizeof(*c));
 
 	if (c == NULL || ike_timer_init(g, &c->soft, ike_csa_soft, c) < 0 ||
 	    ike_timer_init(g, &c->hard, ike_csa_hard, c) < 0 ||
-	    draw_spi(g, &c->spi_in) < 0) {
+	    draw_spi(g, queue, &c->spi_in) < 0) {
 		g->counters[IKE_C_NO_MEMORY]++;
 		if (c != NULL) {
 			ike_timer_fini(g, &c->soft);
@@ -66,6 +80,7 @@ ike_csa_new(struct ike_isa *s, bool ours)
 	}
 	c->isa = s;
 	c->ours = ours;
+	c->queue = queue;
 	c->born = g->now;
 	HASH_ADD(hh, g->by_child, spi_in, sizeof(c->spi_in), c);
 	DL_APPEND(s->children, c);
@@ -576,6 +591,7 @@ fill(struct ike_csa *c, struct gre_sa_add *m)
 	m->spi_out = c->spi_out;
 	m->cipher = c->cipher;
 	m->esn = c->esn;
+	m->queue = c->queue;
 	m->standby = c->standby;
 	m->replaces = c->replaces;
 	if (c->mode == SA_MODE_TRANSPORT)
@@ -626,6 +642,7 @@ ike_child_text(const struct ike_csa *c, struct ike_child *out, uint64_t now)
 	out->mode = c->mode;
 	out->cipher = c->cipher;
 	out->esn = c->esn;
+	out->queue = c->queue;
 	out->age = (now - c->born) / 1000;
 	ike_ts_list(c->local, c->n_local, out->local_ts,
 	    sizeof(out->local_ts));
@@ -653,6 +670,8 @@ ike_child_up(struct ike_csa *c)
 	ike_child_text(c, &m.child, g->now);
 	ike_tell(g, &ike_child_up_type, &m);
 	ike_route_state(c);
+	if (!c->standby)
+		ike_queue_hush(c);
 	if (c->peer->orphans != NULL)
 		ike_timer_set(g, &c->peer->life, g->now + ORPHAN_GRACE);
 }
@@ -667,6 +686,7 @@ ike_child_use(struct ike_csa *c)
 		return;
 	c->standby = false;
 	c->isa->g->ops.call(c->isa->g->ops.arg, 0, &gre_sa_use_type, &m);
+	ike_queue_hush(c);
 }
 
 void
@@ -690,9 +710,12 @@ ike_csa_hard(struct ike_engine *g, void *csa)
 	if (!ike_isa_live(s))
 		return;
 	DL_FOREACH(s->children, other)
-		if (other != c && other->installed && !other->deleting)
+		if (other != c && other->queue == c->queue &&
+		    other->installed && !other->deleting)
 			break;
 	ike_task_add(s, IKE_DO_DELETE_CHILD, c->spi_in, 0);
-	if (other == NULL)
+	if (other == NULL && c->queue != 0)
+		ike_queue_later(s);
+	else if (other == NULL)
 		ike_task_add(s, IKE_DO_CHILD, 0, 0);
 }

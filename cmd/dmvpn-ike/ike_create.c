@@ -1,4 +1,5 @@
 #include "ike_int.h"
+#include "ike_queue.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -116,6 +117,13 @@ later(struct ike_isa *s, uint32_t spi)
 		    ike_jitter(s->g, 2000));
 }
 
+/* The same for a first one. */
+static void
+ask_again(struct ike_isa *s)
+{
+	ike_timer_set(s->g, &s->again, s->g->now + ike_jitter(s->g, 2000));
+}
+
 /* The peer made it in place of one that it has not closed yet: it may not
  * have our answer, and know nothing of it. */
 static bool
@@ -160,7 +168,8 @@ send_create(struct ike_isa *s, const struct ike_csa *old, uint16_t group)
 		wbuf_be32(&w, old->spi_in);
 		ike_put_notify(&o.c, IKE_PROTO_ESP, spi, sizeof(spi),
 		    IKE_N_REKEY_SA, NULL, 0);
-	}
+	} else
+		ike_queue_put(x->child, &o);
 	ike_child_put_sa(s, x->child, &o, group);
 	ike_put_nonce(&o.c, x->nonce->b, x->nonce->len);
 	put_ke(x->dh, &o);
@@ -174,17 +183,26 @@ ike_create_begin(struct ike_isa *s, enum ike_what what, uint32_t spi,
     uint16_t group)
 {
 	struct ike_exchange_state *x = &s->out;
+	const struct ike_csa *like;
 	struct ike_csa *old;
+	uint8_t queue;
 
-	if (old_child(s, what, spi, &old) < 0)
+	if (old_child(s, what, spi, &old) < 0 || (what == IKE_DO_CHILD &&
+	    ike_queue_like(s) != NULL))	/* it came while the task waited */
+		return -1;
+	queue = what == IKE_DO_QUEUE ? (uint8_t)spi : old != NULL ?
+	    old->queue : 0;
+	like = what == IKE_DO_QUEUE ? ike_queue_like(s) : old;
+	if (what == IKE_DO_QUEUE && (like == NULL || ike_queue_served(s,
+	    queue)))
 		return -1;
 	if (group == 0)
 		group = pfs_group(s);
 	x->nonce = ike_nonce_new(s->g);
-	x->child = ike_csa_new(s, true);
+	x->child = ike_csa_new(s, true, queue);
 	if (x->nonce == NULL || x->child == NULL || (group != 0 &&
 	    ike_dh_new(s->g, x, group) < 0) ||
-	    ike_child_wish(s, x->child, old) < 0 ||
+	    ike_child_wish(s, x->child, like) < 0 ||
 	    send_create(s, old, group) < 0) {
 		ike_exchange_clear(s, x);
 		return -1;
@@ -217,6 +235,8 @@ reply_failed(struct ike_ctx *c)
 	    '\0' ? c->why.text : c->e.msg);
 	rekey_ended(s);
 	later(s, s->out.old);
+	if (s->out.what == IKE_DO_QUEUE)
+		ike_queue_end(s);
 	/* the peer has it: it must go there too */
 	if (child->spi_out != 0) {
 		child->installed = true;
@@ -224,6 +244,19 @@ reply_failed(struct ike_ctx *c)
 		ike_task_add(s, IKE_DO_DELETE_CHILD, spi, 0);
 	}
 	return IKE_FAIL;
+}
+
+/* RFC 9611, 4: the SA of a queue is like that of all. */
+static int
+accept_queue(struct ike_ctx *c, const struct ike_csa *child)
+{
+	const struct ike_csa *like = ike_queue_like(c->isa);
+
+	if (c->isa->out.what != IKE_DO_QUEUE || (like != NULL &&
+	    ike_queue_same(child, like)))
+		return 0;
+	return err_set(&c->e, EBADMSG, "the SA of queue %u is unlike the "
+	    "first", child->queue);
 }
 
 enum ike_result
@@ -240,7 +273,8 @@ ike_create_reply(struct ike_ctx *c)
 	if (ike_nonce_parse(ike_in_body(in, IKE_P_NONCE), &nonce, &c->e) <
 	    0 || ike_child_accept(c, x->child, ike_in_body(in, IKE_P_SA),
 	    ike_in_body(in, IKE_P_TSI), ike_in_body(in, IKE_P_TSR),
-	    ike_in_notify(in, IKE_N_USE_TRANSPORT_MODE) != NULL, false) < 0)
+	    ike_in_notify(in, IKE_N_USE_TRANSPORT_MODE) != NULL, false) < 0 ||
+	    accept_queue(c, x->child) < 0)
 		return reply_failed(c);
 	if (ike_proposal_first(&x->child->chosen, IKE_T_KE) != NULL &&
 	    (x->dh == NULL || ike_ke_parse(ike_in_body(in, IKE_P_KE), &ke,
@@ -291,6 +325,10 @@ ike_create_installed(struct ike_ctx *c)
 	if (c->m == NULL) {
 		rekey_ended(s);
 		later(s, s->out.old);
+		if (s->out.what == IKE_DO_QUEUE)
+			ike_queue_end(s);
+		else if (s->out.what == IKE_DO_CHILD)
+			ask_again(s);
 		child->installed = true;
 		s->out.child = NULL;
 		ike_task_add(s, IKE_DO_DELETE_CHILD, child->spi_in, 0);
@@ -304,8 +342,12 @@ ike_create_installed(struct ike_ctx *c)
 	old = ike_csa_find(s, s->out.old);
 	if (s->out.what == IKE_DO_REKEY_CHILD)
 		settle(s, child, old);
-	else if (s->out.what == IKE_DO_CHILD)
+	else if (s->out.what == IKE_DO_QUEUE)
+		ike_queue_made(s);
+	else if (s->out.what == IKE_DO_CHILD) {
 		ike_peer_lost_replaced(s);
+		ike_queue_later(s);
+	}
 	return IKE_OK;
 }
 
@@ -352,6 +394,10 @@ ike_create_refused(struct ike_ctx *c)
 		}
 		return IKE_FAIL;
 	}
+	if (what == IKE_DO_QUEUE) {
+		ike_queue_refused(s, type);
+		return IKE_OK;
+	}
 	if (type == IKE_N_CHILD_SA_NOT_FOUND) {
 		/* 2.25: the peer has it no more */
 		struct ike_csa *gone = ike_csa_find(s, old);
@@ -362,6 +408,8 @@ ike_create_refused(struct ike_ctx *c)
 			ike_csa_remove(s->out.child, 0);
 		if (ike_peer_needs_child(s))
 			ike_task_add(s, IKE_DO_CHILD, 0, 0);
+		else
+			ike_queue_later(s);
 		return IKE_OK;
 	}
 	if (type != IKE_N_TEMPORARY_FAILURE)
@@ -370,8 +418,7 @@ ike_create_refused(struct ike_ctx *c)
 	if (what == IKE_DO_REKEY_CHILD)
 		later(s, old);
 	else
-		ike_timer_set(c->g, &s->again, c->g->now +
-		    ike_jitter(c->g, 2000));
+		ask_again(s);
 	return IKE_OK;
 }
 
@@ -485,6 +532,9 @@ make_child(struct ike_ctx *c, struct rbuf nonce, struct ike_csa *old)
 	    ike_in_notify(c->in, IKE_N_USE_TRANSPORT_MODE) != NULL, false,
 	    group_of(c->in)) < 0)
 		return refuse(c, c->notify);
+	if (old == NULL && child->queue != 0 && !ike_queue_same(child,
+	    ike_queue_like(s)))
+		return refuse(c, IKE_N_TS_MAX_QUEUE);
 	if (shared_secret(c, child, &shared) != IKE_OK)
 		return IKE_FAIL;
 	s->in.nonce = ike_nonce_new(c->g);
@@ -494,7 +544,8 @@ make_child(struct ike_ctx *c, struct rbuf nonce, struct ike_csa *old)
 	if (child->lowest != NULL)
 		ticket = ike_child_install(s, true, child,
 		    ike_secret_view(shared), nonce,
-		    ike_secret_view(s->in.nonce), old != NULL, &c->e);
+		    ike_secret_view(s->in.nonce), old != NULL ||
+		    child->queue != 0, &c->e);
 	secret_free(shared);
 	if (ticket == 0)
 		return refuse(c, IKE_N_TEMPORARY_FAILURE);
@@ -508,6 +559,7 @@ ike_create_request(struct ike_ctx *c)
 	struct ike_csa *old;
 	struct rbuf nonce;
 	uint16_t notify;
+	uint8_t queue;
 
 	if (ike_nonce_parse(ike_in_body(c->in, IKE_P_NONCE), &nonce, &c->e) <
 	    0)
@@ -515,11 +567,12 @@ ike_create_request(struct ike_ctx *c)
 	/* 2.25.2: the IKE SA is being rekeyed by us */
 	if (s->out.phase == IKE_REKEY_SENT || s->rival != NULL)
 		return refuse(c, IKE_N_TEMPORARY_FAILURE);
-	if ((notify = find_rekeyed(c, &old)) != 0)
+	if ((notify = find_rekeyed(c, &old)) != 0 ||
+	    (notify = ike_queue_choose(s, c->in, old, &queue)) != 0)
 		return refuse(c, notify);
-	if (count(s) >= IKE_CHILDREN_MAX)
+	if (count(s) >= ike_queue_children(s))
 		return refuse(c, IKE_N_NO_ADDITIONAL_SAS);
-	s->in.child = ike_csa_new(s, false);
+	s->in.child = ike_csa_new(s, false, queue);
 	if (s->in.child == NULL)
 		return refuse(c, IKE_N_TEMPORARY_FAILURE);
 	s->in.old = old != NULL ? old->spi_in : 0;
@@ -548,6 +601,7 @@ ike_create_r_installed(struct ike_ctx *c)
 	if (c->m == NULL)
 		return refuse(c, IKE_N_TEMPORARY_FAILURE);
 	ike_out_begin(c->g, &o);
+	ike_queue_put(child, &o);
 	ike_child_put_chosen(child, &o);
 	ike_put_nonce(&o.c, s->in.nonce->b, s->in.nonce->len);
 	put_ke(s->in.dh, &o);

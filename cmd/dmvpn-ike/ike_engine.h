@@ -129,6 +129,9 @@ void ike_engine_gre_peer(struct ike_engine *g, uint64_t now,
 void ike_engine_gre_sa(struct ike_engine *g, uint64_t now,
     const struct gre_sa *s);
 void ike_engine_gre_up(struct ike_engine *g, uint64_t now, int64_t wall);
+/* How many threads it has; to be told before gre_up. */
+void ike_engine_gre_status(struct ike_engine *g,
+    const struct gre_status_reply *r);
 
 /* ---- what the clients of dmvpn-ike ask: 0, or -1 and *why ---- */
 

@@ -181,26 +181,47 @@ ike_engine_close(struct ike_engine *g, uint64_t now, int64_t wall,
 	return 0;
 }
 
+static bool
+may_rekey(const struct ike_csa *c)
+{
+	return c->installed && !c->deleting && !c->replaced && !c->doomed &&
+	    c->rival == 0;
+}
+
+/* The newest of each sender, and that of all.  false: there is none. */
+static bool
+rekey_children(struct ike_isa *s)
+{
+	struct ike_csa *c, *newest, *next;
+	uint32_t spi[IKE_CHILDREN_MOST];
+	size_t i, n = 0;
+
+	DL_FOREACH(s->children, c) {
+		for (newest = c, next = c->next; next != NULL;
+		    next = next->next)
+			if (next->queue == c->queue && may_rekey(next))
+				newest = next;
+		if (newest == c && may_rekey(c) && n < IKE_CHILDREN_MOST)
+			spi[n++] = c->spi_in;
+	}
+	for (i = 0; i < n; i++)		/* children come as they run */
+		ike_task_add(s, IKE_DO_REKEY_CHILD, spi[i], 0);
+	return n > 0;
+}
+
 int
 ike_engine_rekey(struct ike_engine *g, uint64_t now, int64_t wall,
     const struct ike_rekey *m, struct reason *why)
 {
 	struct ike_isa *s = isa_of(g, m->peer, "rekey", why);
-	struct ike_csa *c, *newest = NULL;
 
 	g->now = now;
 	g->wall = wall;
 	if (s == NULL)
 		return -1;
-	DL_FOREACH(s->children, c)
-		if (c->installed && !c->deleting && !c->replaced &&
-		    !c->doomed && c->rival == 0)
-			newest = c;
 	if (!m->child)
 		ike_task_add(s, IKE_DO_REKEY, 0, 0);
-	else if (newest != NULL)
-		ike_task_add(s, IKE_DO_REKEY_CHILD, newest->spi_in, 0);
-	else if (ike_peer_needs_child(s))
+	else if (!rekey_children(s) && ike_peer_needs_child(s))
 		ike_task_add(s, IKE_DO_CHILD, 0, 0);
 	ike_isa_sweep(g);
 	return 0;

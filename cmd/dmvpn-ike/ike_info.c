@@ -1,4 +1,5 @@
 #include "ike_int.h"
+#include "ike_queue.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -65,24 +66,28 @@ delete_child(struct ike_ctx *c, uint32_t spi_out)
 {
 	struct ike_isa *s = c->isa;
 	struct ike_csa *child = ike_csa_find_out(s, spi_out), *heir;
+	uint8_t queue;
 	bool last = true;
 
 	if (child == NULL)
 		return;
+	queue = child->queue;
 	DL_FOREACH(s->children, heir)
 		if (heir != child && heir->installed && !heir->deleting) {
 			ike_child_use(heir);
-			last = false;
+			last = last && heir->queue != queue;
 		}
-	if (!child->deleting && s->in.n_dead < IKE_CHILDREN_MAX)
-		s->in.dead[s->in.n_dead++] = child->spi_in;
+	if (!child->deleting && c->n_dead < IKE_CHILDREN_MOST)
+		c->dead[c->n_dead++] = child->spi_in;
 	if (s->out.what == IKE_DO_REKEY_CHILD &&
 	    s->out.old == child->spi_in) {
 		last = false;		/* our new one is on its way */
 	}
 	ike_csa_remove(child, GRACE);
 	/* we keep a connection up: another child */
-	if (last && s->began && s->phase == IKE_UP)
+	if (last && queue != 0)
+		ike_queue_later(s);
+	else if (last && s->began && s->phase == IKE_UP)
 		ike_task_add(s, IKE_DO_CHILD, 0, 0);
 }
 
@@ -130,7 +135,6 @@ ike_info_request(struct ike_ctx *c)
 	struct ike_out o;
 	int rc;
 
-	s->in.n_dead = 0;
 	rc = read_deletes(c);
 	if (rc < 0) {
 		c->notify = IKE_N_INVALID_SYNTAX;
@@ -139,9 +143,8 @@ ike_info_request(struct ike_ctx *c)
 	}
 	ike_out_begin(c->g, &o);
 	put_cookie2(c->in, &o);
-	if (s->in.n_dead > 0)
-		ike_put_delete(&o.c, IKE_PROTO_ESP, s->in.dead,
-		    s->in.n_dead);
+	if (c->n_dead > 0)
+		ike_put_delete(&o.c, IKE_PROTO_ESP, c->dead, c->n_dead);
 	if (ike_send_answer(s, IKE_INFORMATIONAL, &o) < 0)
 		return IKE_OK;	/* it will ask again */
 	if (rc == 0)

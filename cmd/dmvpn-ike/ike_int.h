@@ -23,7 +23,9 @@
  */
 #define IKE_NONCE_LEN		32
 #define IKE_TS_KEPT		16	/* selectors a side, as in gre-sa-add */
-#define IKE_CHILDREN_MAX	8	/* of one IKE SA */
+#define IKE_CHILDREN_MAX	8	/* of one IKE SA, for all senders */
+#define IKE_QUEUES_MAX		16	/* and of one sender each (RFC 9611) */
+#define IKE_CHILDREN_MOST	(IKE_CHILDREN_MAX + 2 * IKE_QUEUES_MAX)
 #define IKE_TASKS_MAX		32	/* waiting on one IKE SA */
 #define IKE_NOTIFIES_MAX	48	/* looked at in one message */
 #define IKE_CERTS_MAX		8	/* of a chain in one message */
@@ -78,7 +80,8 @@ extern const struct name ike_phase_names[];
 	X(IKE_DO_REKEY, 4, "rekey")					\
 	X(IKE_DO_DELETE_CHILD, 5, "delete-child")			\
 	X(IKE_DO_DELETE, 6, "delete")					\
-	X(IKE_DO_PROBE, 7, "probe")
+	X(IKE_DO_PROBE, 7, "probe")					\
+	X(IKE_DO_QUEUE, 8, "queue")		/* one more, of a sender */
 enum ike_what { IKE_WHATS(NAME_ENUM) };
 extern const struct name ike_what_names[];
 
@@ -161,6 +164,7 @@ struct ike_csa {
 	bool			 replaced;	/* our rekey of it is done */
 	bool			 doomed;	/* the peer will close it */
 	bool			 standby;	/* does not send yet */
+	uint8_t			 queue;		/* of this sender; 0: of all */
 	enum sa_mode		 mode;
 	enum esp_cipher		 cipher;
 	bool			 esn;
@@ -199,7 +203,7 @@ struct ike_parts {
 
 struct ike_task {
 	enum ike_what	 what;
-	uint32_t	 spi;		/* of the child, our inbound */
+	uint32_t	 spi;		/* of the child, our inbound; a queue */
 	uint64_t	 ticket;	/* of a probe */
 	struct ike_task	*next;
 };
@@ -212,11 +216,10 @@ struct ike_exchange_state {
 	uint64_t	 ticket;	/* answer that is awaited; 0: none */
 	struct ike_csa	*child;		/* being made */
 	struct ike_isa	*heir;		/* new IKE SA being made */
-	uint32_t	 old;		/* spi_in of what is rekeyed, deleted */
+	uint32_t	 old;		/* spi_in of what is rekeyed, deleted;
+					 * or a queue, below all SPIs */
 	uint32_t	 rival;		/* spi_in of the peer's rekey of old */
 	struct secret	*rival_lowest;	/* and its lowest nonce */
-	uint32_t	 dead[IKE_CHILDREN_MAX]; /* to name in the answer */
-	size_t		 n_dead;
 	struct dh	*dh;
 	struct secret	*nonce;		/* ours */
 	uint64_t	 since;
@@ -241,6 +244,7 @@ struct ike_auth_state {			/* gone when the SA is up */
 	bool		 cert_wanted;	/* it sent a CERTREQ */
 	bool		 ocsp_wanted;	/* and one for OCSP (RFC 4806) */
 	bool		 in_vain;	/* refused when the agent answers */
+	bool		 resources;	/* it said SA_RESOURCE_INFO */
 	uint16_t	 group;
 	unsigned	 restarts;
 	uint16_t	 child_error;	/* notify in place of the child */
@@ -281,6 +285,9 @@ struct ike_isa {
 	bool			 trying;	/* in g->tries */
 	bool			 dead_peer;	/* does not answer */
 	bool			 losing;	/* the other one survives */
+	uint8_t			 queues;	/* with SAs of their own, at
+						 * most; 0: it refuses */
+	uint8_t			 queue_tries;
 	uint64_t		 made, born;	/* born: as it came up */
 	uint64_t		 last_in, told;	/* told: ike-heard */
 	uint64_t		 rekey_at;
@@ -311,6 +318,7 @@ struct ike_isa {
 /* An SA in dmvpn-gre that an earlier run left. */
 struct ike_orphan {
 	uint32_t		 spi_in;
+	bool			 queued;	/* of one sender */
 	struct ike_orphan	*next;
 };
 
@@ -368,6 +376,7 @@ struct ike_engine {
 	struct ike_wait		*waits;
 	uint64_t		 taken[IKE_PEERS_MAX / 64 + 1];
 	bool			 gre_up;
+	uint8_t			 senders, receivers;	/* of dmvpn-gre */
 	size_t			 n_isas, n_half_open;
 	uint8_t			 cookie_key[2][32];	/* this, the one before */
 	uint8_t			 cookie_version;
@@ -417,6 +426,8 @@ struct ike_ctx {
 	uint16_t		 notify; /* error to answer; 0: none */
 	uint8_t			 notify_data[2];
 	size_t			 notify_len;
+	uint32_t		 dead[IKE_CHILDREN_MOST]; /* for the answer */
+	size_t			 n_dead;
 	struct err		 e;
 };
 
@@ -592,7 +603,7 @@ size_t ike_ts_narrow(const struct ike_ts *offered, size_t n_offered,
 size_t ike_claim_keep(struct ike_ctx *c, struct ike_ts *ts, size_t n);
 
 /* ike_child.c: CHILD_SAs */
-struct ike_csa *ike_csa_new(struct ike_isa *s, bool ours);
+struct ike_csa *ike_csa_new(struct ike_isa *s, bool ours, uint8_t queue);
 void ike_csa_free(struct ike_csa *c);		/* says nothing to anybody */
 struct ike_csa *ike_csa_find(struct ike_isa *s, uint32_t spi_in);
 struct ike_csa *ike_csa_find_out(struct ike_isa *s, uint32_t spi_out);
@@ -743,6 +754,8 @@ void ike_orphan_call(struct ike_engine *g, void *peer);
 void ike_orphan_call_end(struct ike_isa *s);
 void ike_orphans_remove(struct ike_engine *g, struct ike_peer *p);
 void ike_orphans_free(struct ike_peer *p);
+/* Those of one sender go now. */
+void ike_orphans_hush(struct ike_engine *g, struct ike_peer *p);
 
 /* ike_route.c: a tunnel that is up, profile.routes */
 void ike_route_state(const struct ike_csa *c);

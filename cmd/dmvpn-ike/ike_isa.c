@@ -1,4 +1,5 @@
 #include "ike_int.h"
+#include "ike_queue.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -103,7 +104,8 @@ life_end(struct ike_engine *g, void *arg)
 	ike_isa_die(s);
 }
 
-/* Timer: an IKE SA without a child asks for one again. */
+/* Timer: an IKE SA without a child asks for one again, one with the first
+ * for those of the queues. */
 static void
 child_again(struct ike_engine *g, void *arg)
 {
@@ -112,6 +114,8 @@ child_again(struct ike_engine *g, void *arg)
 	(void)g;
 	if (s->phase == IKE_UP && ike_peer_needs_child(s))
 		ike_task_add(s, IKE_DO_CHILD, 0, 0);
+	else if (s->phase == IKE_UP)
+		ike_queue_next(s);
 }
 
 /* Timer: the agent or dmvpn-gre does not answer. */
@@ -469,6 +473,7 @@ ike_isa_up(struct ike_isa *s)
 		return;
 	ike_orphan_call_end(s);
 	ike_conn_up(s);
+	ike_queue_later(s);
 }
 
 /* What waited goes on there; another rekey of the IKE SA would be idle. */
@@ -497,6 +502,9 @@ ike_isa_adopt(struct ike_isa *from, struct ike_isa *to)
 		c->isa = to;
 		DL_APPEND(to->children, c);
 	}
+	to->queues = from->queues;
+	if (from->again.at != 0)
+		ike_timer_set(to->g, &to->again, from->again.at);
 	ike_conn_move(from, to);
 	if (to->peer == NULL && from->peer != NULL) {
 		to->peer = from->peer;

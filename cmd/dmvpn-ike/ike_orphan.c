@@ -12,20 +12,33 @@
 #define CALLS_APART	4	/* ms, on the average */
 #define CALL_AGAIN	30000	/* ms after a call that nobody answered */
 
+static void
+orphan_remove(struct ike_engine *g, struct ike_peer *p, struct ike_orphan *o)
+{
+	struct gre_sa_delete m = { .spi_in = o->spi_in,
+	    .grace = IKE_DRAIN };
+
+	LL_DELETE(p->orphans, o);
+	if (g->gre_up)
+		g->ops.call(g->ops.arg, 0, &gre_sa_delete_type, &m);
+	free(o);
+}
+
 void
 ike_orphans_remove(struct ike_engine *g, struct ike_peer *p)
 {
-	struct ike_orphan *o;
+	while (p->orphans != NULL)
+		orphan_remove(g, p, p->orphans);
+}
 
-	while ((o = p->orphans) != NULL) {
-		struct gre_sa_delete m = { .spi_in = o->spi_in,
-		    .grace = IKE_DRAIN };
+void
+ike_orphans_hush(struct ike_engine *g, struct ike_peer *p)
+{
+	struct ike_orphan *o, *next;
 
-		LL_DELETE(p->orphans, o);
-		if (g->gre_up)
-			g->ops.call(g->ops.arg, 0, &gre_sa_delete_type, &m);
-		free(o);
-	}
+	LL_FOREACH_SAFE(p->orphans, o, next)
+		if (o->queued)
+			orphan_remove(g, p, o);
 }
 
 void
@@ -89,6 +102,7 @@ ike_engine_gre_sa(struct ike_engine *g, uint64_t now,
 	if (o == NULL)
 		return;
 	o->spi_in = spi;
+	o->queued = m->queue != 0;
 	LL_PREPEND(p->orphans, o);
 }
 

@@ -1,4 +1,5 @@
 #include "ike_int.h"
+#include "ike_queue.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -615,7 +616,7 @@ ike_peer_needs_child(const struct ike_isa *s)
 	const struct ike_csa *c;
 
 	DL_FOREACH(s->children, c)
-		if (!c->lost && !c->deleting)
+		if (c->queue == 0 && !c->lost && !c->deleting)
 			return false;
 	return s->peer != NULL;
 }
@@ -658,8 +659,14 @@ find_lost(struct ike_engine *g, struct ike_isa *s)
 			ike_timer_stop(g, &c->soft);
 			ike_timer_stop(g, &c->hard);
 		}
-	if (s->phase == IKE_UP && ike_peer_needs_child(s))
+	if (s->phase != IKE_UP)
+		return;
+	if (ike_peer_needs_child(s))
 		ike_task_add(s, IKE_DO_CHILD, 0, 0);
+	else {
+		ike_peer_lost_replaced(s);
+		ike_queue_later(s);
+	}
 }
 
 void

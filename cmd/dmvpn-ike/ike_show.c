@@ -50,11 +50,31 @@ state_of(const struct ike_isa *s)
 	return IKE_STATE_CLOSING;
 }
 
+/* Those of all senders, or those of one; these have the selectors of the
+ * others, which are left out. */
+static void
+show_children(const struct ike_isa *s, bool queued, uint64_t now,
+    struct ike_sa *out)
+{
+	const size_t room = sizeof(out->children) / sizeof(out->children[0]);
+	const struct ike_csa *c;
+	struct ike_child *to;
+
+	DL_FOREACH(s->children, c) {
+		if (!c->installed || (c->queue != 0) != queued ||
+		    out->n_children == room)
+			continue;
+		to = &out->children[out->n_children++];
+		ike_child_text(c, to, now);
+		if (queued)
+			to->local_ts[0] = to->remote_ts[0] = '\0';
+	}
+}
+
 static void
 show_isa(const struct ike_isa *s, uint64_t now, struct ike_sa *out)
 {
 	char text[IKE_PROPOSAL_TEXT];
-	const struct ike_csa *c;
 	uint64_t rekey = s->born + s->rekey_at;
 
 	memset(out, 0, sizeof(*out));
@@ -80,10 +100,8 @@ show_isa(const struct ike_isa *s, uint64_t now, struct ike_sa *out)
 	out->age = (now - s->born) / 1000;
 	if (s->phase == IKE_UP && rekey > now)
 		out->rekey_in = (rekey - now) / 1000;
-	DL_FOREACH(s->children, c)
-		if (c->installed && out->n_children < 4)
-			ike_child_text(c, &out->children[out->n_children++],
-			    now);
+	show_children(s, false, now, out);
+	show_children(s, true, now, out);
 	out->reason = *ike_why_of(s);
 }
 

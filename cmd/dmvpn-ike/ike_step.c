@@ -1,4 +1,5 @@
 #include "ike_int.h"
+#include "ike_queue.h"
 
 #include <stdio.h>
 
@@ -229,6 +230,7 @@ ike_step_request(struct ike_engine *g, struct ike_isa *s,
 		return;		/* still at work on this very request */
 	if (s->phase == IKE_UP && !s->announced)
 		ike_rekey_claimed(s, in);
+	ike_queue_confirm(s);
 	if (in->critical != 0 && s->keys.prf_len != 0) {
 		s->in.exchange = in->h.exchange;
 		ike_answer_notify(s, IKE_N_UNSUPPORTED_CRITICAL_PAYLOAD,

@@ -54,6 +54,7 @@ begin(struct ike_isa *s, const struct ike_task *t)
 	switch (t->what) {
 	case IKE_DO_CHILD:
 	case IKE_DO_REKEY_CHILD:
+	case IKE_DO_QUEUE:
 		return ike_create_begin(s, t->what, t->spi, 0);
 	case IKE_DO_REKEY:
 		return ike_rekey_begin(s, 0);

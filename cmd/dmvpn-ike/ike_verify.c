@@ -378,4 +378,6 @@ ike_auth_read_notifies(struct ike_isa *s, const struct ike_in *in)
 	s->auth->ocsp_wanted = s->auth->ocsp_wanted || in->ocsp_wanted;
 	s->auth->initial_contact = ike_in_notify(in, IKE_N_INITIAL_CONTACT) !=
 	    NULL;
+	s->auth->resources = ike_in_notify(in, IKE_N_SA_RESOURCE_INFO) !=
+	    NULL;
 }

@@ -105,15 +105,31 @@ got_peers(void *arg, const struct reason *why)
 }
 
 static void
-gre_up(void *arg)
+got_status(void *arg, const void *m, const struct reason *why)
 {
 	struct daemon *d = arg;
 	const struct below_pages peers = { &gre_peers_type, OWNER, d,
 	    take_peers, got_peers };
 
+	if (m != NULL)
+		ike_engine_gre_status(d->engine, m);
+	else
+		page_failed("gre-status", why);
+	below_pages(&d->below, d->gre, &peers);
+}
+
+static void
+gre_up(void *arg)
+{
+	const struct gre_status ask = { 0 };
+	struct daemon *d = arg;
+	struct err e;
+
 	log_event(LEVEL_INFO, "gre-up", T("socket", d->conf.gre_path != NULL ?
 	    d->conf.gre_path : "inherited"));
-	below_pages(&d->below, d->gre, &peers);
+	if (link_call(d->gre, &gre_status_type, &ask, &gre_status_reply_type,
+	    got_status, d, &e) < 0)
+		log_event(LEVEL_WARN, "gre-lost", T("why", e.msg));
 }
 
 static void

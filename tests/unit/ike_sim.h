@@ -49,6 +49,7 @@ struct sim_sa {
 	uint32_t	grace;		/* when it went */
 	bool		standby;
 	bool		esn;
+	uint8_t		queue;
 	enum sa_mode	mode;
 	size_t		n_local, n_remote;
 	struct selector	local[16], remote[16];

@@ -157,8 +157,8 @@ sim_sa_add(struct sim_node *n, const struct gre_sa_add *m)
 	struct rbuf in = m->key_in, out = m->key_out;
 
 	if (getenv("SIM_TRACE") != NULL)
-		fprintf(stderr, "%7s %d SA %x/%x for %x\n", "", n->index,
-		    m->spi_in, m->spi_out, m->replaces);
+		fprintf(stderr, "%7s %d SA %x/%x for %x q%u\n", "", n->index,
+		    m->spi_in, m->spi_out, m->replaces, m->queue);
 
 	if (sim_sa_find(n, m->spi_in) != NULL)
 		n->duplicates++;
@@ -166,7 +166,8 @@ sim_sa_add(struct sim_node *n, const struct gre_sa_add *m)
 	a = &n->sa[n->n_sa++];
 	*a = (struct sim_sa){ .spi_in = m->spi_in, .spi_out = m->spi_out,
 	    .peer = m->peer, .key_len = rbuf_left(&m->key_in),
-	    .standby = m->standby, .esn = m->esn, .mode = m->mode };
+	    .standby = m->standby, .esn = m->esn, .mode = m->mode,
+	    .queue = m->queue };
 	rbuf_copy(&in, a->key_in, a->key_len);
 	rbuf_copy(&out, a->key_out, a->key_len);
 	a->n_local = m->n_local_ts;
