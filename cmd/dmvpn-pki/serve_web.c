@@ -249,8 +249,9 @@ answer(struct visit *v, const struct pki_web_reply *r, struct rbuf body)
 	v->since = loop_now(v->web->loop);
 	limit(v, WEB_REPLY);
 	put_head(out, r, rbuf_left(&body));
-	if (!v->in.head_only && rbuf_left(&body) > 0)
-		(void)bufferevent_write(v->bev, body.p, rbuf_left(&body));
+	if (!v->in.head_only && rbuf_left(&body) > 0 &&
+	    share_add(&v->web->shares, r->etag, body, out) < 0)
+		log_event(LEVEL_ERROR, "memory", T("path", path));
 }
 
 static void

@@ -13,6 +13,7 @@
 #include "msg/types.h"
 #include "pki_web_in.h"
 #include "serve_rate.h"
+#include "serve_share.h"
 #include "sys/loop.h"
 
 /*
@@ -72,6 +73,7 @@ struct web {
 	struct timer		 pause;		/* nobody is let in */
 	const char		*names;
 	struct visit		*visits;	/* oldest first */
+	struct share		*shares;	/* lists on their way */
 	size_t			 n_visits;
 	uint32_t		 last_id;
 	struct rate		 rate;
