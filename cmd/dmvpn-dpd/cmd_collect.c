@@ -74,8 +74,8 @@ pages(struct overview *o, const char *sock, const struct msg_type *reply,
 static int
 take_interfaces(void *arg, const void *page, struct err *e)
 {
-	struct overview *o = (struct overview *)arg;
-	const struct gre_interfaces *p = (const struct gre_interfaces *)page;
+	struct overview *o = arg;
+	const struct gre_interfaces *p = page;
 	struct dpd_overview *t = &o->tunnel;
 
 	(void)e;
@@ -162,8 +162,8 @@ add_entry(struct overview *o, const struct nhrp_entry *n, struct err *e)
 static int
 take_cache(void *arg, const void *page, struct err *e)
 {
-	struct overview *o = (struct overview *)arg;
-	const struct nhrp_cache *p = (const struct nhrp_cache *)page;
+	struct overview *o = arg;
+	const struct nhrp_cache *p = page;
 
 	for (size_t i = 0; i < p->n_items; i++)
 		if (strcmp(p->items[i].interface, o->tunnel.tunnel) == 0 &&
@@ -259,8 +259,8 @@ collect_headends(struct overview *o, struct err *e)
 static int
 take_peers(void *arg, const void *page, struct err *e)
 {
-	struct overview *o = (struct overview *)arg;
-	const struct ike_peers *p = (const struct ike_peers *)page;
+	struct overview *o = arg;
+	const struct ike_peers *p = page;
 	struct dpd_neighbour *r;
 
 	for (size_t i = 0; i < p->n_items; i++) {
@@ -293,8 +293,8 @@ concerns(const struct overview *o, const struct ike_failed *f)
 static int
 take_failures(void *arg, const void *page, struct err *e)
 {
-	struct overview *o = (struct overview *)arg;
-	const struct ike_failures *p = (const struct ike_failures *)page;
+	struct overview *o = arg;
+	const struct ike_failures *p = page;
 	struct addr_buf ab;
 	char text[sizeof(o->tunnel.last)];
 

@@ -30,7 +30,7 @@ struct stream {
 static void
 got_event(void *arg, const struct msg *m)
 {
-	struct stream *s = (struct stream *)arg;
+	struct stream *s = arg;
 
 	/* An event of a newer schema is no reason to end. */
 	if (out_event(stdout, s->format, m, s->e) < 0 &&
@@ -74,7 +74,7 @@ source_open(struct stream *s, size_t i, const char *name,
 static void
 stop_stream(void *arg)
 {
-	loop_stop((struct loop *)arg);
+	loop_stop(arg);
 }
 
 static int

@@ -75,7 +75,7 @@ static void
 judge_dead(void *arg, const struct dpd_dead *d, bool again)
 {
 	if (!again)
-		judge_write((struct judge *)arg, d);
+		judge_write(arg, d);
 }
 
 static const struct dpd_watch_ops judge_ops = {
@@ -330,7 +330,7 @@ cmd_judge(int argc, char **argv)
 	if (opt_parse(&argc, &argv, opts, "[-j] [-t] [--interval MS] "
 	    "[--tries N]", 0, 0, &status) < 0)
 		return status;
-	if ((j = (struct judge *)calloc(1, sizeof(*j))) == NULL) {
+	if ((j = calloc(1, sizeof(*j))) == NULL) {
 		err_sys(&e, "judge");
 		return command_fail(EXIT_SYSTEM, &e);
 	}

@@ -23,7 +23,7 @@ static void
 got(void *arg, uint64_t ticket, const struct endpoint *at, size_t n,
     uint32_t ttl, const char *why)
 {
-	struct found *f = (struct found *)arg;
+	struct found *f = arg;
 
 	(void)ticket;
 	f->n = n < DPD_ADDRESSES_MAX ? n : DPD_ADDRESSES_MAX;

@@ -7,12 +7,13 @@
 
 #define STATUS_PAGE	6	/* headends in one reply: each has a reason */
 #define STOP_DELAY	100	/* ms, for what was sent to dmvpn-ike */
+#define TURN_GAP	20	/* ms: a turn looks at every peer */
 
 static void
 turn(void *arg)
 {
-	struct daemon *d = (struct daemon *)arg;
-	uint64_t now = loop_now(d->loop);
+	struct daemon *d = arg;
+	uint64_t now = d->turned = loop_now(d->loop);
 	uint64_t a = dpd_watch_turn(d->watch, now);
 	uint64_t b = dpd_choice_turn(d->choice, now);
 	uint64_t wake = a == 0 || (b != 0 && b < a) ? b : a;
@@ -26,14 +27,19 @@ turn(void *arg)
 void
 serve_kick(struct daemon *d)
 {
-	timer_set(d->loop, &d->turn, loop_now(d->loop), turn, d);
+	uint64_t at = loop_now(d->loop);
+
+	if (at < d->turned + TURN_GAP)
+		at = d->turned + TURN_GAP;
+	if (d->turn.at == 0 || d->turn.at > at)
+		timer_set(d->loop, &d->turn, at, turn, d);
 }
 
 static void
 resolved(void *arg, uint64_t ticket, const struct endpoint *found, size_t n,
     uint32_t ttl, const char *why)
 {
-	struct daemon *d = (struct daemon *)arg;
+	struct daemon *d = arg;
 	uint64_t now = loop_now(d->loop);
 	struct reason r = { .code = "" };
 
@@ -60,8 +66,8 @@ drop_rule(struct daemon *d, const struct dpd_headends_set *was,
 static void
 take_headends_set(void *arg, const struct call *c, const void *in)
 {
-	struct daemon *d = (struct daemon *)arg;
-	const struct dpd_headends_set *s = (const struct dpd_headends_set *)in;
+	struct daemon *d = arg;
+	const struct dpd_headends_set *s = in;
 	struct dpd_headends_set was = { .interval = 0 };
 	struct err e;
 
@@ -80,9 +86,8 @@ take_headends_set(void *arg, const struct call *c, const void *in)
 static void
 take_headends_delete(void *arg, const struct call *c, const void *in)
 {
-	struct daemon *d = (struct daemon *)arg;
-	const struct dpd_headends_delete *m =
-	    (const struct dpd_headends_delete *)in;
+	struct daemon *d = arg;
+	const struct dpd_headends_delete *m = in;
 	struct dpd_headends_set was = { .interval = 0 };
 	struct err e;
 
@@ -99,8 +104,8 @@ take_headends_delete(void *arg, const struct call *c, const void *in)
 static void
 take_watch_set(void *arg, const struct call *c, const void *in)
 {
-	struct daemon *d = (struct daemon *)arg;
-	const struct dpd_watch_set *m = (const struct dpd_watch_set *)in;
+	struct daemon *d = arg;
+	const struct dpd_watch_set *m = in;
 	struct err e;
 
 	if (dpd_watch_rule(d->watch, m->profile, m->interval, m->tries,
@@ -115,8 +120,8 @@ take_watch_set(void *arg, const struct call *c, const void *in)
 static void
 take_status(void *arg, const struct call *c, const void *in)
 {
-	struct daemon *d = (struct daemon *)arg;
-	const struct dpd_status *m = (const struct dpd_status *)in;
+	struct daemon *d = arg;
+	const struct dpd_status *m = in;
 	struct dpd_watch_counts n = dpd_watch_counts(d->watch);
 	struct dpd_status_reply r = { .peers = n.peers, .probes = n.probes,
 	    .deaths = n.deaths };
@@ -142,16 +147,15 @@ stop_now(void *arg)
 static void
 take_stop(void *arg, const struct call *c, const void *in)
 {
-	struct daemon *d = (struct daemon *)arg;
-	const struct stop *m = (const struct stop *)in;
+	struct daemon *d = arg;
+	const struct stop *m = in;
 	struct dpd_headend_status s;
 
 	while (!m->keep && dpd_choice_status(d->choice, 0, &s))
 		if (dpd_choice_delete(d->choice, s.tunnel, NULL) < 0)
 			break;
 	call_ok(c);
-	timer_stop(&d->turn);
-	if (timer_at(d->loop, &d->turn, loop_now(d->loop) + STOP_DELAY,
+	if (timer_at(d->loop, &d->stop, loop_now(d->loop) + STOP_DELAY,
 	    stop_now, d, NULL) < 0)
 		stop_now(d);
 }
@@ -205,6 +209,7 @@ void
 serve_close(struct daemon *d)
 {
 	timer_stop(&d->turn);
+	timer_stop(&d->stop);
 	timer_stop(&d->sync);
 	dns_free(d->dns);
 	link_free(d->gre);

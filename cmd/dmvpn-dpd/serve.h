@@ -24,7 +24,8 @@ struct daemon {
 	struct dpd_watch	*watch;
 	struct dpd_choice	*choice;
 	struct dns		*dns;
-	struct timer		 turn, sync;
+	struct timer		 turn, sync, stop;
+	uint64_t		 turned;	/* when the engines last ran */
 	bool			 synced;	/* with dmvpn-ike */
 };
 
@@ -38,7 +39,7 @@ int serve_links_open(struct daemon *d, struct err *e);
 extern const struct dpd_watch_ops serve_watch_ops;
 extern const struct dpd_choice_ops serve_choice_ops;
 
-/* Run the engines in the next turn of the loop. */
+/* Run the engines soon: at once, or when they just ran, after a moment. */
 void serve_kick(struct daemon *d);
 
 #endif

@@ -65,7 +65,7 @@ static void next_target(struct question *q);
 struct dns *
 dns_new(struct loop *l, dns_done *done, void *arg, struct err *e)
 {
-	struct dns *d = (struct dns *)calloc(1, sizeof(*d));
+	struct dns *d = calloc(1, sizeof(*d));
 	int rc = ares_library_init(ARES_LIB_INIT_ALL);
 
 	if (d == NULL || rc != ARES_SUCCESS) {
@@ -144,7 +144,7 @@ rearm(struct question *q)
 static void
 tick(void *arg)
 {
-	struct question *q = (struct question *)arg;
+	struct question *q = arg;
 
 	if (q->done) {
 		answer(q);
@@ -158,7 +158,7 @@ tick(void *arg)
 static void
 readable(void *arg)
 {
-	struct sock *s = (struct sock *)arg;
+	struct sock *s = arg;
 	struct question *q = s->q;
 
 	ares_process_fd(q->channel, s->fd, ARES_SOCKET_BAD);
@@ -169,7 +169,7 @@ readable(void *arg)
 static void
 writable(void *arg)
 {
-	struct sock *s = (struct sock *)arg;
+	struct sock *s = arg;
 	struct question *q = s->q;
 
 	ares_process_fd(q->channel, ARES_SOCKET_BAD, s->fd);
@@ -195,7 +195,7 @@ sock_of(struct question *q, int fd)
 static void
 sock_state(void *arg, ares_socket_t fd, int reads, int writes)
 {
-	struct question *q = (struct question *)arg;
+	struct question *q = arg;
 	struct sock *s = sock_of(q, fd);
 
 	if (s == NULL)
@@ -241,7 +241,7 @@ add_found(struct question *q, const struct ares_addrinfo_node *n)
 static void
 got_addresses(void *arg, int status, int timeouts, struct ares_addrinfo *ai)
 {
-	struct question *q = (struct question *)arg;
+	struct question *q = arg;
 
 	(void)timeouts;
 	if (q->done) {
@@ -275,8 +275,8 @@ next_target(struct question *q)
 static int
 by_priority(const void *a, const void *b)
 {
-	const struct target *x = (const struct target *)a;
-	const struct target *y = (const struct target *)b;
+	const struct target *x = a;
+	const struct target *y = b;
 
 	if (x->priority != y->priority)
 		return x->priority < y->priority ? -1 : 1;
@@ -300,7 +300,7 @@ add_target(struct question *q, const struct ares_srv_reply *s)
 static void
 got_services(void *arg, int status, int timeouts, unsigned char *buf, int len)
 {
-	struct question *q = (struct question *)arg;
+	struct question *q = arg;
 	struct ares_srv_reply *all = NULL;
 
 	(void)timeouts;
@@ -342,7 +342,7 @@ dns_ask(struct dns *d, uint64_t ticket, const char *host, uint16_t port,
 	if (d->n >= QUESTIONS_MAX)
 		return err_set(e, ENOBUFS, "%d names are being looked up",
 		    QUESTIONS_MAX);
-	if ((q = (struct question *)calloc(1, sizeof(*q))) == NULL)
+	if ((q = calloc(1, sizeof(*q))) == NULL)
 		return err_set(e, ENOMEM, "no memory for a name");
 	q->dns = d;
 	q->ticket = ticket;

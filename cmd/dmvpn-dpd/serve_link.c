@@ -18,7 +18,7 @@ static void ask_ike(struct daemon *d);
 static void
 sync_again(void *arg)
 {
-	struct daemon *d = (struct daemon *)arg;
+	struct daemon *d = arg;
 
 	if (link_is_up(d->ike))
 		ask_ike(d);
@@ -37,8 +37,8 @@ both_ready(struct daemon *d)
 static void
 take_peers(void *arg, const void *page)
 {
-	struct daemon *d = (struct daemon *)arg;
-	const struct gre_peers *p = (const struct gre_peers *)page;
+	struct daemon *d = arg;
+	const struct gre_peers *p = page;
 
 	for (size_t i = 0; i < p->n_items; i++)
 		dpd_watch_seen(d->watch, p->items[i].peer,
@@ -48,7 +48,7 @@ take_peers(void *arg, const void *page)
 static void
 got_peers(void *arg, const struct reason *why)
 {
-	struct daemon *d = (struct daemon *)arg;
+	struct daemon *d = arg;
 	uint64_t now = loop_now(d->loop);
 
 	if (why != NULL) {
@@ -62,13 +62,13 @@ got_peers(void *arg, const struct reason *why)
 static void
 gre_up(void *arg)
 {
-	both_ready((struct daemon *)arg);
+	both_ready(arg);
 }
 
 static void
 gre_down(void *arg, const char *why)
 {
-	struct daemon *d = (struct daemon *)arg;
+	struct daemon *d = arg;
 
 	log_event(LEVEL_WARN, "gre-gone", T("why", why));
 	dpd_watch_pause(d->watch);
@@ -93,8 +93,8 @@ came_up(struct daemon *d, const struct ike_up *up)
 static void
 take_ike(void *arg, const void *page)
 {
-	struct daemon *d = (struct daemon *)arg;
-	const struct ike_peers *p = (const struct ike_peers *)page;
+	struct daemon *d = arg;
+	const struct ike_peers *p = page;
 
 	for (size_t i = 0; i < p->n_items; i++)
 		came_up(d, &p->items[i]);
@@ -103,7 +103,7 @@ take_ike(void *arg, const void *page)
 static void
 got_ike(void *arg, const struct reason *why)
 {
-	struct daemon *d = (struct daemon *)arg;
+	struct daemon *d = arg;
 
 	if (why != NULL) {
 		log_event(LEVEL_WARN, "no-peers", T("why", why->text));
@@ -130,13 +130,13 @@ ask_ike(struct daemon *d)
 static void
 ike_is_up(void *arg)
 {
-	ask_ike((struct daemon *)arg);
+	ask_ike(arg);
 }
 
 static void
 ike_is_down(void *arg, const char *why)
 {
-	struct daemon *d = (struct daemon *)arg;
+	struct daemon *d = arg;
 
 	log_event(LEVEL_WARN, "ike-gone", T("why", why));
 	d->synced = false;
@@ -147,13 +147,13 @@ ike_is_down(void *arg, const char *why)
 static void
 event_up(struct daemon *d, const void *m)
 {
-	came_up(d, (const struct ike_up *)m);
+	came_up(d, m);
 }
 
 static void
 event_down(struct daemon *d, const void *m)
 {
-	const struct ike_down *down = (const struct ike_down *)m;
+	const struct ike_down *down = m;
 
 	dpd_watch_down(d->watch, down->peer);
 	dpd_choice_down(d->choice, down, loop_now(d->loop));
@@ -163,7 +163,7 @@ event_down(struct daemon *d, const void *m)
 static void
 event_heard(struct daemon *d, const void *m)
 {
-	const struct ike_heard *h = (const struct ike_heard *)m;
+	const struct ike_heard *h = m;
 	uint64_t now = loop_now(d->loop);
 
 	dpd_watch_seen(d->watch, h->peer, now, now);
@@ -173,8 +173,7 @@ event_heard(struct daemon *d, const void *m)
 static void
 event_failed(struct daemon *d, const void *m)
 {
-	dpd_choice_failed(d->choice, (const struct ike_failed *)m,
-	    loop_now(d->loop));
+	dpd_choice_failed(d->choice, m, loop_now(d->loop));
 	serve_kick(d);
 }
 
@@ -196,7 +195,7 @@ ike_event(void *arg, const struct msg *m)
 
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
 		if (body != NULL && events[i].type == t)
-			events[i].take((struct daemon *)arg, body);
+			events[i].take(arg, body);
 	free(body);
 }
 
@@ -205,7 +204,7 @@ ike_event(void *arg, const struct msg *m)
 static void
 want_poll(void *arg)
 {
-	struct daemon *d = (struct daemon *)arg;
+	struct daemon *d = arg;
 	const struct below_pages peers = { &gre_peers_type, NULL, d,
 	    take_peers, got_peers };
 
@@ -222,8 +221,8 @@ struct asked {
 static void
 got_probe(void *arg, const void *m, const struct reason *why)
 {
-	struct asked *a = (struct asked *)arg;
-	const struct ike_probe_reply *r = (const struct ike_probe_reply *)m;
+	struct asked *a = arg;
+	const struct ike_probe_reply *r = m;
 	uint64_t now = loop_now(a->d->loop);
 
 	(void)why;
@@ -237,9 +236,9 @@ got_probe(void *arg, const void *m, const struct reason *why)
 static void
 want_probe(void *arg, uint16_t peer)
 {
-	struct daemon *d = (struct daemon *)arg;
+	struct daemon *d = arg;
 	struct ike_probe m = { .peer = peer };
-	struct asked *a = (struct asked *)calloc(1, sizeof(*a));
+	struct asked *a = calloc(1, sizeof(*a));
 
 	if (a == NULL)
 		return;
@@ -253,7 +252,7 @@ want_probe(void *arg, uint16_t peer)
 static void
 want_dead(void *arg, const struct dpd_dead *dead, bool again)
 {
-	struct daemon *d = (struct daemon *)arg;
+	struct daemon *d = arg;
 	struct ike_close m = { .peer = dead->peer, .dead = true };
 
 	snprintf(m.why, sizeof(m.why), "no sign of life for %.1f s, %u probes "
@@ -288,7 +287,7 @@ static void
 want_resolve(void *arg, uint64_t ticket, const char *host, uint16_t port,
     bool service)
 {
-	struct daemon *d = (struct daemon *)arg;
+	struct daemon *d = arg;
 	struct err e;
 
 	/* Unanswered questions end by the engine's own limit. */
@@ -301,7 +300,7 @@ want_resolve(void *arg, uint64_t ticket, const char *host, uint16_t port,
 static void
 got_connect(void *arg, const void *m, const struct reason *why)
 {
-	struct asked *a = (struct asked *)arg;
+	struct asked *a = arg;
 	struct ike_failed f = { .remote = a->connection.remote };
 
 	if (m == NULL && why != NULL && link_is_up(a->d->ike)) {
@@ -317,8 +316,8 @@ got_connect(void *arg, const void *m, const struct reason *why)
 static void
 want_connect(void *arg, const struct ike_connection_set *c)
 {
-	struct daemon *d = (struct daemon *)arg;
-	struct asked *a = (struct asked *)calloc(1, sizeof(*a));
+	struct daemon *d = arg;
+	struct asked *a = calloc(1, sizeof(*a));
 	struct addr_buf ab;
 
 	log_event(LEVEL_INFO, "connect", T("connection", c->connection),
@@ -335,7 +334,7 @@ want_connect(void *arg, const struct ike_connection_set *c)
 static void
 want_disconnect(void *arg, const char *connection)
 {
-	struct daemon *d = (struct daemon *)arg;
+	struct daemon *d = arg;
 	struct ike_connection_delete m = { .owner = "dpd" };
 
 	snprintf(m.connection, sizeof(m.connection), "%s", connection);
@@ -346,7 +345,7 @@ want_disconnect(void *arg, const char *connection)
 static void
 want_chosen(void *arg, const struct dpd_chosen *c)
 {
-	struct daemon *d = (struct daemon *)arg;
+	struct daemon *d = arg;
 
 	log_event(LEVEL_INFO, "headend", T("tunnel", c->tunnel),
 	    T("name", c->name), T("before", c->before), T("why", c->why));

@@ -75,6 +75,10 @@ direct() {
 	wait_for 10 registered
 	wait_for 5 on lan1 ping -c 1 -W 1 192.168.2.10
 	wait_for 5 direct
+	# each program ends when it is told, beside neighbours that still talk
+	for n in dpd nhrp ike gre pki; do
+		run -0 on spoke2 timeout 10 "$B/dmvpn-$n" stop
+	done
 	# and it ends in an orderly way
 	for n in spoke1 hub; do
 		kill -TERM "$(pid_of $n)"
