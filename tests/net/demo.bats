@@ -1,4 +1,4 @@
-# tests/run: alone
+# tests/run: calm
 # The demonstration is a test too: every step of it must hold.
 
 bats_require_minimum_version 1.5.0

@@ -1,4 +1,4 @@
-# tests/run: alone
+# tests/run: calm
 # IPsec without GRE: a remote and an ordered list of headends.
 
 bats_require_minimum_version 1.5.0

@@ -1,4 +1,4 @@
-# tests/run: alone
+# tests/run: calm
 # dmvpn-ike between two of our own, over real packets: a (192.0.2.1) begins,
 # b (192.0.2.2) answers.
 

@@ -1,4 +1,4 @@
-# tests/run: alone
+# tests/run: calm
 # kill -9 of each daemon, under a stream of 100 packets a second through the
 # hub (OPS-01), and of the orchestrator (OPS-02, OPS-03).
 

@@ -1,4 +1,4 @@
-# tests/run: alone
+# tests/run: calm
 # Dynamic routing over the tunnel, by BIRD: OSPF by multicast, with the hub as
 # the designated router, and BGP with the hub as route reflector.
 

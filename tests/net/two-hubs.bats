@@ -1,4 +1,4 @@
-# tests/run: alone
+# tests/run: calm
 # A spoke with two hubs: registered at both, its routes lead to one that is
 # there.
 
