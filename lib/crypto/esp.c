@@ -51,7 +51,7 @@ struct esp_key {
 	void			*other;		/* its key */
 	uint8_t			 salt[SALT_LEN];
 	unsigned		 slots;
-	struct esp_slot		 slot[];
+	struct esp_slot		 slot[];	/* OpenSSL's, slots of them */
 };
 
 static const struct esp_engine *engine;
@@ -141,23 +141,29 @@ esp_key_new(enum esp_alg alg, bool seal, const uint8_t *key, size_t len,
     unsigned slots, struct err *e)
 {
 	const struct esp_suite *suite = esp_suite(alg);
+	bool aead = suite != NULL && suite->block == 4;
+	void *other = NULL;
 	struct esp_key *k;
 
 	if (suite == NULL || len != suite->key_len)
 		return err_null(err_set(e, EINVAL, "key of %zu octets for %s, "
 		    "%u are needed", len, suite == NULL ? "no cipher" :
 		    cipher_names[alg], suite == NULL ? 0 : suite->key_len));
-	if ((k = calloc(1, sizeof(*k) + slots * sizeof(k->slot[0]))) == NULL)
+	if (aead && engine != NULL)
+		other = engine->key_new(alg, key, slots);
+	if ((k = calloc(1, sizeof(*k) + (other != NULL ? 0 : slots *
+	    sizeof(k->slot[0])))) == NULL) {
+		if (other != NULL)
+			engine->key_free(other);
 		return err_null(err_set(e, ENOMEM, "out of memory"));
+	}
 	k->suite = suite;
-	k->aead = suite->block == 4;
+	k->aead = aead;
 	k->seal = seal;
 	k->slots = slots;
-	if (k->aead)
+	if (aead)
 		memcpy(k->salt, key + len - SALT_LEN, SALT_LEN);
-	if (k->aead && engine != NULL)
-		k->other = engine->key_new(alg, key, slots);
-	if (k->other != NULL) {
+	if ((k->other = other) != NULL) {
 		k->engine = engine;
 	} else if (slots_init(k, alg, key, e) < 0) {
 		esp_key_free(k);
@@ -173,7 +179,7 @@ esp_key_free(struct esp_key *k)
 
 	if (k == NULL)
 		return;
-	for (i = 0; i < k->slots; i++) {
+	for (i = 0; k->engine == NULL && i < k->slots; i++) {
 		EVP_CIPHER_CTX_free(k->slot[i].cipher);
 		EVP_MAC_CTX_free(k->slot[i].mac);
 	}
@@ -347,7 +353,6 @@ int
 esp_seal(struct esp_key *k, unsigned slot, bool esn, struct esp_job *jobs,
     size_t n)
 {
-	struct esp_slot *s = &k->slot[slot];
 	size_t i;
 
 	if (slot >= k->slots)
@@ -355,8 +360,8 @@ esp_seal(struct esp_key *k, unsigned slot, bool esn, struct esp_job *jobs,
 	for (i = 0; k->engine != NULL && i < n; i++)
 		other_seal(k, slot, esn, &jobs[i]);
 	for (; i < n; i++)
-		if ((k->aead ? aead_seal(k, s, esn, &jobs[i]) :
-		    cbc_seal(s, esn, &jobs[i])) < 0) {
+		if ((k->aead ? aead_seal(k, &k->slot[slot], esn, &jobs[i]) :
+		    cbc_seal(&k->slot[slot], esn, &jobs[i])) < 0) {
 			ERR_clear_error();
 			return -1;
 		}
@@ -367,7 +372,6 @@ size_t
 esp_open(struct esp_key *k, unsigned slot, bool esn, struct esp_job *jobs,
     size_t n)
 {
-	struct esp_slot *s = &k->slot[slot];
 	size_t i, good = 0;
 
 	if (slot >= k->slots)
@@ -375,8 +379,8 @@ esp_open(struct esp_key *k, unsigned slot, bool esn, struct esp_job *jobs,
 	for (i = 0; i < n; i++) {
 		jobs[i].ok = k->engine != NULL ?
 		    other_open(k, slot, esn, &jobs[i]) :
-		    k->aead ? aead_open(k, s, esn, &jobs[i]) :
-		    cbc_open(s, esn, &jobs[i]);
+		    k->aead ? aead_open(k, &k->slot[slot], esn, &jobs[i]) :
+		    cbc_open(&k->slot[slot], esn, &jobs[i]);
 		good += jobs[i].ok;
 	}
 	if (good != n)
