@@ -27,6 +27,7 @@ int cmd_trace(int argc, char **argv);
 int cmd_decode(int argc, char **argv);
 int cmd_connect(int argc, char **argv);
 int cmd_probe(int argc, char **argv);
+int cmd_proposals(int argc, char **argv);
 
 #define CMD_SOCK	"ike.sock"
 #define CMD_OWNER	"static"	/* of what is set by hand */

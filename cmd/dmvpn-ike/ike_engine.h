@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "msg/types.h"
+#include "wire/ike_proposal.h"
 
 /*
  * The IKEv2 engine: all IKE SAs of one daemon.  Pure: no input or output, no
@@ -164,6 +165,10 @@ void ike_engine_peers(const struct ike_engine *g, uint64_t after,
 void ike_engine_sizes(const struct ike_engine *g, uint64_t *sas,
     uint64_t *peers);
 uint64_t ike_engine_generation(const struct ike_engine *g);
+
+/* Can it be used here?  Weak ones by permission; of ESP what dmvpn-gre has. */
+int ike_profile_allows(const struct ike_proposal *p, bool weak,
+    struct err *e);
 
 /* ---- counters ---- */
 

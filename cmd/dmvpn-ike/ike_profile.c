@@ -288,23 +288,6 @@ ike_engine_agent_up(struct ike_engine *g, uint64_t now, int64_t wall)
 
 /* ---- profiles ---- */
 
-static int
-parse_list(const char *const *text, size_t n, uint8_t protocol, bool weak,
-    struct ike_proposal *out, size_t *n_out, struct err *e)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		if (ike_proposal_parse(text[i], protocol, &out[i], e) < 0)
-			return -1;
-		if (!weak && ike_proposal_weak(&out[i]))
-			return err_set(e, EINVAL, "proposal \"%s\" is weak; "
-			    "allow-weak admits it", text[i]);
-	}
-	*n_out = n;
-	return 0;
-}
-
 /* ESP algorithms that dmvpn-gre has. */
 static int
 check_esp(const struct ike_proposal *p, struct err *e)
@@ -318,6 +301,32 @@ check_esp(const struct ike_proposal *p, struct err *e)
 			return err_set(e, EINVAL, "ESP has aes128, aes256 "
 			    "with sha256, aes128gcm16, aes256gcm16 and "
 			    "chacha20poly1305");
+	return 0;
+}
+
+int
+ike_profile_allows(const struct ike_proposal *p, bool weak, struct err *e)
+{
+	char text[IKE_PROPOSAL_TEXT];
+
+	if (!weak && ike_proposal_weak(p))
+		return err_set(e, EINVAL, "proposal \"%s\" is weak; "
+		    "allow-weak admits it", ike_proposal_text(p, text,
+		    sizeof(text)));
+	return p->protocol == IKE_PROTO_ESP ? check_esp(p, e) : 0;
+}
+
+static int
+parse_list(const char *const *text, size_t n, uint8_t protocol, bool weak,
+    struct ike_proposal *out, size_t *n_out, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (ike_proposal_parse(text[i], protocol, &out[i], e) < 0 ||
+		    ike_profile_allows(&out[i], weak, e) < 0)
+			return -1;
+	*n_out = n;
 	return 0;
 }
 
@@ -339,9 +348,6 @@ parse_proposals(struct ike_profile *p, struct err *e)
 	    s->n_esp_proposals > 0 ? s->n_esp_proposals : 2, IKE_PROTO_ESP,
 	    s->allow_weak, p->esp, &p->n_esp, e) < 0)
 		return -1;
-	for (i = 0; i < p->n_esp; i++)
-		if (check_esp(&p->esp[i], e) < 0)
-			return -1;
 	return 0;
 }
 

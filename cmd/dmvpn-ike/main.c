@@ -28,6 +28,8 @@ static const struct command commands[] = {
 	  "print the IKE messages of captures" },
 	{ "connect", cmd_connect, "[OPTION...] ADDR[:PORT]",
 	  "one connection in the foreground" },
+	{ "proposals", cmd_proposals, "[-j] [--esp] [PROPOSAL...]",
+	  "the words that proposals are made of" },
 	{ "probe", cmd_probe, "[-j] HOST",
 	  "what would this responder say" },
 	{ NULL, NULL, NULL, NULL },

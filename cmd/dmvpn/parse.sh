@@ -9,7 +9,7 @@
 TUNNEL_KEYS='tunnel role address key identity psk id trust crl hub headend lan
 route authentication network-id hold protect local mtu qos proposals esp
 peer-id failback probe-after shortcut redirect need-blocks raw-esp idle
-crl-every need-crl staple ocsp
+crl-every need-crl staple ocsp renew
 on-up on-down on-failover'
 
 bad() {	# WHAT EXPECTED
@@ -258,6 +258,7 @@ check_value() {
 		;;
 	hub) check_hub "$@" ;;
 	headend) check_headend "$@" ;;
+	renew) check_renew "$@" ;;
 	proposals | esp) check_words "$@" ;;
 	crl) is_url "$value" || check_file "$value" ;;
 	staple)
@@ -317,11 +318,50 @@ check_headend() {
 	fi
 }
 
+# "renew est https://hub.example.net:8443": a protocol, where, how.
+check_renew() {
+	case $1 in
+	scep | est | cmp) ;;
+	*) bad "$wrong" 'scep, est or cmp, then a URL'; return 0 ;;
+	esac
+	if [ $# -lt 2 ] || ! is_url "$2"; then
+		bad "$wrong" "$1, then the URL of its server"
+		return 0
+	fi
+	shift 2
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--legacy) ;;
+		--ra | --label | --template | --timeout)
+			[ $# -ge 2 ] || {
+				bad "renew: $1 without its value" 'one'
+				return 0
+			}
+			shift
+			;;
+		*)
+			bad "renew: \"$1\"" '--legacy, --ra, --label, --template or --timeout'
+			return 0
+			;;
+		esac
+		shift
+	done
+}
+
 check_words() {
 	is_number "$#" 1 8 || bad "$wrong" '1 to 8 proposals'
+	esp=
+	[ "$value_key" != esp ] || esp=--esp
 	for proposal; do
-		is_name "$proposal" 95 || bad "$value_key \"$proposal\"" \
-			'words such as aes256gcm16-prfsha384-ecp384'
+		# shellcheck disable=SC2086	# it may be none
+		if ! is_name "$proposal" 95; then
+			bad "$value_key \"$proposal\"" \
+				'words such as aes256gcm16-prfsha384-ecp384'
+		elif ! text=$(call ike proposals $esp "$proposal" 2>&1); then
+			text=${text#dmvpn-ike: }
+			bad "$value_key: ${text%; \"dmvpn-ike*}" \
+				"what \"dmvpn-ike proposals${esp:+ $esp}\" lists"
+		fi
 	done
 }
 
@@ -480,7 +520,7 @@ check_secrets() {
 			bad 'psk beside identity' 'one of them'
 		fi
 	elif given psk; then
-		for one in crl need-crl staple ocsp; do
+		for one in crl need-crl staple ocsp renew; do
 			given "$one" || continue
 			LINE=$(line_of "$one")
 			bad "$one beside psk" 'it beside identity and trust'

@@ -48,6 +48,12 @@ void table_cell(struct table *t, const char *fmt, ...)
 int table_print(struct table *t, FILE *f, struct err *e);  /* and frees */
 void table_free(struct table *t);
 
+/* Columns of the terminal behind f; 0: there is none, lines have no end. */
+size_t out_width(FILE *f);
+/* A line (without its newline), as it is; on a terminal that is narrower
+ * broken between words, the lines after the first indented by so much. */
+void out_fold(FILE *f, const char *line, size_t indent);
+
 /* "1.2 M", "3 h 5 min": for people. */
 const char *human_bytes(uint64_t n, char b[16]);
 const char *human_time(uint64_t seconds, char b[16]);

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 #include <utlist.h>
 
@@ -24,16 +25,64 @@ struct table {
 	bool		 failed;	/* out of memory */
 };
 
-/* Columns that a text takes: octets that do not continue a character. */
+#define WIDTH_MIN	40	/* narrower terminals are not believed */
+
+/* Columns that len octets take: those that do not continue a character, and
+ * are in no colour sequence. */
+static size_t
+width_of_n(const char *text, size_t len)
+{
+	bool colour = false;
+	size_t i, n = 0;
+
+	for (i = 0; i < len; i++) {
+		if (text[i] == '\033')
+			colour = true;
+		else if (colour)
+			colour = text[i] != 'm';
+		else if (((unsigned char)text[i] & 0xc0) != 0x80)
+			n++;
+	}
+	return n;
+}
+
 static size_t
 width_of(const char *text)
 {
-	size_t n = 0;
+	return width_of_n(text, strlen(text));
+}
 
-	for (; *text != '\0'; text++)
-		if (((unsigned char)*text & 0xc0) != 0x80)
-			n++;
-	return n;
+size_t
+out_width(FILE *f)
+{
+	struct winsize w;
+
+	if (!isatty(fileno(f)) || ioctl(fileno(f), TIOCGWINSZ, &w) < 0 ||
+	    w.ws_col < WIDTH_MIN)
+		return 0;
+	return w.ws_col;
+}
+
+void
+out_fold(FILE *f, const char *line, size_t indent)
+{
+	size_t width = out_width(f), at = 0, n;
+
+	while (*line != '\0') {
+		n = strspn(line, " ");
+		n += strcspn(line + n, " ");
+		if (width > 0 && at > indent &&
+		    at + width_of_n(line, n) > width) {
+			fprintf(f, "\n%*s", (int)indent, "");
+			n -= strspn(line, " ");
+			line += strspn(line, " ");
+			at = indent;
+		}
+		fwrite(line, 1, n, f);
+		at += width_of_n(line, n);
+		line += n;
+	}
+	putc('\n', f);
 }
 
 struct table *

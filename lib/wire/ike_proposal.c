@@ -160,6 +160,29 @@ word_of(const struct ike_transform *t)
 }
 
 bool
+ike_proposal_word(size_t i, struct ike_word *out)
+{
+	struct ike_transform t;
+	const struct word *w;
+
+	for (w = words; w < words + N_WORDS; w++) {
+		t = (struct ike_transform){ .type = w->type, .id = w->id,
+		    .key_bits = w->key_bits };
+		if (word_of(&t) == w && i-- == 0) {
+			*out = (struct ike_word){ w->text, t, w->weak };
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool
+fits(uint8_t type, uint8_t protocol)
+{
+	return type != (protocol == IKE_PROTO_IKE ? IKE_T_ESN : IKE_T_PRF);
+}
+
+bool
 ike_proposal_weak(const struct ike_proposal *p)
 {
 	const struct word *w;
@@ -236,11 +259,10 @@ ike_proposal_parse(const char *text, uint8_t protocol,
 	for (;;) {
 		len = strcspn(at, "-");
 		w = word_find(at, len);
-		if (w == NULL || (protocol == IKE_PROTO_IKE &&
-		    w->type == IKE_T_ESN) || (protocol == IKE_PROTO_ESP &&
-		    w->type == IKE_T_PRF))
+		if (w == NULL || !fits(w->type, protocol))
 			return err_set(e, EINVAL, "proposal \"%s\": \"%.*s\" "
-			    "is not an algorithm for %s", text, (int)len, at,
+			    "is not an algorithm for %s; \"dmvpn-ike "
+			    "proposals\" lists them", text, (int)len, at,
 			    protocol == IKE_PROTO_IKE ? "IKE" : "ESP");
 		if (ike_proposal_add(p, w->type, w->id, w->key_bits) < 0)
 			return err_set(e, EINVAL, "proposal \"%s\" has too "

@@ -34,6 +34,13 @@ const char *ike_proposal_text(const struct ike_proposal *p, char *out,
 /* As above, of an offered one. */
 const char *ike_proposal_in_text(const struct ike_proposal_in *p, char *out,
     size_t out_len);
+/* The words there are, each algorithm by one: false after the last. */
+struct ike_word {
+	const char		*text;
+	struct ike_transform	 t;
+	bool			 weak;
+};
+bool ike_proposal_word(size_t i, struct ike_word *w);
 /* SHA-1, MODP-1024 and MODP-1536 are for peers that can no better. */
 bool ike_proposal_weak(const struct ike_proposal *p);
 

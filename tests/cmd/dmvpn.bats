@@ -122,6 +122,9 @@ with() {
 	headend 198.51.100.1|headend is not for a spoke
 	redirect yes|redirect is not for a spoke
 	key 2|key is given twice
+	proposals aes256gcm16-x448|"x448" is not an algorithm for IKE
+	proposals aes256-sha256-modp1024|is weak
+	esp aes192-sha256|ESP has
 	tunnel dmvpn1|tunnel is given twice
 	psk psk|psk beside identity
 	mtu|mtu has no value

@@ -38,7 +38,7 @@ ike() {
 @test "every command has its help" {
 	for c in run wait stop "profile set" "profile delete" \
 	    "connection set" "connection delete" sas peers status why \
-	    probe-peer rekey close events trace connect probe; do
+	    probe-peer rekey close events trace connect proposals probe; do
 		run -0 --separate-stderr ike $c --help
 		[[ $output == "usage: dmvpn-ike $c"* && -z $stderr ]]
 	done
@@ -56,6 +56,20 @@ ike() {
 	kill "$pid"
 	wait "$pid"
 	[ ! -e "$DMVPN_RUN/ike.sock" ]
+}
+
+@test "proposals: the words there are, and whether one can be used" {
+	run -0 ike proposals
+	[[ $output == IKE*"aes256gcm16"*"x25519"*ESP*"noesn esn"* ]]
+	[ "$(ike proposals --esp -j | jq -r 'select(.kind == "integrity").word')" \
+		= sha256 ]
+	run -0 ike proposals aes256-sha256-modp2048
+	[ "$output" = aes256-sha256-modp2048 ]
+	run -1 --separate-stderr ike proposals aes256gcm16-x448
+	[[ $stderr == *'"x448" is not an algorithm for IKE'*proposals* ]]
+	run -1 ike proposals aes128-sha1-modp2048
+	run -0 ike proposals --allow-weak aes128-sha1-modp2048
+	run -1 ike proposals --esp aes192-sha256
 }
 
 @test "a port in use is named, and how to find who has it" {
