@@ -212,7 +212,11 @@ explain_hub(struct overview *o, const struct dpd_headend_status *h)
 			continue;
 		if (r->remote.port == 0)
 			r->remote = h->remote;
-		if (!r->up && h->reason.code[0] != '\0' &&
+		if (!r->up && h->state == DPD_HEADEND_STATE_RESOLVING &&
+		    h->reason.code[0] == '\0')
+			snprintf(r->why, sizeof(r->why),
+			    "resolve: no address of %s yet", h->name);
+		else if (!r->up && h->reason.code[0] != '\0' &&
 		    h->state != DPD_HEADEND_STATE_UP)
 			(void)reason_text(&h->reason, r->why,
 			    sizeof(r->why));

@@ -11,6 +11,7 @@
 #include "sys/command.h"
 
 #define ROWS_SHOWN	20
+#define FOLD		6	/* of what a terminal has no room for */
 
 static const char *
 paint(const char *how)
@@ -23,12 +24,23 @@ paint(const char *how)
 #define BOLD	paint("\033[1m")
 #define PLAIN	paint("\033[m")
 
+/* "840 B", "1.3 kB" */
+static const char *
+octets(uint64_t n, char b[20])
+{
+	char number[16];
+
+	(void)human_bytes(n, number);
+	snprintf(b, 20, "%s%sB", number, n < 1000 ? " " : "");
+	return b;
+}
+
 static void
 show_head(const struct overview *o)
 {
 	const struct dpd_overview *t = &o->tunnel;
 	struct addr_buf ab;
-	char in[16], out[16];
+	char in[20], out[20];
 
 	printf("tunnel %s%s%s  %s  %s%s%s", BOLD, t->tunnel, PLAIN, t->role,
 	    t->up ? GREEN : RED, t->up ? "up" : "down", PLAIN);
@@ -38,44 +50,77 @@ show_head(const struct overview *o)
 		printf("  key %u", t->key);
 	if (t->mtu != 0)
 		printf("  mtu %u", t->mtu);
-	printf("  in %sB, out %sB\n", human_bytes(t->rx_bytes, in),
-	    human_bytes(t->tx_bytes, out));
+	printf("  in %s, out %s\n", octets(t->rx_bytes, in),
+	    octets(t->tx_bytes, out));
 }
 
 /* "hub 10.0.0.1 at 198.51.100.1:500, registered for 2 min" */
 static void
-show_row(const struct dpd_neighbour *r)
+put_row(FILE *f, const struct dpd_neighbour *r)
 {
 	struct addr_buf ab;
 	char age[16];
 
-	printf("  %s%s%s %s %s", r->up ? GREEN : RED, r->up ? "+" : "-",
+	fprintf(f, "  %s%s%s %s %s", r->up ? GREEN : RED, r->up ? "+" : "-",
 	    PLAIN, r->kind, strcmp(r->kind, "shortcut") == 0 ||
 	    r->name[0] == '\0' ? prefix_text(&r->address, &ab) : r->name);
 	if (strcmp(r->kind, "spoke") == 0 && r->name[0] != '\0')
-		printf(" has %s", prefix_text(&r->address, &ab));
+		fprintf(f, " has %s", prefix_text(&r->address, &ab));
 	if (r->via.len != 0)
-		printf(" via %s", addr_text(&r->via, &ab));
+		fprintf(f, " via %s", addr_text(&r->via, &ab));
 	if (r->remote.addr.len != 0)
-		printf(" at %s", endpoint_text(&r->remote, &ab));
+		fprintf(f, " at %s", endpoint_text(&r->remote, &ab));
 	if (r->seen_as.addr.len != 0)
-		printf(", sees us as %s", endpoint_text(&r->seen_as, &ab));
+		fprintf(f, ", sees us as %s", endpoint_text(&r->seen_as, &ab));
 	if (r->in_use)
-		printf(", in use");
+		fprintf(f, ", in use");
 	else if (strcmp(r->kind, "headend") == 0 && r->up)
-		printf(", standby");
+		fprintf(f, ", standby");
 	if (r->up && r->age != 0)
-		printf(" for %s", human_time(r->age, age));
+		fprintf(f, " for %s", human_time(r->age, age));
 	if (!r->up && r->why[0] != '\0')
-		printf(": %s", r->why);
-	printf("\n");
+		fprintf(f, ": %s", r->why);
+}
+
+static void
+show_row(const struct dpd_neighbour *r)
+{
+	char line[2048];
+	FILE *f = fmemopen(line, sizeof(line), "w");
+
+	if (f == NULL)
+		return;
+	put_row(f, r);
+	fclose(f);
+	out_fold(stdout, line, FOLD);
+}
+
+/* What a row says already is no news. */
+static bool
+is_told(const struct overview *o)
+{
+	for (size_t i = 0; i < o->n; i++)
+		if (!o->rows[i].up && o->rows[i].why[0] != '\0' &&
+		    strstr(o->tunnel.last, o->rows[i].why) != NULL)
+			return true;
+	return false;
+}
+
+static void
+show_last(const struct overview *o)
+{
+	char line[sizeof(o->tunnel.last) + 64], age[16];
+
+	if (o->last_at == 0 || is_told(o))
+		return;
+	snprintf(line, sizeof(line), "  last failure %s ago: %s",
+	    human_time(o->tunnel.last_age, age), o->tunnel.last);
+	out_fold(stdout, line, FOLD);
 }
 
 static void
 show(const struct overview *o)
 {
-	char age[16];
-
 	show_head(o);
 	for (size_t i = 0; i < o->n && i < ROWS_SHOWN; i++)
 		show_row(&o->rows[i]);
@@ -83,9 +128,7 @@ show(const struct overview *o)
 		printf("    and %zu more\n", o->n - ROWS_SHOWN);
 	if (o->n == 0)
 		printf("  nobody is here yet\n");
-	if (o->last_at != 0)
-		printf("  last failure %s ago: %s\n",
-		    human_time(o->tunnel.last_age, age), o->tunnel.last);
+	show_last(o);
 }
 
 static int

@@ -383,6 +383,18 @@ dpd_choice_failed(struct dpd_choice *c, const struct ike_failed *f,
 	settle(c, x.t, now);
 }
 
+/* It is tried on; whoever looks, or gives up, knows why. */
+void
+dpd_choice_waiting(struct dpd_choice *c, const struct ike_waiting *w,
+    uint64_t now)
+{
+	struct dpd_step x;
+
+	if (connected(c, w->connection, now, &x) && x.h->dialled &&
+	    addr_equal(&w->remote.addr, &dpd_headend_address(x.h)->addr))
+		x.h->reason = w->reason;
+}
+
 static uint64_t
 earlier(uint64_t a, uint64_t b)
 {

@@ -70,6 +70,8 @@ void dpd_choice_down(struct dpd_choice *c, const struct ike_down *down,
     uint64_t now);
 void dpd_choice_failed(struct dpd_choice *c, const struct ike_failed *f,
     uint64_t now);
+void dpd_choice_waiting(struct dpd_choice *c, const struct ike_waiting *w,
+    uint64_t now);
 
 /* Do what is due.  The time of the next call, 0: none. */
 uint64_t dpd_choice_turn(struct dpd_choice *c, uint64_t now);

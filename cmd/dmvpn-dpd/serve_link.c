@@ -177,6 +177,13 @@ event_failed(struct daemon *d, const void *m)
 	serve_kick(d);
 }
 
+static void
+event_waiting(struct daemon *d, const void *m)
+{
+	dpd_choice_waiting(d->choice, (const struct ike_waiting *)m,
+	    loop_now(d->loop));
+}
+
 static const struct {
 	const struct msg_type	*type;
 	void			(*take)(struct daemon *d, const void *m);
@@ -184,6 +191,7 @@ static const struct {
 	{ &ike_up_type, event_up },
 	{ &ike_down_type, event_down },
 	{ &ike_failed_type, event_failed },
+	{ &ike_waiting_type, event_waiting },
 	{ &ike_heard_type, event_heard },
 };
 
@@ -364,7 +372,7 @@ int
 serve_links_open(struct daemon *d, struct err *e)
 {
 	static const char *const wanted[] = { "ike-up", "ike-down",
-	    "ike-failed", "ike-heard", NULL };
+	    "ike-failed", "ike-waiting", "ike-heard", NULL };
 	char path[108];
 	const struct link_conf gre = { .path = path, .fd = -1, .arg = d,
 	    .up = gre_up, .down = gre_down };

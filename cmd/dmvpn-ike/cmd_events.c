@@ -10,7 +10,7 @@ cmd_events(int argc, char **argv)
 {
 	/* All but the traces of packets. */
 	static const char *const all[] = { "ike-up", "ike-down",
-	    "ike-failed", "ike-child-up", NULL };
+	    "ike-failed", "ike-waiting", "ike-child-up", NULL };
 
 	return command_events_main(argc, argv, CMD_SOCK, all);
 }

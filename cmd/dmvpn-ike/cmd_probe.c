@@ -187,9 +187,10 @@ print_text(const struct ike_answer *a)
 		printf("    wants a certificate of one of %u CAs\n",
 		    a->certreqs);
 	if (strcmp(a->answer, "accepted") == 0)
-		printf("    NAT: %s\n", a->nat_local ? a->nat_remote ?
+		printf("    NAT: %s%s\n", a->nat_local ? a->nat_remote ?
 		    "here and there" : "here" : a->nat_remote ? "there" :
-		    "none");
+		    "none", a->nat_remote ? ", or it wants UDP encapsulation "
+		    "in any case" : "");
 }
 
 static int

@@ -86,8 +86,9 @@ static void
 explain(struct ike_ctx *c, uint16_t type)
 {
 	static const struct { uint16_t type; const char *fix; } fixes[] = {
-		{ IKE_N_AUTHENTICATION_FAILED, "compare both sides' "
-		  "identities and PSK, or let the peer trust our CA" },
+		{ IKE_N_AUTHENTICATION_FAILED, "its log says why: does it "
+		  "trust our CA, is its clock right, does it want another "
+		  "identity, or address blocks?" },
 		{ IKE_N_NO_PROPOSAL_CHOSEN, "give both sides an ESP proposal "
 		  "and a mode (transport or tunnel) in common" },
 		{ IKE_N_TS_UNACCEPTABLE,
@@ -105,6 +106,10 @@ explain(struct ike_ctx *c, uint16_t type)
 		if (fixes[i].type == type)
 			snprintf(c->why.fix, sizeof(c->why.fix), "%s",
 			    fixes[i].fix);
+	if (type == IKE_N_AUTHENTICATION_FAILED &&
+	    s->profile->cred->method == PKI_METHOD_PSK)
+		snprintf(c->why.fix, sizeof(c->why.fix),
+		    "compare both sides' identities and PSK");
 	if (type == IKE_N_NO_PROPOSAL_CHOSEN)
 		for (i = 0; i < s->profile->n_esp &&
 		    len < sizeof(c->why.offered); i++)
@@ -195,6 +200,8 @@ ike_auth_checked(struct ike_ctx *c)
 	if (!ike_auth_psk_equal(c->isa, r)) {
 		reason_set(&c->why, "ike-auth", "wrong-psk",
 		    "the peer's AUTH does not verify: another PSK");
+		snprintf(c->why.fix, sizeof(c->why.fix),
+		    "compare the PSK files of both sides");
 		ident_text(c->isa->ident, c->why.peer, sizeof(c->why.peer));
 		tell(c, IKE_N_AUTHENTICATION_FAILED);
 		return IKE_FAIL;

@@ -153,6 +153,8 @@ ike_r_checked(struct ike_ctx *c)
 	if (!ike_auth_psk_equal(s, r)) {
 		reason_set(&c->why, "ike-auth", "wrong-psk",
 		    "the peer's AUTH does not verify: another PSK");
+		snprintf(c->why.fix, sizeof(c->why.fix),
+		    "compare the PSK files of both sides");
 		ident_text(s->ident, c->why.peer, sizeof(c->why.peer));
 		return refuse(c, "wrong-psk", "");
 	}

@@ -301,6 +301,7 @@ struct ike_isa {
 	struct ike_csa		*children;
 	struct ike_timer	 resend, life, wait, again;
 	uint32_t		 resend_ms;
+	uint32_t		 waiting_told;	/* 1 + out.phase: it is silent */
 	uint64_t		 resend_end;
 	uint64_t		 origin;	/* own SPI of what it rekeyed */
 	struct ike_isa		*heir;		/* who has our children */

@@ -9,6 +9,7 @@
 #define PARTS_LIFE	30000	/* ms; then fragments are forgotten */
 #define TRACE_CLEAR	7168	/* as in ike-packet */
 #define TRACE_DATA	8192
+#define WAITING_MS	2500	/* of silence: then we say so */
 #define RESEND_MAX	8000	/* ms between two retransmissions */
 
 void
@@ -282,6 +283,47 @@ ike_request_done(struct ike_isa *s)
 	ike_timer_stop(s->g, &s->resend);
 }
 
+/* What the peer did not answer for so long, and what may be in the way. */
+static void
+silence(const struct ike_isa *s, struct reason *why)
+{
+	static const struct { const char *stage, *fix; } where[] = {
+		{ "ike-sa-init", "is it running, and is UDP port 500 open on "
+		  "the way?" },
+		{ "ike-auth", "it answered before: is UDP port 4500 open on "
+		  "the way, and do large datagrams pass?" },
+		{ "liveness", "is it running, and are UDP ports 500 and 4500 "
+		  "open on the way?" },
+	};
+	size_t i = s->phase != IKE_CONNECTING ? 2 :
+	    s->out.phase != IKE_INIT_SENT;
+
+	reason_set(why, where[i].stage, "no-answer",
+	    "the peer did not answer for %llu s, at port %u",
+	    (unsigned long long)((s->g->now - s->out.since) / 1000),
+	    s->remote.port);
+	snprintf(why->fix, sizeof(why->fix), "%s", where[i].fix);
+}
+
+/* A try of ours may last long: say in time where it is stuck. */
+static void
+tell_waiting(struct ike_isa *s)
+{
+	struct ike_waiting m = { .remote = s->remote };
+
+	if (s->phase != IKE_CONNECTING || s->conn == NULL ||
+	    s->waiting_told == s->out.phase + 1u ||
+	    s->g->now - s->out.since < WAITING_MS)
+		return;
+	s->waiting_told = s->out.phase + 1u;
+	snprintf(m.profile, sizeof(m.profile), "%s",
+	    s->conn->set.profile);
+	snprintf(m.connection, sizeof(m.connection), "%s",
+	    s->conn->set.connection);
+	silence(s, &m.reason);
+	ike_tell(s->g, &ike_waiting_type, &m);
+}
+
 /* Timer: send again, 1.8 times later each time up to RESEND_MAX, or give up
  * (RFC 7296, 2.4). */
 void
@@ -291,20 +333,12 @@ ike_resend(struct ike_engine *g, void *isa)
 
 	if (g->now >= s->resend_end) {
 		s->dead_peer = true;
-		if (!ike_why_said(s)) {
-			reason_set(ike_why(s), s->phase == IKE_CONNECTING ?
-			    (s->out.phase == IKE_INIT_SENT ? "ike-sa-init" :
-			    "ike-auth") : "liveness", "no-answer",
-			    "the peer did not answer for %llu s",
-			    (unsigned long long)((g->now - s->out.since) /
-			    1000));
-			snprintf(ike_why(s)->fix, sizeof(s->why->fix),
-			    "is it running, and are UDP ports 500 and "
-			    "4500 open on the way?");
-		}
+		if (!ike_why_said(s))
+			silence(s, ike_why(s));
 		ike_isa_die(s);
 		return;
 	}
+	tell_waiting(s);
 	g->counters[IKE_C_RETRANSMITTED]++;
 	if (s->request != NULL)
 		ike_flight_send(s, s->request);

@@ -51,6 +51,17 @@ log_failed(const struct ike_failed *f)
 }
 
 static void
+log_waiting(const struct ike_waiting *w)
+{
+	char text[1024];
+	struct addr_buf b;
+
+	log_event(LEVEL_WARN, "ike-waiting", T("connection", w->connection),
+	    T("peer", endpoint_text(&w->remote, &b)),
+	    T("why", reason_text(&w->reason, text, sizeof(text))));
+}
+
+static void
 log_up(const struct ike_up *u)
 {
 	struct addr_buf b;
@@ -87,7 +98,9 @@ op_event(void *arg, const struct msg_type *t, const void *m)
 	if (t == &ike_failed_type) {
 		log_failed(m);
 		serve_remember(d, m);
-	} else if (t == &ike_up_type)
+	} else if (t == &ike_waiting_type)
+		log_waiting(m);
+	else if (t == &ike_up_type)
 		log_up(m);
 	else if (t == &ike_down_type)
 		log_down(m);

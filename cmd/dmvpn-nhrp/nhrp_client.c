@@ -73,8 +73,9 @@ ask(struct nhrp_engine *g, void *arg)
 	} else if (++s->tries == NHRP_DOWN_AFTER) {
 		reason_set(&r, "registration", "no-answer",
 		    "the server does not answer Registration Requests");
-		snprintf(r.fix, sizeof(r.fix), "compare authentication "
-		    "and network, and see what its log says");
+		snprintf(r.fix, sizeof(r.fix), "compare the GRE key of both "
+		    "sides (\"dmvpn-gre status\" counts gre-key there), and "
+		    "see what its log says");
 		nhrp_server_down(g, s, &r);
 	}
 	send_request(g, s);

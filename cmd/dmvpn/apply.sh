@@ -281,6 +281,8 @@ headend_args() {	# KEY
 	ARGS=$ARGS$names
 }
 
+ABSENT='its daemon is not up'	# begins a refusal that will pass
+
 # apply LAYER: every tunnel's part of it.  What is refused is said once, and
 # kept for the status.
 apply_layer() {
@@ -291,6 +293,12 @@ apply_layer() {
 	return "$rc"
 }
 
+# A daemon that is not there: what it died of says more.
+absence() {	# LAYER
+	read -r _ _ _ died 2>/dev/null <"$SUP/$1.state" || died=
+	say "$ABSENT${died:+: $died}"
+}
+
 apply_one() {	# LAYER TUNNEL
 	select_tunnel "$2"
 	if why=$("apply_$1" 2>&1 </dev/null); then
@@ -299,6 +307,9 @@ apply_one() {	# LAYER TUNNEL
 	fi
 	why=${why%%"$NL"*}
 	why=${why#dmvpn-"$1": }
+	case $why in
+	*'nobody serves '*) why=$(absence "$1") ;;
+	esac
 	[ "$(cat "$RUN/refused/$2.$1" 2>/dev/null)" = "$why" ] ||
 		warn "tunnel $2: $1: $why"
 	say "$why" >"$RUN/refused/$2.$1"

@@ -7,6 +7,12 @@ good() {
 	say "  $GREEN+$PLAIN $*"
 }
 
+# Not needed by all.
+less() {	# WHAT [FIX]
+	say "  $BOLD!$PLAIN $1"
+	[ $# -lt 2 ] || say "    $2"
+}
+
 missing() {
 	say "  $RED-$PLAIN $*"
 	CHECK_BAD=$((CHECK_BAD + 1))
@@ -62,7 +68,13 @@ check_credentials() {
 	done
 	if text=$(call pki verify --trust "$trust" "$@" "$identity" \
 		2>&1 </dev/null); then
-		good "the certificate of $identity verifies, and allows what is ours"
+		case $text in
+		*'no address blocks'*)
+			less "the certificate of $identity verifies, but says nothing of addresses:" \
+				'others may claim ours first; issue it with --tunnel-address and --subnet'
+			;;
+		*) good "the certificate of $identity verifies, and allows what is ours" ;;
+		esac
 	else
 		missing "the certificate of $identity: $(why_not "$text")"
 	fi
@@ -102,6 +114,31 @@ check_local() {
 	fi
 }
 
+check_port_500() {
+	is_ipsec || return 0
+	if call dpd hello ike >/dev/null 2>&1; then
+		good 'UDP port 500 is held by dmvpn-ike, which runs'
+	elif grep -qs '^ *[0-9]*: [0-9A-F]*:01F4 ' /proc/net/udp /proc/net/udp6; then
+		missing 'UDP port 500 is in use by another program:' \
+			"\"ss -lnpu 'sport = 500'\" shows which"
+	else
+		good 'UDP port 500 is free'
+	fi
+}
+
+# What dmvpn-gre finds, as lines like ours.
+check_machine() {
+	call gre check </dev/null >"$work/gre" || CHECK_BAD=$((CHECK_BAD + 1))
+	while read -r verdict name text; do
+		case $verdict in
+		ok) good "$text" ;;
+		less) less "$text" ;;
+		'->') say "    $name $text" ;;
+		*) say "  $RED-$PLAIN $text" ;;
+		esac
+	done <"$work/gre"
+}
+
 # check FILE
 check() {
 	[ "$#" -eq 1 ] || usage_error 'check: one file is wanted' 'check FILE'
@@ -118,7 +155,8 @@ check() {
 	check_credentials
 	check_local
 	check_names
-	call gre check </dev/null || CHECK_BAD=$((CHECK_BAD + 1))
+	check_port_500
+	check_machine
 	if [ "$CHECK_BAD" -eq 0 ]; then
 		say 'all is there'
 		return 0

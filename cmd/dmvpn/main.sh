@@ -281,7 +281,7 @@ logs() {
 events() {
 	if [ -z "${1:-}" ] || [ "${1#-}" != "$1" ]; then
 		set -- "$@" pki gre-interface gre-peer gre-sa ike-up ike-down \
-			ike-failed ike-child nhrp-re nhrp-un nhrp-nhs \
+			ike-failed ike-waiting ike-child nhrp-re nhrp-un nhrp-nhs \
 			nhrp-shortcut nhrp-refused dpd
 	fi
 	exec "$(program dpd)" events --from pki --from gre --from ike \

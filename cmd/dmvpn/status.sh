@@ -43,9 +43,14 @@ status_daemons() {
 			[ -n "$pid" ] || { state=failed; text='ended'; }
 			;;
 		'') text='not started' ;;
-		*) text="$state${why:+: $why}" ;;
+		*) text=$state ;;
 		esac
-		[ "${restarts:-0}" -eq 0 ] || text="$text, started again $restarts times"
+		case ${restarts:-0} in
+		0) ;;
+		1) text="$text, started again once" ;;
+		*) text="$text, started again $restarts times" ;;
+		esac
+		[ "$state" = up ] || text=$text${why:+: $why}
 		if [ "$state" = up ]; then good=yes; else good=no; fi
 		printf '  %s dmvpn-%-5s %-8s %s\n' "$(mark $good)" "$layer" \
 			"${pid:+pid $pid}" "$text"
@@ -68,6 +73,7 @@ status() {
 		say "nothing runs in $RUN; \"dmvpn up FILE\" starts a tunnel"
 		return 1
 	fi
+	[ -x "$SUP" ] || fail 111 "$SUP: no permission; the status is for root"
 	if pid=$(recorded_pid "$SUP/pid"); then
 		text="supervised by pid $pid"
 	else
@@ -80,9 +86,43 @@ status() {
 		say
 		call dpd overview --role "$ROLE" "$T" 2>/dev/null ||
 			say "tunnel $BOLD$T$PLAIN  $ROLE  state unknown: dmvpn-dpd does not answer"
+		status_certificate
 		status_refused
 	done
 	status_lists
+}
+
+# Sets UNTIL, when the certificate of the tunnel ends, ENDED: true or false, and
+# WHY, if it is not renewed as it should be.  1: it has none.
+certificate_of_tunnel() {
+	identity=$(conf identity)
+	[ -n "$identity" ] || return 1
+	line=$(call pki expiring -j --within 36500d "$identity" 2>/dev/null \
+		</dev/null) || :
+	UNTIL=$(field "$line" not-after)
+	[ -n "$UNTIL" ] || return 1
+	ENDED=false
+	[ "$(field "$line" state)" = valid ] || ENDED=true
+	WHY=$(cat "$SUP/$T.renewal" 2>/dev/null) || WHY=
+	if [ -n "$WHY" ]; then
+		:
+	elif [ -n "$(conf renew)" ]; then
+		recorded_pid "$SUP/$T.renew" >/dev/null ||
+			WHY='its renewal does not run: see dmvpn logs pki'
+	elif ! call pki expiring --within 7d "$identity" >/dev/null 2>&1 \
+		</dev/null; then
+		WHY='nothing renews it: see "renew" in dmvpn(5)'
+	fi
+}
+
+status_certificate() {
+	certificate_of_tunnel || return 0
+	how=$(conf renew)
+	text="until $UNTIL${how:+, renewed by ${how%% *}}"
+	[ "$ENDED" = false ] || text="has ended at $UNTIL"
+	good=yes
+	[ "$ENDED$WHY" = false ] || good=no
+	say "  $(mark $good) certificate $text${WHY:+; $WHY}"
 }
 
 # What dmvpn-pki watch says about lists that it has no new ones for.
@@ -96,7 +136,11 @@ status_lists() {
 status_refused() {
 	for layer in $LAYERS; do
 		[ -f "$RUN/refused/$T.$layer" ] || continue
-		say "  $RED-$PLAIN refused: $(cat "$RUN/refused/$T.$layer")"
+		text=$(cat "$RUN/refused/$T.$layer")
+		case $text in
+		"$ABSENT"*) ;;	# stands above, with the daemons
+		*) say "  $RED-$PLAIN refused by dmvpn-$layer: $text" ;;
+		esac
 	done
 }
 
@@ -122,5 +166,9 @@ status_json() {
 			say "{\"tunnel\":\"$T\",\"refused\":$(json_text "$(
 				cat "$RUN/refused/$T.$layer")")}"
 		done
+		certificate_of_tunnel || continue
+		say "{\"tunnel\":\"$T\",\"certificate\":$(json_text \
+			"$identity"),\"until\":\"$UNTIL\",\"ended\":$ENDED,\"renew\":$(
+			json_text "$(conf renew)"),\"why\":$(json_text "$WHY")}"
 	done
 }

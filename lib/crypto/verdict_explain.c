@@ -34,10 +34,13 @@ explain_untrusted(const struct verdict_ask *ask, struct verdict *v)
 	if (ask->anchors->n == 0)
 		snprintf(v->wanted, sizeof(v->wanted), "an anchor; none is "
 		    "loaded");
-	for (i = 0; i < ask->anchors->n && n < sizeof(v->wanted); i++)
-		n += (size_t)snprintf(v->wanted + n, sizeof(v->wanted) - n,
-		    "%s%s", i > 0 ? " or " : "",
-		    cert_subject(ask->anchors->v[i], name, sizeof(name)));
+	for (i = 0; i < ask->anchors->n && n < sizeof(v->wanted); i++) {
+		(void)cert_subject(ask->anchors->v[i], name, sizeof(name));
+		if (n == 0 || strstr(v->wanted, name) == NULL)
+			n += (size_t)snprintf(v->wanted + n,
+			    sizeof(v->wanted) - n, "%s%s", n > 0 ? " or " :
+			    "", name);
+	}
 	snprintf(v->fix, sizeof(v->fix), "have it issued by that CA, or add "
 	    "its CA to the anchors, or send the intermediate certificate");
 }

@@ -63,8 +63,8 @@ psk_sites() {	# HUB-PSK SPOKE-PSK
 
 @test "a wrong PSK: stage and peer, at both sides" {
 	psk_sites 'correct horse' 'battery staple'
-	says spoke '198\.51\.100\.18.*ike-auth'
-	says hub '198\.51\.100\.34.*ike-auth'
+	says spoke '198\.51\.100\.18.*ike-auth.*compare both sides.* PSK'
+	says hub '198\.51\.100\.34.*ike-auth.*another PSK'
 }
 
 @test "a certificate of another CA: who signed it and who would have been believed" {
@@ -146,11 +146,27 @@ openssl_issue() {	# NAME FROM TO
 	wait_for 5 eval 'log_has hub aes128gcm16 || status_has hub aes128gcm16'
 }
 
+@test "a firewall that drops port 4500: that port is named, and soon" {
+	command -v nft >/dev/null || skip "nftables is not installed"
+	sites_prepare hub spoke
+	on router nft -f - <<-EOF || skip "this kernel has no nftables"
+	table ip f {
+		chain way {
+			type filter hook forward priority 0
+			udp dport 4500 drop
+		}
+	}
+	EOF
+	up hub spoke
+	says spoke '198\.51\.100\.18.*ike-auth.*port 4500'
+	[[ $(site spoke dmvpn-dpd status) == *"port 4500"* ]]
+}
+
 @test "an unreachable hub: its name and that nobody answered" {
 	sites_prepare hub spoke
 	change spoke 's/^hub .*/hub 198.51.100.45 10.0.0.1/'
 	up spoke
-	says spoke '198\.51\.100\.45'
+	says spoke '198\.51\.100\.45.*port 500'
 }
 
 @test "a hub's name that does not resolve" {
