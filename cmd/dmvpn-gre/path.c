@@ -458,6 +458,9 @@ path_tick(struct path *p)
 	if (at != 0 && at < next)
 		next = at;
 	early_expire(p, now);
+	at = fair_tick(p, now);
+	if (at != 0 && at < next)
+		next = at;
 	guard_tick(p, now);
 	at = probe_tick(p, now);
 	if (at != 0 && at < next)
@@ -471,5 +474,8 @@ path_tick(struct path *p)
 uint64_t
 path_due(const struct path *p)
 {
-	return p->search_at;
+	uint64_t at = fair_due(p);
+
+	return at != 0 && (p->search_at == 0 || at < p->search_at) ? at :
+	    p->search_at;
 }

@@ -7,17 +7,31 @@
 
 #define IKE_HEAD	28	/* RFC 7296, 3.1 */
 #define IKE_MAX		15360	/* fits into a message to dmvpn-ike */
+#define KNOWN		200	/* a second, of one SPI */
+#define KNOWN_BURST	100	/* a message has at most 64 fragments */
 #define STRANGERS	2000	/* a second, of unknown SPIs */
 #define STRANGER_BURST	500
 #define IKE_WHOLE	1220	/* octets: passes nearly everywhere */
 
+static struct ike_spi *
+known(const struct path *p, const uint64_t spi[2])
+{
+	struct path_node *n = path_hash_first(&p->ike, spi[0]);
+
+	if (n == NULL && spi[1] != 0)
+		n = path_hash_first(&p->ike, spi[1]);
+	return n == NULL ? NULL : path_entry(n, struct ike_spi, node);
+}
+
 /* IKE on port 4500, without the marker.  Datagrams of SAs that dmvpn-ike
- * knows never wait behind those of strangers. */
+ * knows never wait behind those of strangers, nor many of one SA before those
+ * of another. */
 void
 in_ike(struct path_thread *t, const struct in_meta *m, const uint8_t *p,
     size_t n)
 {
 	struct event_head h = { .type = PATH_IKE };
+	struct ike_spi *s;
 	uint64_t spi[2];
 
 	if (n < IKE_HEAD || n > IKE_MAX) {
@@ -28,9 +42,13 @@ in_ike(struct path_thread *t, const struct in_meta *m, const uint8_t *p,
 	h.remote = m->remote;
 	spi[0] = (uint64_t)load32(p) << 32 | load32(p + 4);
 	spi[1] = (uint64_t)load32(p + 8) << 32 | load32(p + 12);
-	if (path_hash_first(&t->p->ike, spi[0]) != NULL ||
-	    (spi[1] != 0 && path_hash_first(&t->p->ike, spi[1]) != NULL)) {
-		say(t, &h, p, n);
+	s = known(t->p, spi);
+	if (s != NULL) {
+		if (!bucket_take_shared(&s->bucket, t->now, KNOWN,
+		    KNOWN_BURST))
+			drop(t, DROP_RATE);
+		else
+			say(t, &h, p, n);
 		return;
 	}
 	if (!bucket_take(&t->ike, t->now, STRANGERS, STRANGER_BURST))

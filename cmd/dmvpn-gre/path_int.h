@@ -110,6 +110,13 @@ struct sa_set {
 	struct path_sa		*sa[];		/* first choice first */
 };
 
+/* What a peer sends us, as path_fair.c sees it. */
+struct fair_peer {
+	uint64_t	count;		/* packets at the last look */
+	uint64_t	rate;		/* packets a look, before the cut */
+	uint32_t	pass;		/* of FAIR_ALL; 0: not cut */
+};
+
 struct peer {
 	struct path_retire		 retire;
 	uint16_t			 number;
@@ -128,6 +135,7 @@ struct peer {
 	uint64_t			 keepalive_at;
 	struct mtu_search		 search;
 	struct peer			*busy_next, **busy_prev; /* search */
+	struct fair_peer		 fair;
 };
 
 struct path_sa {
@@ -163,6 +171,7 @@ struct path_sa {
 struct ike_spi {
 	struct path_retire	retire;
 	struct path_node	node;
+	_Atomic(uint64_t)	bucket;
 };
 
 enum port_kind { PORT_TAP, PORT_SOCKET, PORT_WAKE };
@@ -239,6 +248,7 @@ struct path_thread {
 	bool			 woke;		/* events were put */
 	/* Messages read: this turn, this millisecond, the one before. */
 	unsigned		 turn_read, ms_read, ms_before;
+	_Atomic(unsigned)	 full[PATH_SOCKETS];	/* batches in a row */
 	/* Who does a sender's work: itself, or the receiver beside it. */
 	_Atomic(unsigned)	 holder, wanted;
 	uint64_t		 cpu, cpu_at;	/* control's: ns used, when */
@@ -266,8 +276,35 @@ struct path_thread {
 	struct resent		 resent[RESENT_SLOTS];	/* lossy */
 };
 
+/* What the kernel lets into the UDP sockets: path_filter.c. */
+#define GUARD_KEYS	1200	/* about 2.75 instructions each, of 4,096 */
+#define FAIR_CUTS	128	/* 5 each */
+#define FAIR_ALL	UINT32_MAX
+struct filter_cut {
+	uint32_t	spi;
+	uint32_t	pass;		/* of FAIR_ALL */
+};
+struct filter_state {
+	uint64_t	drops;		/* by filter or for want of room */
+	uint32_t	used, room;	/* octets of the fullest socket */
+};
+
+/* Against members that send more than their share: path_fair.c. */
+struct fair {
+	bool			on;
+	uint64_t		at, last;	/* next look, the last; ms */
+	uint64_t		receivers;	/* bits: of their SAs */
+	uint64_t		share;		/* packets a look, of a peer */
+	uint32_t		used;		/* octets queued, last look */
+	unsigned		calm;		/* looks without a cut */
+	uint64_t		lost;		/* cut, for guard_tick */
+	struct filter_cut	cut[FAIR_CUTS];
+	size_t			n;
+};
+
 /* Against floods of strangers: path_guard.c. */
 #define GUARD_MAX	4096
+enum guard_drop { GUARD_NO_ROOM, GUARD_KEPT_OUT, GUARD_CUT };
 struct guard_keys {
 	uint32_t	key[GUARD_MAX];
 	size_t		n;
@@ -277,7 +314,8 @@ struct guard {
 	unsigned		calm;		/* s */
 	uint64_t		at, spi, ike, sockets;	/* at the last look */
 	uint64_t		ike_rate;
-	_Atomic(uint64_t)	drops[2];	/* for want of room; by it */
+	uint32_t		ike_mask;	/* one of so many passes */
+	_Atomic(uint64_t)	drops[GUARD_CUT + 1];
 };
 
 struct path {
@@ -313,6 +351,7 @@ struct path {
 	struct peer			*peers, *busy;
 	uint64_t			 search_at; /* not before; 0: none */
 	struct guard			 guard;
+	struct fair			 fair;
 	uint64_t			 turn;
 	uint64_t			 mtu_at, shared_at;
 	unsigned			 n_dying;
@@ -432,6 +471,17 @@ bool in_echo(struct path_thread *t, struct peer *peer, const uint8_t *ip,
     const struct ip_view *v);
 void probe_watch(struct path_thread *t, const struct out_frame *f,
     struct peer *peer);
+
+/* path_filter.c: what the kernel lets in. */
+void filter_write(struct path *p);
+void filter_state(const struct path *p, struct filter_state *s);
+
+/* path_fair.c */
+/* A receiver: of a batch from that socket n were there. */
+void fair_batch(struct path_thread *t, enum path_socket kind, unsigned n);
+/* Control: when to look next, 0: nobody is late. */
+uint64_t fair_due(const struct path *p);
+uint64_t fair_tick(struct path *p, uint64_t now);
 
 /* path_guard.c */
 void guard_tick(struct path *p, uint64_t now);

@@ -21,8 +21,9 @@ path_drops(const struct path *p, uint64_t counts[PATH_DROP_N])
 		for (i = 0; i < p->n_threads; i++)
 			counts[k] += counted(&p->thread[i].drops[k]);
 	}
-	counts[DROP_SOCKET] += counted(&p->guard.drops[0]);
-	counts[DROP_GUARD] += counted(&p->guard.drops[1]);
+	counts[DROP_SOCKET] += counted(&p->guard.drops[GUARD_NO_ROOM]);
+	counts[DROP_GUARD] += counted(&p->guard.drops[GUARD_KEPT_OUT]);
+	counts[DROP_FAIR] += counted(&p->guard.drops[GUARD_CUT]);
 }
 
 void

@@ -241,6 +241,7 @@ socket_read(struct path_thread *t, enum path_socket kind, int fd)
 	n = recvmmsg(fd, rx->mm, PATH_RX_BUFS, MSG_DONTWAIT, NULL);
 	if (n > 0)
 		t->turn_read += (unsigned)n;
+	fair_batch(t, kind, n > 0 ? (unsigned)n : 0);
 	for (i = 0; i < n; i++)
 		in_message(t, kind, &rx->mm[i], rx->buf[i]);
 	gro_flush(t);
