@@ -12,6 +12,7 @@
 #define HANDOVER	2000	/* ms that the SA of before is kept */
 #define REMEMBER	3600000	/* ms that the number of one who left is kept */
 #define CROSSING	5000	/* ms until the loser of two SAs is closed */
+#define RENEW		1000	/* ms until the winner's children are renewed */
 #define KEEPALIVE	20	/* seconds, RFC 3948, 4 */
 #define SAS_OF_ONE	64	/* IKE SAs of one identity: uplinks, tunnels */
 
@@ -528,6 +529,19 @@ hush(struct ike_isa *s)
 	}
 }
 
+/* charon installs the policies of both at once, in two threads.  What stays in
+ * its kernel may be the loser's, and then it drops all that comes by the
+ * winner's SA; a rekey writes them again. */
+static void
+renew(struct ike_isa *s)
+{
+	struct ike_csa *c;
+
+	DL_FOREACH(s->children, c)
+		ike_timer_set(s->g, &c->soft, s->g->now +
+		    ike_jitter(s->g, RENEW));
+}
+
 static void
 settle_crossing(struct ike_isa *a, struct ike_isa *b)
 {
@@ -542,6 +556,7 @@ settle_crossing(struct ike_isa *a, struct ike_isa *b)
 	if (!loser->own_kind) {
 		hush(loser);
 		ike_task_add(loser, IKE_DO_DELETE, 0, 0);
+		renew(winner);
 	} else
 		ike_timer_set(loser->g, &loser->life, loser->g->now +
 		    (loser->initiator ? CROSSING : 3 * CROSSING));

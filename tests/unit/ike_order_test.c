@@ -127,6 +127,40 @@ of_two_ike_sas_begun_at_once_the_one_with_the_lowest_nonce_goes(
 	}
 }
 
+/* Node 0 takes node 1 for another's product, whose kernel may have mixed up the
+ * two: ours is the one that goes, and the other one's child is made anew. */
+static void
+after_a_crossing_with_a_foreign_peer_the_child_is_rekeyed(void **state)
+{
+	unsigned met = 0;
+	struct ike_isa *i;
+	uint64_t seed;
+
+	(void)state;
+	for (seed = 1; seed <= 8; seed++) {
+		struct sim *s = watched(seed);
+
+		exchange = IKE_SA_INIT;
+		sim_connect(s, 0, 1);
+		sim_connect(s, 1, 0);
+		sim_run(s, 12);
+		DL_FOREACH(s->n[0].g->isas, i)
+			i->own_kind = false;
+		sim_run(s, 800);
+		if (stays() == &seen[1]) {	/* node 1 thinks so too */
+			assert_int_equal(s->n[0].rekeyed, 0);
+			sim_run(s, 2000);
+			assert_int_equal(s->n[0].rekeyed, 1);
+			sim_run(s, 20000);
+			sim_one_sa(s);
+			assert_int_equal(s->n[0].rekeyed, 1);
+			met++;
+		}
+		sim_free(s);
+	}
+	assert_true(met > 1);
+}
+
 static void
 of_two_rekeys_of_an_ike_sa_the_one_with_the_lowest_nonce_goes(void **state)
 {
@@ -184,6 +218,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 	    of_two_ike_sas_begun_at_once_the_one_with_the_lowest_nonce_goes),
+		cmocka_unit_test(
+		    after_a_crossing_with_a_foreign_peer_the_child_is_rekeyed),
 		cmocka_unit_test(
 	    of_two_rekeys_of_an_ike_sa_the_one_with_the_lowest_nonce_goes),
 		cmocka_unit_test(
