@@ -16,9 +16,9 @@ ago(uint64_t at, char b[16])
 	return human_time(now > at ? (now - at) / 1000 : 0, b);
 }
 
-static const char *const interface_heads[] = { "interface", "owner", "mode",
-    "protect", "addresses", ">key", ">mtu", "state", ">rx packets",
-    ">tx packets", NULL };
+static const char *const interface_heads[] = { "INTERFACE", "OWNER", "MODE",
+    "PROTECT", "ADDRESSES", ">KEY", ">MTU", "STATE", ">RX PACKETS",
+    ">TX PACKETS", NULL };
 
 static void
 interface_row(struct table *t, const void *item)
@@ -48,16 +48,17 @@ interface_row(struct table *t, const void *item)
 	table_cell(t, "%llu", (unsigned long long)m->tx_packets);
 }
 
-static const char *const peer_heads[] = { ">peer", "owner", "encap",
-    "remote", "name", ">sas", ">mtu", "how", ">inside", ">last in",
-    ">rx packets", ">tx packets", ">drops", NULL };
+static const char *const peer_heads[] = { ">PEER", "OWNER", "ENCAP",
+    "REMOTE", "NAME", ">SAS", ">MTU", "HOW", ">INSIDE", ">LAST IN",
+    ">RX PACKETS", ">TX PACKETS", ">DROPS",
+    ">RATE", NULL };
 
 static void
 peer_row(struct table *t, const void *item)
 {
 	const struct gre_peer *m = item;
 	struct addr_buf b;
-	char time[16];
+	char time[16], rate[16];
 
 	table_cell(t, "%u", m->peer);
 	table_cell(t, "%s", m->owner);
@@ -74,11 +75,12 @@ peer_row(struct table *t, const void *item)
 	table_cell(t, "%llu", (unsigned long long)m->rx_packets);
 	table_cell(t, "%llu", (unsigned long long)m->tx_packets);
 	table_cell(t, "%llu", (unsigned long long)m->drops);
+	table_cell(t, "%s", m->rate == 0 ? "-" : human_bytes(m->rate, rate));
 }
 
-static const char *const sa_heads[] = { "spi in", "spi out", ">peer",
-    "owner", "mode", "cipher", "state", ">age", ">rx packets",
-    ">tx packets", ">replayed", ">forged", NULL };
+static const char *const sa_heads[] = { "SPI IN", "SPI OUT", ">PEER",
+    "OWNER", "MODE", "CIPHER", "STATE", ">AGE", ">RX PACKETS",
+    ">TX PACKETS", ">REPLAYED", ">FORGED", NULL };
 
 static void
 sa_row(struct table *t, const void *item)
@@ -106,8 +108,8 @@ sa_row(struct table *t, const void *item)
 	table_cell(t, "%llu", (unsigned long long)m->forged);
 }
 
-static const char *const map_heads[] = { "address", ">peer", "interface",
-    "owner", "multicast", ">hold", NULL };
+static const char *const map_heads[] = { "ADDRESS", ">PEER", "INTERFACE",
+    "OWNER", "MULTICAST", ">HOLD", NULL };
 
 static void
 map_row(struct table *t, const void *item)
@@ -124,8 +126,8 @@ map_row(struct table *t, const void *item)
 	table_cell(t, "%s", m->hold == 0 ? "-" : human_time(m->hold, time));
 }
 
-static const char *const route_heads[] = { "prefix", "via", ">peer",
-    "interface", "owner", ">metric", NULL };
+static const char *const route_heads[] = { "PREFIX", "VIA", ">PEER",
+    "INTERFACE", "OWNER", ">METRIC", NULL };
 
 static void
 route_row(struct table *t, const void *item)

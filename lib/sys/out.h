@@ -38,7 +38,8 @@ void json_text(FILE *f, const void *octets, size_t len);   /* quoted */
 /*
  * Tables: columns as wide as their widest cell, two blanks between, a bold
  * header on a terminal; numbers right-aligned.  On a pipe the same without
- * colour.  Cells are copied.
+ * colour, one record a line; where a terminal is too narrow, columns that are
+ * empty are left out, and records have several lines.  Cells are copied.
  */
 struct table;
 struct table *table_new(const char *const *headers);	/* ends in NULL;

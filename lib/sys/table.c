@@ -10,6 +10,7 @@
 
 #define COLUMNS_MAX	16
 #define CELL_MAX	128
+#define FOLDED		4	/* where further lines of a record begin */
 
 struct cell {
 	struct cell	*prev, *next;
@@ -22,6 +23,8 @@ struct table {
 	bool		 right[COLUMNS_MAX];
 	const char	*header[COLUMNS_MAX];
 	struct cell	*first;
+	bool		 hidden[COLUMNS_MAX], ends[COLUMNS_MAX];
+	size_t		 last;		/* column that ends a record */
 	bool		 failed;	/* out of memory */
 };
 
@@ -131,14 +134,66 @@ static void
 print_cell(const struct table *t, FILE *f, size_t column, const char *text)
 {
 	size_t pad = t->width[column] - width_of(text);
-	bool last = column == t->columns - 1;
 
+	if (t->hidden[column])
+		return;
 	if (t->right[column])
 		fprintf(f, "%*s", (int)pad, "");
 	fputs(text, f);
-	if (!t->right[column] && !last)
-		fprintf(f, "%*s", (int)pad, "");
-	fputs(last ? "\n" : "  ", f);
+	if (t->ends[column])
+		fprintf(f, "\n%*s", column == t->last ? 0 : FOLDED, "");
+	else
+		fprintf(f, "%*s", (t->right[column] ? 0 : (int)pad) + 2, "");
+}
+
+/* Columns in which nobody has anything are left out. */
+static void
+hide_empty(struct table *t)
+{
+	const struct cell *c;
+	size_t i = 0;
+
+	if (t->first == NULL)
+		return;
+	memset(t->hidden, true, sizeof(t->hidden));
+	DL_FOREACH(t->first, c) {
+		if (strcmp(c->text, "-") != 0)
+			t->hidden[i] = false;
+		i = (i + 1) % t->columns;
+	}
+}
+
+static size_t
+whole_width(const struct table *t)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < t->columns; i++)
+		if (!t->hidden[i])
+			n += t->width[i] + 2;
+	return n - 2;
+}
+
+/* Where lines end: one for a record, or, on a terminal (width > 0) that is
+ * too narrow, so many that each fits. */
+static void
+lay_out(struct table *t, size_t width)
+{
+	size_t i, at = 0;
+
+	if (width > 0 && whole_width(t) > width)
+		hide_empty(t);
+	for (i = 0; i < t->columns; i++) {
+		if (t->hidden[i])
+			continue;
+		if (width > 0 && at > FOLDED && at + t->width[i] > width) {
+			t->ends[t->last] = true;
+			at = FOLDED;
+		}
+		at += t->width[i] + 2;
+		t->last = i;
+	}
+	t->ends[t->last] = true;
 }
 
 int
@@ -153,6 +208,7 @@ table_print(struct table *t, FILE *f, struct err *e)
 		table_free(t);
 		return err_set(e, ENOMEM, "table: out of memory");
 	}
+	lay_out(t, out_width(f));
 	for (i = 0; i < t->columns; i++) {
 		if (bold && i == 0)
 			fputs("\033[1m", f);

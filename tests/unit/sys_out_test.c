@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,6 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -209,6 +213,80 @@ columns_are_as_wide_as_their_widest_cell(void **state)
 	    "z\xc3\xbcrich         1  long text\n");
 }
 
+/* A terminal of so many columns; what is written to it comes out of *master. */
+static FILE *
+terminal(unsigned short columns, int *master)
+{
+	struct winsize w = { .ws_row = 25, .ws_col = columns };
+	struct termios raw;
+	FILE *f;
+
+	*master = posix_openpt(O_RDWR | O_NOCTTY);
+	assert_true(*master >= 0 && grantpt(*master) == 0 &&
+	    unlockpt(*master) == 0);
+	f = fopen(ptsname(*master), "w");
+	assert_non_null(f);
+	assert_int_equal(tcgetattr(fileno(f), &raw), 0);
+	cfmakeraw(&raw);
+	assert_int_equal(tcsetattr(fileno(f), TCSANOW, &raw), 0);
+	assert_int_equal(ioctl(fileno(f), TIOCSWINSZ, &w), 0);
+	return f;
+}
+
+static void
+shows(FILE *f, int master, const char *want)
+{
+	char got[1024];
+	ssize_t n;
+
+	fflush(f);
+	n = read(master, got, sizeof(got) - 1);
+	got[n > 0 ? n : 0] = '\0';
+	assert_string_equal(got, want);
+	fclose(f);
+	close(master);
+}
+
+static struct table *
+wide(void)
+{
+	static const char *const headers[] = { "PREFIX", ">PEER", "VIA",
+		"IDENTITY", NULL };
+	struct table *t = table_new(headers);
+
+	table_cell(t, "%s", "192.168.2.0/24");
+	table_cell(t, "%d", 1);
+	table_cell(t, "%s", "-");
+	table_cell(t, "%s", "spoke2.branch.example.net");
+	return t;
+}
+
+static void
+a_narrow_terminal_folds_a_table_and_a_wide_one_does_not(void **state)
+{
+	FILE *f;
+	int m;
+
+	(void)state;
+	f = terminal(52, &m);
+	assert_int_equal(table_print(wide(), f, NULL), 0);
+	shows(f, m, "\033[1mPREFIX          PEER  VIA  IDENTITY\n"
+	    "\033[0m192.168.2.0/24     1  -    spoke2.branch.example.net\n");
+	f = terminal(51, &m);	/* VIA is empty, and then the rest fits */
+	assert_int_equal(table_print(wide(), f, NULL), 0);
+	shows(f, m, "\033[1mPREFIX          PEER  IDENTITY\n"
+	    "\033[0m192.168.2.0/24     1  spoke2.branch.example.net\n");
+	f = terminal(46, &m);
+	assert_int_equal(table_print(wide(), f, NULL), 0);
+	shows(f, m, "\033[1mPREFIX          PEER\n    IDENTITY\n"
+	    "\033[0m192.168.2.0/24     1\n    spoke2.branch.example.net\n");
+	f = terminal(40, &m);
+	out_fold(f, "  \033[31m-\033[m hub 10.0.0.1 at 198.51.100.2:500: "
+	    "no answer", 6);
+	shows(f, m, "  \033[31m-\033[m hub 10.0.0.1 at 198.51.100.2:500: no\n"
+	    "      answer\n");
+}
+
 static void
 numbers_for_people(void **state)
 {
@@ -239,6 +317,8 @@ main(void)
 		cmocka_unit_test(an_event_names_itself),
 		cmocka_unit_test(text_that_is_no_utf8_stays_valid_json),
 		cmocka_unit_test(columns_are_as_wide_as_their_widest_cell),
+		cmocka_unit_test(
+		    a_narrow_terminal_folds_a_table_and_a_wide_one_does_not),
 		cmocka_unit_test(numbers_for_people),
 	};
 	int rc;
