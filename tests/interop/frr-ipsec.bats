@@ -36,7 +36,7 @@ teardown() {
 ours() {
 	local ns=$1 n=$2 role=$3
 	shift 3
-	frr_place "$ns" "$n"
+	place "$ns" "$n"
 	printf '%s\n' "tunnel dmvpn0" "role $role" \
 		"address 10.255.0.$n/24" "key 42" "psk psk" "id 192.0.2.$n" \
 		"lan 10.$n.0.0/16" "hold 60" "$@" >"$T/$ns.tunnel"
@@ -60,8 +60,10 @@ pings() {	# NS N TO-N [ARGS ...]
 	on "$ns" ping -W 2 -I "10.$n.0.1" "$@" "10.$to.0.1"
 }
 
+# By the shortcut, there and back.
 direct() {
-	pings "$1" "$2" "$3" -c 1 | grep -q ttl=64
+	pings "$1" "$2" "$3" -c 1 | grep -q ttl=64 &&
+		nhrp_says "$1" cache "10.$3.0.0/16 *shortcut"
 }
 
 # The SPIs that site NS sends to, and its IKE SA's.
@@ -133,9 +135,11 @@ raw_esp_only() {
 	guest 'ping -c 3 -W 2 -I 10.21.0.1 10.1.0.1'
 	[[ $(swan --list-sas) != *gre/42* ]]
 	rekeys hub 21
-	pings b 12 21 -c 20 -i 0.2
-	wait_for 10 nhrp_says b cache "10.21.0.0/16 *shortcut"
-	wait_for 10 direct b 12 21
+	# FRR leaves the path through the hub before it has an SA, and
+	# strongSwan loses an answer to IKE_SA_INIT that comes sooner than it
+	# has noted its request: it asks again after 4 s.  Who asked it for
+	# its address in vain does so again after 20.
+	wait_for 45 direct b 12 21
 	wait_for 10 guest_says 'vtysh -c "show ip nhrp shortcut"' \
 		"10.12.0.0/16 *10.255.0.12"
 	guest_says 'ping -c 3 -W 2 -I 10.21.0.1 10.12.0.1' 'ttl=64'

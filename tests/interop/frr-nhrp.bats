@@ -24,7 +24,7 @@ teardown() {
 site() {
 	local ns=$1 n=$2
 	shift 2
-	frr_place "$ns" "$n"
+	place "$ns" "$n"
 	start "$ns" "gre-$ns" "$B/dmvpn-gre" run
 	on "$ns" "$B/dmvpn-gre" interface set --protect none \
 		--address "10.255.0.$n/24" --key 42 --local "192.0.2.$n" \
