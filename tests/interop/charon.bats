@@ -37,7 +37,7 @@ ike() {
 
 # ours AGENT ARGUMENTS...: gre, agent, ike
 ours() {
-	start a gre "$B/dmvpn-gre" run
+	start a gre "$B/dmvpn-gre" run ${THREADS:+--threads "$THREADS"}
 	start a pki "$B/dmvpn-pki" agent "$@"
 	start a ike "$B/dmvpn-ike" run --export-keys "$T/keys"
 	on a "$B/dmvpn-gre" interface set ipsec0 --mode direct
@@ -160,6 +160,24 @@ changed() {
 	wait_for 5 eval '[ -n "$(our_spi)" ]'
 	[ "$(ike peers -j | jq -r .identity)" = b.example.org ]
 	ping_both
+}
+
+@test "RFC 9611, which charon does not know: it is never asked for more than one SA" {
+	THREADS=4
+	theirs_psk
+	ours_psk
+	profile
+	follow a "$T/trace" "$B/dmvpn-ike" trace
+	connect
+	# Those of single threads would come after a second.
+	ping_both
+	on a ping -c 15 -i 0.1 -W 2 -I 10.1.0.1 10.2.0.1
+	[ "$(grep -c sa-resource-info "$T/trace")" -eq 1 ]
+	! grep -q create-child-sa "$T/trace"
+	[ "$(on a "$B/dmvpn-gre" sa list -j | wc -l)" -eq 1 ]
+	[ "$(charon_ctl "$D" --list-sas | grep -c INSTALLED)" -eq 1 ]
+	! grep -i "unknown\|unsupported\|16444" "$D/charon.log"
+	! grep -E 'warn|error' "$T/ike.log"
 }
 
 @test "every cipher of ESP and every group of IKE that both can" {
