@@ -33,7 +33,7 @@ got_event(void *arg, const struct msg *m)
 	struct stream *s = arg;
 
 	/* An event of a newer schema is no reason to end. */
-	if (out_event(stdout, s->format, m, s->e) < 0 &&
+	if (out_event_now(stdout, s->format, m, s->e) < 0 &&
 	    s->e->code != ENOTSUP)
 		s->rc = -1;
 	if (fflush(stdout) != 0) {

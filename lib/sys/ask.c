@@ -154,7 +154,7 @@ show_event(struct conn *c, enum out_format format, struct err *e)
 
 	if (rc <= 0)
 		return rc;
-	if (out_event(stdout, format, &m, e) < 0) {
+	if (out_event_now(stdout, format, &m, e) < 0) {
 		if (e->code != ENOTSUP)
 			return -1;
 		fprintf(stderr, "%s: %s\n", command_program(), e->msg);

@@ -4,10 +4,12 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/addr.h"
 #include "base/text.h"
 #include "msg/member.h"
+#include "sys/loop.h"
 
 /* What must never be shown. */
 static const char *const secret_types[] = {
@@ -205,6 +207,14 @@ word_line(FILE *f, const char *text)
 static void line_members(FILE *f, const struct msg_type *t, const void *m,
     const char *sep);
 
+/* As tables and other programs show them: hexadecimal. */
+static bool
+is_spi(const struct msg_field *field)
+{
+	return field->key != NULL && (strncmp(field->key, "spi-", 4) == 0 ||
+	    strcmp(field->key, "rekeyed") == 0);
+}
+
 static void
 value_line(FILE *f, const struct msg_field *field, const void *from)
 {
@@ -213,6 +223,9 @@ value_line(FILE *f, const struct msg_field *field, const void *from)
 
 	if (word_of(field, from, &b, &text))
 		word_line(f, text);
+	else if (field->kind == MSG_UINT && is_spi(field))
+		fprintf(f, "%0*" PRIx64, field->size == 8 ? 16 : 8,
+		    member_uint(from, field->size));
 	else if (field->kind == MSG_UINT)
 		fprintf(f, "%" PRIu64, member_uint(from, field->size));
 	else if (field->kind == MSG_BOOL)
@@ -293,9 +306,30 @@ out_record(FILE *f, enum out_format format, const struct msg_type *t,
 	return out_cbor(f, t, m, e);
 }
 
+/* When it was by the clock on the wall, UTC: "2026-11-23T18:03:38.846Z". */
+static void
+wall_time(uint64_t at, char *out, size_t len)
+{
+	struct timespec now;
+	struct tm tm;
+	int64_t ms;
+	time_t s;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 -
+	    ((int64_t)clock_ms() - (int64_t)at);
+	s = (time_t)(ms / 1000);
+	if (ms < 0 || gmtime_r(&s, &tm) == NULL)
+		memset(&tm, 0, sizeof(tm));
+	len -= strftime(out, len, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(out + strlen(out), len, ".%03uZ", (unsigned)(ms % 1000));
+}
+
+/* time is "", or stands for the milliseconds in a text. */
 static int
 event_decoded(FILE *f, enum out_format format, const struct msg *m,
-    const struct msg_type *t, const void *body, struct err *e)
+    const struct msg_type *t, const void *body, const char *time,
+    struct err *e)
 {
 	uint8_t room[MSG_MAX];
 	struct wbuf w = wbuf_of(room, sizeof(room));
@@ -307,19 +341,24 @@ event_decoded(FILE *f, enum out_format format, const struct msg *m,
 		return written(f, e);
 	}
 	if (format == OUT_TEXT) {
-		fprintf(f, "%" PRIu64 ".%03" PRIu64 " %s ", m->at / 1000,
-		    m->at % 1000, t->name);
+		if (time[0] != '\0')
+			fprintf(f, "%s %s ", time, t->name);
+		else
+			fprintf(f, "%" PRIu64 ".%03" PRIu64 " %s ", m->at /
+			    1000, m->at % 1000, t->name);
 		return out_line(f, t, body, e);
 	}
-	fprintf(f, "{\"at\":%" PRIu64 ",\"event\":\"%s\"", m->at, t->name);
+	fprintf(f, "{\"at\":%" PRIu64 ",%s%s%s\"event\":\"%s\"", m->at,
+	    time[0] != '\0' ? "\"time\":\"" : "", time, time[0] != '\0' ?
+	    "\"," : "", t->name);
 	members_json(f, t, body, false);
 	fputs("}\n", f);
 	return written(f, e);
 }
 
-int
-out_event(FILE *f, enum out_format format, const struct msg *m,
-    struct err *e)
+static int
+put_event(FILE *f, enum out_format format, const struct msg *m,
+    const char *time, struct err *e)
 {
 	const struct msg_type *t = msg_type_find(m->name);
 	char name[64];
@@ -336,7 +375,24 @@ out_event(FILE *f, enum out_format format, const struct msg *m,
 		return err_set(e, ENOMEM, "out of memory");
 	rc = msg_get(m->body, t, body, e);
 	if (rc == 0)
-		rc = event_decoded(f, format, m, t, body, e);
+		rc = event_decoded(f, format, m, t, body, time, e);
 	free(body);
 	return rc;
+}
+
+int
+out_event(FILE *f, enum out_format format, const struct msg *m,
+    struct err *e)
+{
+	return put_event(f, format, m, "", e);
+}
+
+int
+out_event_now(FILE *f, enum out_format format, const struct msg *m,
+    struct err *e)
+{
+	char time[64];
+
+	wall_time(m->at, time, sizeof(time));
+	return put_event(f, format, m, time, e);
 }

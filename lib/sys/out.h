@@ -24,6 +24,10 @@ int out_cbor(FILE *f, const struct msg_type *t, const void *m,
 /* {"at":...,"event":"NAME",...body} of an event of any known type. */
 int out_event(FILE *f, enum out_format format, const struct msg *m,
     struct err *e);
+/* The same of one that happened in this boot: with "time", UTC, which a text
+ * has instead of the milliseconds. */
+int out_event_now(FILE *f, enum out_format format, const struct msg *m,
+    struct err *e);
 /* "key=value key=value" of the non-empty members. */
 int out_line(FILE *f, const struct msg_type *t, const void *m,
     struct err *e);

@@ -97,5 +97,5 @@ direct() {
 			return 1
 		}
 	done < <(sed -n '/^daemon dmvpn/p; /^dmvpn-pki/p; /^	dmvpn-/,/[^\\]$/p' \
-	    "$HAND" | sed 's/^[ 	]*//; s/ *\\$//')
+	    "$HAND" | sed 's/^[ 	]*//; s/\\$/\\e/')
 }

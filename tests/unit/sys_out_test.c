@@ -9,12 +9,14 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "msg/types.h"
 #include "msg_fill.h"
+#include "sys/loop.h"
 #include "sys/out.h"
 
 static char *text;
@@ -144,6 +146,31 @@ every_type_renders_to_one_line(void **state)
 		}
 }
 
+/* "2026-11-23T18:03:38.846Z", of the last minute? */
+static bool
+is_now(const char *at)
+{
+	struct tm tm = { .tm_isdst = 0 };
+	char *end = strptime(at, "%Y-%m-%dT%H:%M:%S", &tm);
+	time_t age = time(NULL) - (end != NULL ? timegm(&tm) : 0);
+
+	return end != NULL && *end == '.' && age >= 0 && age < 60;
+}
+
+static void
+spis_are_hexadecimal_in_a_line(void **state)
+{
+	struct ike_child_up u = { .peer = 1, .rekeyed = 0x1a };
+	FILE *f = begin();
+
+	(void)state;
+	u.child.spi_in = 0xbeb7c897;
+	assert_int_equal(out_line(f, &ike_child_up_type, &u, NULL), 0);
+	fclose(f);
+	assert_non_null(strstr(text, "spi-in=beb7c897"));
+	assert_non_null(strstr(text, "rekeyed=0000001a"));
+}
+
 static void
 an_event_names_itself(void **state)
 {
@@ -164,6 +191,16 @@ an_event_names_itself(void **state)
 	assert_string_equal(text,
 	    "{\"at\":1234,\"event\":\"gre-acquire\",\"peer\":7}\n"
 	    "1.234 gre-acquire peer=7\n");
+	m.at = clock_ms();
+	f = begin();
+	assert_int_equal(out_event_now(f, OUT_JSON, &m, NULL), 0);
+	assert_int_equal(out_event_now(f, OUT_TEXT, &m, NULL), 0);
+	fclose(f);
+	assert_true(is_now(strstr(text, "\"time\":\"") + 8));
+	assert_non_null(strstr(text, "Z\",\"event\":\"gre-acquire\""));
+	assert_true(is_now(strchr(text, '\n') + 1));
+	assert_non_null(strstr(text, "Z gre-acquire peer=7\n"));
+	m.at = 1234;
 	f = begin();
 	assert_int_equal(out_event(f, OUT_CBOR, &m, NULL), 0);
 	fclose(f);
@@ -314,6 +351,7 @@ main(void)
 		cmocka_unit_test(cbor_is_the_message_itself),
 		cmocka_unit_test(secrets_are_refused),
 		cmocka_unit_test(every_type_renders_to_one_line),
+		cmocka_unit_test(spis_are_hexadecimal_in_a_line),
 		cmocka_unit_test(an_event_names_itself),
 		cmocka_unit_test(text_that_is_no_utf8_stays_valid_json),
 		cmocka_unit_test(columns_are_as_wide_as_their_widest_cell),
