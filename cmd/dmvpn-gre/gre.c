@@ -28,51 +28,27 @@ gre_fini(struct gre *g)
 	struct gre_peer_entry *p, *p_tmp;
 	struct gre_map_entry *m, *m_tmp;
 	struct gre_sa_entry *s, *s_tmp;
-	struct gre_seen *x, *x_tmp;
 
 	HASH_ITER(hh, g->maps, m, m_tmp) {
 		HASH_DEL(g->maps, m);
-		free(m->blob);
+		free(m->kept);
 		free(m);
 	}
 	HASH_ITER(hh, g->routes, r, r_tmp) {
 		HASH_DEL(g->routes, r);
-		free(r->blob);
+		free(r->kept);
 		free(r);
 	}
 	HASH_ITER(hh, g->sas, s, s_tmp) {
 		HASH_DEL(g->sas, s);
-		free(s->blob);
+		free(s->kept);
 		free(s);
-	}
-	HASH_ITER(hh, g->seen, x, x_tmp) {
-		HASH_DEL(g->seen, x);
-		free(x);
 	}
 	HASH_ITER(hh, g->peers, p, p_tmp) {
 		HASH_DEL(g->peers, p);
-		free(p->blob);
+		free(p->kept);
 		free(p);
 	}
-}
-
-struct gre_blob *
-gre_blob_new(struct rbuf from, struct err *e)
-{
-	const size_t len = rbuf_left(&from);
-	struct gre_blob *b = malloc(offsetof(struct gre_blob, b) + len);
-
-	if (b == NULL)
-		return err_null(err_set(e, ENOMEM, "out of memory"));
-	b->len = (uint8_t)len;
-	rbuf_copy(&from, b->b, b->len);
-	return b;
-}
-
-struct rbuf
-gre_blob_rbuf(const struct gre_blob *b)
-{
-	return b == NULL ? rbuf_of(NULL, 0) : rbuf_of(b->b, b->len);
 }
 
 struct priv_request

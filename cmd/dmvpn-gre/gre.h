@@ -23,7 +23,6 @@
  * ENOENT, EEXIST, EPERM (another owner's), EINVAL, ENOSPC, ENOMEM.
  */
 
-#define GRE_OWNER_MAX	64
 #define GRE_PEER_FIRST	49152	/* numbers that we give */
 #define GRE_PEER_LAST	65533
 #define GRE_MTU_IPSEC	1400	/* until an SA tells */
@@ -61,12 +60,34 @@ struct gre_iface {
 	uint64_t		 multicast_at, mtu_at;	/* ms; 0: settled */
 };
 
+/*
+ * Texts and blob of a statement, in one piece, no longer than they are.
+ * Offsets are into text; owner is at 0.
+ */
+struct gre_kept {
+	uint8_t		name_at;	/* 0: no name is kept */
+	uint8_t		denied_at;	/* n_denied strings */
+	uint8_t		n_denied;
+	uint8_t		blob_len;
+	uint16_t	blob_at;
+	char		text[];
+};
+
+/* What of gre-peer-set is not in its texts. */
+struct gre_peer_conf {
+	struct endpoint	remote, local;
+	enum gre_encap	encap;
+	uint16_t	keepalive;
+	bool		fixed;
+	uint64_t	rate;
+};
+
 struct gre_peer_entry {
 	uint16_t		 number;
-	uint64_t		 serial;
-	struct gre_peer_set	 conf;		/* blob: see below */
-	struct gre_blob		*blob;
 	uint16_t		 mtu;		/* of the route to it; 0: ? */
+	struct gre_peer_conf	 conf;
+	struct gre_kept		*kept;
+	uint64_t		 serial;
 	uint64_t		 shaped;	/* bit of each interface id */
 	struct gre_map_entry	*maps;
 	struct gre_route_entry	*routes;
@@ -82,11 +103,10 @@ struct gre_map_key {
 struct gre_map_entry {
 	struct gre_map_key	 key;
 	uint64_t		 serial;
-	char			 owner[GRE_OWNER_MAX];
+	struct gre_kept		*kept;
 	struct gre_peer_entry	*peer;
 	bool			 multicast;
 	uint64_t		 until;		/* ms; 0: no end */
-	struct gre_blob		*blob;
 	struct gre_map_entry	*next, *prev;	/* of the peer */
 	UT_hash_handle		 hh;
 };
@@ -99,11 +119,10 @@ struct gre_route_key {
 };
 struct gre_route_entry {
 	struct gre_route_key	 key;
-	uint64_t		 serial;
-	char			 owner[GRE_OWNER_MAX];
 	struct addr		 via;
+	uint64_t		 serial;
+	struct gre_kept		*kept;
 	struct gre_peer_entry	*peer;		/* NULL: by via, or on link */
-	struct gre_blob		*blob;
 	struct gre_route_entry	*next, *prev;	/* of the peer */
 	UT_hash_handle		 hh;
 };
@@ -111,7 +130,7 @@ struct gre_route_entry {
 struct gre_sa_entry {
 	uint32_t		 spi_in, spi_out;
 	uint64_t		 serial;
-	char			 owner[GRE_OWNER_MAX];
+	struct gre_kept		*kept;
 	struct gre_peer_entry	*peer;
 	unsigned		 id;		/* interface, tunnel mode */
 	enum sa_mode		 mode;
@@ -119,14 +138,8 @@ struct gre_sa_entry {
 	bool			 esn;
 	uint8_t			 queue;		/* of sender + 1; 0: of all */
 	uint16_t		 window;
-	struct gre_blob		*blob;
 	struct gre_sa_entry	*next, *prev;
 	UT_hash_handle		 hh;
-};
-
-struct gre_seen {
-	uint8_t		install[16];
-	UT_hash_handle	hh;
 };
 
 struct gre {
@@ -138,7 +151,6 @@ struct gre {
 	struct gre_map_entry	*maps;
 	struct gre_route_entry	*routes;
 	struct gre_sa_entry	*sas;
-	struct gre_seen		*seen;
 	uint64_t		 maps_at;	/* none ends before; 0: none */
 	uint16_t		 next_peer;
 	bool			 replaying;	/* notes come from before */
@@ -242,8 +254,16 @@ int gre_note_replay(struct gre *g, const struct priv_key *key,
 
 /* ------------------------------------------------------------ helpers */
 
-struct gre_blob *gre_blob_new(struct rbuf from, struct err *e);
-struct rbuf gre_blob_rbuf(const struct gre_blob *b);
+struct gre_kept *gre_kept_new(const char *owner, struct rbuf blob,
+    struct err *e);
+struct gre_kept *gre_kept_peer(const struct gre_peer_set *m, struct err *e);
+const char *gre_owner(const struct gre_kept *k);
+const char *gre_name(const struct gre_kept *k);	/* "" when there is none */
+/* The next one, NULL after the last: begin with at NULL. */
+const char *gre_denied(const struct gre_kept *k, const char *at);
+struct rbuf gre_blob(const struct gre_kept *k);
+/* All of a statement again; it borrows from the entry. */
+void gre_peer_conf(const struct gre_peer_entry *p, struct gre_peer_set *m);
 /* Marks: gre_tick looks at them soon. */
 #define GRE_SOON 1		/* as a time: by the next gre_tick */
 /* An empty request about an interface. */

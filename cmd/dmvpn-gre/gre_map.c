@@ -63,15 +63,15 @@ check(struct gre *g, const struct gre_iface *i, const char *owner,
 	if (gre_peer_find(g, m->peer) == NULL)
 		return err_set(e, ENOENT, "there is no peer %u", m->peer);
 	o = gre_map_find(g, i->id, &m->address);
-	if (o != NULL && strcmp(o->owner, owner) != 0)
+	if (o != NULL && strcmp(gre_owner(o->kept), owner) != 0)
 		return err_set(e, EPERM, "the map of %s belongs to %s", b.s,
-		    o->owner);
+		    gre_owner(o->kept));
 	return 0;
 }
 
 static struct gre_map_entry *
-entry_new(struct gre *g, const struct gre_iface *i, const char *owner,
-    const struct addr *a, struct err *e)
+entry_new(struct gre *g, const struct gre_iface *i, const struct addr *a,
+    struct err *e)
 {
 	struct gre_map_entry *o = calloc(1, sizeof(*o));
 
@@ -79,7 +79,6 @@ entry_new(struct gre *g, const struct gre_iface *i, const char *owner,
 		return err_null(err_set(e, ENOMEM, "out of memory"));
 	o->key = key_of(i->id, a);
 	o->serial = ++g->serial;
-	(void)memccpy(o->owner, owner, '\0', sizeof(o->owner) - 1);
 	HASH_ADD(hh, g->maps, key, sizeof(o->key), o);
 	if (hash_added(o))
 		return o;
@@ -118,17 +117,16 @@ set_one(struct gre *g, struct gre_iface *i, const char *owner,
     const struct gre_map *m, uint64_t now, void *job, struct err *e)
 {
 	struct gre_map_entry *o = gre_map_find(g, i->id, &m->address);
-	struct gre_blob *blob = gre_blob_new(m->blob, e);
+	struct gre_kept *kept = gre_kept_new(owner, m->blob, e);
 
-	if (blob == NULL)
+	if (kept == NULL)
 		return -1;
-	if (o == NULL &&
-	    (o = entry_new(g, i, owner, &m->address, e)) == NULL) {
-		free(blob);
+	if (o == NULL && (o = entry_new(g, i, &m->address, e)) == NULL) {
+		free(kept);
 		return -1;
 	}
-	free(o->blob);
-	o->blob = blob;
+	free(o->kept);
+	o->kept = kept;
 	join_peer(g, o, m->peer);
 	o->multicast = m->multicast;
 	gre_map_until(g, o, m->hold == 0 ? 0 : now +
@@ -173,7 +171,7 @@ gre_map_free(struct gre *g, struct gre_map_entry *o, void *job)
 	gre_note_map(g, o, true);
 	leave_peer(g, o);
 	HASH_DEL(g->maps, o);
-	free(o->blob);
+	free(o->kept);
 	free(o);
 	g->generation++;
 }
@@ -192,9 +190,10 @@ gre_maps_remove(struct gre *g, const struct gre_map_delete *m, void *job,
 		    m->interface);
 	for (k = 0; k < m->n_addresses; k++) {
 		o = gre_map_find(g, i->id, &m->addresses[k]);
-		if (o != NULL && strcmp(o->owner, m->owner) != 0)
+		if (o != NULL && strcmp(gre_owner(o->kept), m->owner) != 0)
 			return err_set(e, EPERM, "the map of %s belongs to "
-			    "%s", addr_text(&m->addresses[k], &b), o->owner);
+			    "%s", addr_text(&m->addresses[k], &b),
+			    gre_owner(o->kept));
 	}
 	for (k = 0; k < m->n_addresses; k++)
 		if ((o = gre_map_find(g, i->id, &m->addresses[k])) != NULL)

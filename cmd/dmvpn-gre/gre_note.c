@@ -69,7 +69,7 @@ gre_note_iface(struct gre *g, const struct gre_iface *i, bool is_gone)
 	struct wbuf w = key_begin(&key, KIND_IFACE);
 
 	key_name(g, &w, i->id);
-	m.blob = gre_blob_rbuf(&i->blob);
+	m.blob = rbuf_of(i->blob.b, i->blob.len);
 	if (is_gone)
 		gone(g, &key);
 	else
@@ -79,16 +79,17 @@ gre_note_iface(struct gre *g, const struct gre_iface *i, bool is_gone)
 void
 gre_note_peer(struct gre *g, const struct gre_peer_entry *p, bool is_gone)
 {
-	struct gre_peer_set m = p->conf;
+	struct gre_peer_set m;
 	struct priv_key key;
 	struct wbuf w = key_begin(&key, KIND_PEER);
 
 	wbuf_be16(&w, p->number);
-	m.blob = gre_blob_rbuf(p->blob);
-	if (is_gone)
+	if (is_gone) {
 		gone(g, &key);
-	else
-		put(g, &key, &gre_peer_set_type, &m, 0);
+		return;
+	}
+	gre_peer_conf(p, &m);
+	put(g, &key, &gre_peer_set_type, &m, 0);
 }
 
 void
@@ -96,7 +97,7 @@ gre_note_map(struct gre *g, const struct gre_map_entry *o, bool is_gone)
 {
 	const struct gre_iface *i = gre_iface_by_id(g, o->key.id);
 	struct gre_map_row m = { .address = o->key.addr,
-	    .multicast = o->multicast, .blob = gre_blob_rbuf(o->blob) };
+	    .multicast = o->multicast, .blob = gre_blob(o->kept) };
 	struct priv_key key;
 	struct wbuf w = key_begin(&key, KIND_MAP);
 
@@ -110,7 +111,7 @@ gre_note_map(struct gre *g, const struct gre_map_entry *o, bool is_gone)
 	}
 	m.peer = o->peer->number;
 	memcpy(m.interface, i->conf.interface, sizeof(m.interface));
-	memcpy(m.owner, o->owner, sizeof(m.owner));
+	(void)memccpy(m.owner, gre_owner(o->kept), '\0', sizeof(m.owner) - 1);
 	put(g, &key, &gre_map_row_type, &m, o->until);
 }
 
@@ -119,7 +120,7 @@ gre_note_route(struct gre *g, const struct gre_route_entry *o, bool is_gone)
 {
 	const struct gre_iface *i = gre_iface_by_id(g, o->key.id);
 	struct gre_route_row m = { .prefix = o->key.prefix, .via = o->via,
-	    .metric = o->key.metric, .blob = gre_blob_rbuf(o->blob) };
+	    .metric = o->key.metric, .blob = gre_blob(o->kept) };
 	struct priv_key key;
 	struct wbuf w = key_begin(&key, KIND_ROUTE);
 
@@ -135,29 +136,8 @@ gre_note_route(struct gre *g, const struct gre_route_entry *o, bool is_gone)
 	}
 	m.peer = o->peer == NULL ? 0 : o->peer->number;
 	memcpy(m.interface, i->conf.interface, sizeof(m.interface));
-	memcpy(m.owner, o->owner, sizeof(m.owner));
+	(void)memccpy(m.owner, gre_owner(o->kept), '\0', sizeof(m.owner) - 1);
 	put(g, &key, &gre_route_row_type, &m, 0);
-}
-
-static int
-seen_add(struct gre *g, const uint8_t install[16])
-{
-	struct gre_seen *x = calloc(1, sizeof(*x));
-
-	if (x == NULL)
-		return -1;
-	memcpy(x->install, install, sizeof(x->install));
-	HASH_ADD(hh, g->seen, install, sizeof(x->install), x);
-	if (!hash_added(x)) {
-		free(x);
-		return -1;
-	}
-	if (HASH_COUNT(g->seen) > PRIV_SEEN) {
-		x = g->seen;
-		HASH_DEL(g->seen, x);
-		free(x);
-	}
-	return 0;
 }
 
 void
@@ -167,7 +147,6 @@ gre_note_seen(struct gre *g, const uint8_t install[16])
 	struct wbuf w = key_begin(&key, PRIV_KIND_SEEN);
 
 	wbuf_put(&w, install, 16);
-	(void)seen_add(g, install);
 	if (!g->replaying)
 		g->ops.note(g->ops.arg, &key, "", 0);
 }
@@ -238,7 +217,7 @@ replay(struct gre *g, const struct priv_key *key, struct rbuf data,
 	uint64_t until;
 
 	if (key->kind == PRIV_KIND_SEEN)
-		return seen_add(g, key->b);
+		return path_install_note(g->path, key->b);
 	until = rbuf_be64(&data);
 	switch (key->kind) {
 	case KIND_IFACE:

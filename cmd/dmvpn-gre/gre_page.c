@@ -50,7 +50,7 @@ interface_item(struct gre *g, struct gre_iface *i, struct gre_interface *out)
 	out->hub = i->conf.hub;
 	out->index = (uint32_t)i->index;
 	out->up = i->up;
-	out->blob = gre_blob_rbuf(&i->blob);
+	out->blob = rbuf_of(i->blob.b, i->blob.len);
 	if (path_interface_stat(g->path, i->id, &s) < 0)
 		return;
 	out->rx_packets = s.rx_packets;
@@ -102,14 +102,16 @@ peer_item(struct gre *g, const struct gre_peer_entry *e,
 
 	memset(out, 0, sizeof(*out));
 	out->peer = e->number;
-	memcpy(out->owner, e->conf.owner, sizeof(out->owner));
+	(void)memccpy(out->owner, gre_owner(e->kept), '\0',
+	    sizeof(out->owner) - 1);
 	out->encap = e->conf.encap;
 	out->remote = e->conf.remote;
 	out->local = e->conf.local;
-	memcpy(out->name, e->conf.name, sizeof(out->name));
+	(void)memccpy(out->name, gre_name(e->kept), '\0',
+	    sizeof(out->name) - 1);
 	out->keepalive = e->conf.keepalive;
 	out->rate = e->conf.rate;
-	out->blob = gre_blob_rbuf(e->blob);
+	out->blob = gre_blob(e->kept);
 	if (path_peer_stat(g->path, e->number, &s) < 0)
 		return;
 	out->remote = s.remote;
@@ -169,8 +171,8 @@ gre_page_peers(struct gre *g, const struct page *p, struct gre_peers *out)
 	memset(out, 0, sizeof(*out));
 	out->generation = g->generation;
 	for (e = g->peers; e != NULL && !f.full; e = e->hh.next)
-		if (fill_takes(&f, e->serial, e->conf.owner, 0,
-		    strlen(e->conf.name) + e->blob->len))
+		if (fill_takes(&f, e->serial, gre_owner(e->kept), 0,
+		    strlen(gre_name(e->kept)) + e->kept->blob_len))
 			peer_item(g, e, &out->items[out->n_items++]);
 	out->next = f.full ? f.at : 0;
 }
@@ -185,14 +187,15 @@ sa_item(struct gre *g, const struct gre_sa_entry *e, uint64_t now,
 	out->spi_in = e->spi_in;
 	out->spi_out = e->spi_out;
 	out->peer = e->peer->number;
-	memcpy(out->owner, e->owner, sizeof(out->owner));
+	(void)memccpy(out->owner, gre_owner(e->kept), '\0',
+	    sizeof(out->owner) - 1);
 	out->mode = e->mode;
 	out->cipher = e->cipher;
 	copy_name(g, e->id, out->interface);
 	out->esn = e->esn;
 	out->window = e->window;
 	out->queue = e->queue;
-	out->blob = gre_blob_rbuf(e->blob);
+	out->blob = gre_blob(e->kept);
 	if (path_sa_stat(g->path, e->spi_in, &s) < 0)
 		return;
 	out->standby = s.standby;
@@ -220,7 +223,8 @@ gre_page_sas(struct gre *g, const struct page *p, uint64_t now,
 	memset(out, 0, sizeof(*out));
 	out->generation = g->generation;
 	for (e = g->sas; e != NULL && !f.full; e = e->hh.next)
-		if (fill_takes(&f, e->serial, e->owner, 0, e->blob->len))
+		if (fill_takes(&f, e->serial, gre_owner(e->kept), 0,
+		    e->kept->blob_len))
 			sa_item(g, e, now, &out->items[out->n_items++]);
 	out->next = f.full ? f.at : 0;
 }
@@ -233,12 +237,13 @@ map_item(struct gre *g, const struct gre_map_entry *e, uint64_t now,
 	out->address = e->key.addr;
 	out->peer = e->peer->number;
 	copy_name(g, e->key.id, out->interface);
-	memcpy(out->owner, e->owner, sizeof(out->owner));
+	(void)memccpy(out->owner, gre_owner(e->kept), '\0',
+	    sizeof(out->owner) - 1);
 	out->multicast = e->multicast;
 	if (e->until != 0)	/* rounded up: 0 would mean no end */
 		out->hold = e->until <= now ? 1 :
 		    (uint32_t)((e->until - now + 999) / 1000);
-	out->blob = gre_blob_rbuf(e->blob);
+	out->blob = gre_blob(e->kept);
 }
 
 void
@@ -251,8 +256,8 @@ gre_page_maps(struct gre *g, const struct page *p, uint64_t now,
 	memset(out, 0, sizeof(*out));
 	out->generation = g->generation;
 	for (e = g->maps; e != NULL && !f.full; e = e->hh.next)
-		if (fill_takes(&f, e->serial, e->owner, e->key.id,
-		    e->blob->len))
+		if (fill_takes(&f, e->serial, gre_owner(e->kept), e->key.id,
+		    e->kept->blob_len))
 			map_item(g, e, now, &out->items[out->n_items++]);
 	out->next = f.full ? f.at : 0;
 }
@@ -264,9 +269,10 @@ route_item(struct gre *g, const struct gre_route_entry *e,
 	*out = (struct gre_route_row){ .prefix = e->key.prefix,
 	    .via = e->via, .metric = e->key.metric,
 	    .peer = e->peer == NULL ? 0 : e->peer->number,
-	    .blob = gre_blob_rbuf(e->blob) };
+	    .blob = gre_blob(e->kept) };
 	copy_name(g, e->key.id, out->interface);
-	memcpy(out->owner, e->owner, sizeof(out->owner));
+	(void)memccpy(out->owner, gre_owner(e->kept), '\0',
+	    sizeof(out->owner) - 1);
 }
 
 void
@@ -278,8 +284,8 @@ gre_page_routes(struct gre *g, const struct page *p, struct gre_routes *out)
 	memset(out, 0, sizeof(*out));
 	out->generation = g->generation;
 	for (e = g->routes; e != NULL && !f.full; e = e->hh.next)
-		if (fill_takes(&f, e->serial, e->owner, e->key.id,
-		    e->blob->len))
+		if (fill_takes(&f, e->serial, gre_owner(e->kept), e->key.id,
+		    e->kept->blob_len))
 			route_item(g, e, &out->items[out->n_items++]);
 	out->next = f.full ? f.at : 0;
 }

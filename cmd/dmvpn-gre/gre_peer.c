@@ -55,14 +55,14 @@ check(const struct gre_peer_set *m, struct err *e)
 
 /* The interfaces where what it sends may not come out. */
 static uint64_t
-denied(struct gre *g, const struct gre_peer_set *m)
+denied(struct gre *g, const struct gre_kept *k)
 {
 	const struct gre_iface *i;
+	const char *at = NULL;
 	uint64_t bits = 0;
-	size_t k;
 
-	for (k = 0; k < m->n_denied; k++)
-		if ((i = gre_iface_find(g, m->denied[k])) != NULL)
+	while ((at = gre_denied(k, at)) != NULL)
+		if ((i = gre_iface_find(g, at)) != NULL)
 			bits |= UINT64_C(1) << i->id;
 	return bits;
 }
@@ -74,7 +74,7 @@ tell_path(struct gre *g, const struct gre_peer_entry *p, struct err *e)
 	    .encap = p->conf.encap, .remote = p->conf.remote,
 	    .local = p->conf.local, .keepalive = p->conf.keepalive,
 	    .fixed = p->conf.fixed, .mtu = p->mtu,
-	    .denied = denied(g, &p->conf) };
+	    .denied = denied(g, p->kept) };
 
 	return path_peer_set(g->path, &c, e);
 }
@@ -99,7 +99,7 @@ static void
 entry_free(struct gre *g, struct gre_peer_entry *p)
 {
 	HASH_DEL(g->peers, p);
-	free(p->blob);
+	free(p->kept);
 	free(p);
 }
 
@@ -107,21 +107,23 @@ static int
 fill(struct gre *g, struct gre_peer_entry *p, const struct gre_peer_set *m,
     struct err *e)
 {
-	struct gre_peer_set before = p->conf;
-	struct gre_blob *blob = gre_blob_new(m->blob, e);
+	struct gre_peer_conf before = p->conf;
+	struct gre_kept *kept = p->kept;
 
-	if (blob == NULL)
-		return -1;
-	p->conf = *m;
-	p->conf.peer = p->number;
-	p->conf.blob = rbuf_of(NULL, 0);
-	if (tell_path(g, p, e) < 0) {
-		p->conf = before;
-		free(blob);
+	if ((p->kept = gre_kept_peer(m, e)) == NULL) {
+		p->kept = kept;
 		return -1;
 	}
-	free(p->blob);
-	p->blob = blob;
+	p->conf = (struct gre_peer_conf){ .remote = m->remote,
+	    .local = m->local, .encap = m->encap,
+	    .keepalive = m->keepalive, .fixed = m->fixed, .rate = m->rate };
+	if (tell_path(g, p, e) < 0) {
+		p->conf = before;
+		free(p->kept);
+		p->kept = kept;
+		return -1;
+	}
+	free(kept);
 	return 0;
 }
 
@@ -148,9 +150,9 @@ gre_peer_state(struct gre *g, const struct gre_peer_set *m, uint16_t *number,
 		return err_set(e, ENOSPC, "no peer number is free");
 	if (check(m, e) < 0)
 		return -1;
-	if (p != NULL && strcmp(p->conf.owner, m->owner) != 0)
+	if (p != NULL && strcmp(gre_owner(p->kept), m->owner) != 0)
 		return err_set(e, EPERM, "peer %u belongs to %s", want,
-		    p->conf.owner);
+		    gre_owner(p->kept));
 	if (made && (p = entry_new(g, want, e)) == NULL)
 		return -1;
 	if (fill(g, p, m, e) < 0) {
@@ -214,7 +216,7 @@ gre_peers_deny(struct gre *g)
 	struct err e;
 
 	HASH_ITER(hh, g->peers, p, tmp)
-		if (p->conf.n_denied > 0)
+		if (p->kept->n_denied > 0)
 			(void)tell_path(g, p, &e);
 }
 

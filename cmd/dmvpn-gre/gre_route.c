@@ -107,15 +107,14 @@ check(struct gre *g, const struct gre_iface *i, const char *owner,
 		return err_set(e, EINVAL, "%s is no prefix to route", b.s);
 	if (m->peer != 0 && gre_peer_find(g, m->peer) == NULL)
 		return err_set(e, ENOENT, "there is no peer %u", m->peer);
-	if (o != NULL && strcmp(o->owner, owner) != 0)
+	if (o != NULL && strcmp(gre_owner(o->kept), owner) != 0)
 		return err_set(e, EPERM, "route %s belongs to %s", b.s,
-		    o->owner);
+		    gre_owner(o->kept));
 	return 0;
 }
 
 static struct gre_route_entry *
-entry_new(struct gre *g, const struct gre_route_key *key, const char *owner,
-    struct err *e)
+entry_new(struct gre *g, const struct gre_route_key *key, struct err *e)
 {
 	struct gre_route_entry *o = calloc(1, sizeof(*o));
 
@@ -123,7 +122,6 @@ entry_new(struct gre *g, const struct gre_route_key *key, const char *owner,
 		return err_null(err_set(e, ENOMEM, "out of memory"));
 	memcpy(&o->key, key, sizeof(*key));
 	o->serial = ++g->serial;
-	(void)memccpy(o->owner, owner, '\0', sizeof(o->owner) - 1);
 	HASH_ADD(hh, g->routes, key, sizeof(o->key), o);
 	if (hash_added(o)) {
 		g->generation++;
@@ -161,18 +159,18 @@ set_one(struct gre *g, struct gre_iface *i, const char *owner,
     const struct gre_route *m, void *job, struct err *e)
 {
 	struct gre_route_key key = key_of(i->id, &m->prefix, m->metric);
-	struct gre_blob *blob = gre_blob_new(m->blob, e);
+	struct gre_kept *kept = gre_kept_new(owner, m->blob, e);
 	struct gre_route_entry *o = find(g, &key);
 	struct priv_request r;
 
-	if (blob == NULL)
+	if (kept == NULL)
 		return -1;
-	if (o == NULL && (o = entry_new(g, &key, owner, e)) == NULL) {
-		free(blob);
+	if (o == NULL && (o = entry_new(g, &key, e)) == NULL) {
+		free(kept);
 		return -1;
 	}
-	free(o->blob);
-	o->blob = blob;
+	free(o->kept);
+	o->kept = kept;
 	o->via = m->via;
 	change_peer(g, i, o, m->peer == 0 ? NULL : gre_peer_find(g, m->peer),
 	    job);
@@ -216,7 +214,7 @@ gre_route_free(struct gre *g, struct gre_route_entry *o, void *job)
 	}
 	gre_note_route(g, o, true);
 	HASH_DEL(g->routes, o);
-	free(o->blob);
+	free(o->kept);
 	free(o);
 	g->generation++;
 }
@@ -244,7 +242,7 @@ gre_routes_remove(struct gre *g, const struct gre_route_delete *m, void *job,
 		return err_set(e, ENOENT, "there is no interface %s",
 		    m->interface);
 	HASH_ITER(hh, g->routes, o, tmp)
-		if (o->key.id == i->id && strcmp(o->owner, m->owner) == 0 &&
+		if (o->key.id == i->id && strcmp(gre_owner(o->kept), m->owner) == 0 &&
 		    asked_for(m, o))
 			gre_route_free(g, o, job);
 	return 0;

@@ -17,10 +17,7 @@ find(struct gre *g, uint32_t spi_in)
 static int
 check_seen(struct gre *g, const uint8_t install[16], struct err *e)
 {
-	struct gre_seen *x;
-
-	HASH_FIND(hh, g->seen, install, 16, x);
-	return x == NULL ? 0 : err_set(e, EEXIST, "these keys were "
+	return !path_install_known(g->path, install) ? 0 : err_set(e, EEXIST, "these keys were "
 	    "installed before: negotiate new ones");
 }
 
@@ -52,14 +49,14 @@ entry_new(struct gre *g, const struct gre_sa_add *m,
 {
 	struct gre_sa_entry *o = calloc(1, sizeof(*o));
 
-	if (o == NULL || (o->blob = gre_blob_new(m->blob, e)) == NULL) {
+	if (o == NULL || (o->kept = gre_kept_new(m->owner,
+	    m->blob, e)) == NULL) {
 		free(o);
 		return err_null(err_set(e, ENOMEM, "out of memory"));
 	}
 	o->spi_in = m->spi_in;
 	o->spi_out = m->spi_out;
 	o->serial = ++g->serial;
-	(void)memccpy(o->owner, m->owner, '\0', sizeof(o->owner) - 1);
 	o->peer = p;
 	o->id = id;
 	o->mode = m->mode;
@@ -72,7 +69,7 @@ entry_new(struct gre *g, const struct gre_sa_add *m,
 		DL_APPEND(p->sas, o);
 		return o;
 	}
-	free(o->blob);
+	free(o->kept);
 	free(o);
 	return err_null(err_set(e, ENOMEM, "out of memory"));
 }
@@ -82,7 +79,7 @@ gre_sa_free(struct gre *g, struct gre_sa_entry *o)
 {
 	DL_DELETE(o->peer->sas, o);
 	HASH_DEL(g->sas, o);
-	free(o->blob);
+	free(o->kept);
 	free(o);
 	g->generation++;
 }

@@ -189,6 +189,9 @@ uint16_t path_inner_mtu(const struct path *p, uint16_t number,
  */
 int path_sa_add(struct path *p, const struct gre_sa_add *m,
     unsigned interface, struct err *e);
+/* Was an SA with this install id ever added, or noted?  -1: no memory. */
+bool path_install_known(const struct path *p, const uint8_t install[16]);
+int path_install_note(struct path *p, const uint8_t install[16]);
 /* Send with the outbound half from now on. */
 int path_sa_use(struct path *p, uint32_t spi_in, struct err *e);
 /* Stop sending now; stop receiving after grace ms. */

@@ -75,6 +75,29 @@ install_set_free(struct install_set *s)
 	free(s);
 }
 
+static uint64_t
+id_of(const struct path *p, const uint8_t install[16])
+{
+	return path_addr_hash(p->salt, install, 16);
+}
+
+bool
+path_install_known(const struct path *p, const uint8_t install[16])
+{
+	uint64_t id = id_of(p, install);
+
+	if (id == 0)
+		id = 1;
+	return has(&p->installs->young, id) || has(&p->installs->old, id);
+}
+
+int
+path_install_note(struct path *p, const uint8_t install[16])
+{
+	return install_set_add(p->installs, id_of(p, install)) ||
+	    path_install_known(p, install) ? 0 : -1;
+}
+
 bool
 install_set_add(struct install_set *s, uint64_t id)
 {
