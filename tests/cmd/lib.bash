@@ -56,5 +56,5 @@ free_port() {
 
 waits() {
 	grep -q '^State:[[:space:]]*S' "/proc/$1/status" &&
-		ls -l "/proc/$1/fd" | grep -q 'socket:'
+		find "/proc/$1/fd" -lname "socket:*" | grep -q .
 }

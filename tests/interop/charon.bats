@@ -173,11 +173,11 @@ changed() {
 	ping_both
 	on a ping -c 15 -i 0.1 -W 2 -I 10.1.0.1 10.2.0.1
 	[ "$(grep -c sa-resource-info "$T/trace")" -eq 1 ]
-	! grep -q create-child-sa "$T/trace"
+	run ! grep -q create-child-sa "$T/trace"
 	[ "$(on a "$B/dmvpn-gre" sa list -j | wc -l)" -eq 1 ]
 	[ "$(charon_ctl "$D" --list-sas | grep -c INSTALLED)" -eq 1 ]
-	! grep -i "unknown\|unsupported\|16444" "$D/charon.log"
-	! grep -E 'warn|error' "$T/ike.log"
+	run ! grep -i "unknown\|unsupported\|16444" "$D/charon.log"
+	run ! grep -E 'warn|error' "$T/ike.log"
 }
 
 @test "every cipher of ESP and every group of IKE that both can" {

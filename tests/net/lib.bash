@@ -201,7 +201,7 @@ follows() {
 	for p in "$1" $(pgrep -P "$1"); do
 		[[ $(cat "/proc/$p/comm") == dmvpn-* ]] &&
 			grep -q '^State:[[:space:]]*S' "/proc/$p/status" &&
-			ls -l "/proc/$p/fd" | grep -q 'socket:' && return 0
+			find "/proc/$p/fd" -lname "socket:*" | grep -q . && return 0
 	done
 	return 1
 }

@@ -22,6 +22,7 @@ struct world {
 	unsigned		 loss;		/* percent of probes lost */
 	uint32_t		 seed;
 	bool			 polled;
+	uint64_t		 poll_at, least_gap;	/* between polls */
 };
 
 static uint32_t
@@ -38,7 +39,9 @@ on_poll(void *arg)
 {
 	struct world *o = (struct world *)arg;
 
-	o->polls++;
+	if (o->polls++ > 0 && o->now - o->poll_at < o->least_gap)
+		o->least_gap = o->now - o->poll_at;
+	o->poll_at = o->now;
 	o->polled = true;
 }
 
@@ -78,7 +81,8 @@ static const struct dpd_watch_ops ops = {
 static struct world
 world_new(void)
 {
-	return (struct world){ .now = 1000000, .seed = 7 };
+	return (struct world){ .now = 1000000, .seed = 7,
+	    .least_gap = UINT64_MAX };
 }
 
 /* Turn until `until`, at the times the engine wants. */
@@ -381,6 +385,74 @@ test_many_peers_are_not_asked_at_once(void **state)
 	assert_in_range(o->probes, 1, 999);
 }
 
+/* A snapshot of many peers has many pages: it is pulled less often, but a
+ * third of the shortest interval is as long as it may take. */
+static void
+test_many_peers_are_polled_less_often(void **state)
+{
+	static const struct { uint16_t peers; uint64_t least; } rows[] = {
+		{ 10, 375 }, { 10000, 625 }, { 40000, 1000 },
+	};
+	struct world *o = (struct world *)*state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint64_t begun = o->now;
+
+		o->polls = 0;
+		o->least_gap = UINT64_MAX;
+		for (uint32_t k = 100; k < 100u + rows[i].peers; k++)
+			add(o, (uint16_t)k, "p");
+		run(o, begun + 12000);
+		assert_in_range(o->least_gap, rows[i].least,
+		    rows[i].least + 60);
+		for (uint32_t k = 100; k < 100u + rows[i].peers; k++)
+			dpd_watch_down(o->w, (uint16_t)k);
+		run(o, o->now + 20000);
+	}
+}
+
+/* Neither counters nor probes come closer together than 20 ms. */
+static void
+test_the_shortest_interval_makes_no_flood(void **state)
+{
+	struct world *o = (struct world *)*state;
+	uint64_t begun = o->now;
+
+	assert_int_equal(dpd_watch_rule(o->w, "", 40, 6, o->now, NULL), 0);
+	for (uint16_t i = 1; i < 8; i++) {
+		o->answers[i] = true;
+		add(o, i, "p");
+		run(o, o->now + 5);
+	}
+	run(o, begun + 2000);
+	assert_in_range(o->least_gap, 20, 60);
+	o->answers[1] = false;
+	begun = o->now;
+	while (o->verdicts == 0)
+		run(o, o->now + 5);
+	assert_true(o->now - begun >= 6 * 20);
+}
+
+/* Counters say nothing about who became due after they were asked for. */
+static void
+test_who_is_due_later_is_not_judged_by_old_counters(void **state)
+{
+	struct world *o = (struct world *)*state;
+	uint64_t begun = o->now, wake;
+
+	o->seed = 0;
+	add(o, 1, "p");
+	o->now += 500;
+	add(o, 2, "p");
+	o->now = begun + 3000;
+	wake = dpd_watch_turn(o->w, o->now);
+	assert_int_equal(o->polls, 1);
+	assert_true(wake > o->now);
+	o->now = begun + 3600;		/* the answer comes late */
+	dpd_watch_polled(o->w, o->now);
+	assert_int_equal(o->probes, 1);
+}
+
 int
 main(void)
 {
@@ -402,6 +474,9 @@ main(void)
 		TEST(test_a_pause_asks_nothing_and_then_all_begin_anew),
 		TEST(test_a_poll_that_is_lost_is_asked_again),
 		TEST(test_many_peers_are_not_asked_at_once),
+		TEST(test_many_peers_are_polled_less_often),
+		TEST(test_the_shortest_interval_makes_no_flood),
+		TEST(test_who_is_due_later_is_not_judged_by_old_counters),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

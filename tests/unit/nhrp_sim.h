@@ -55,6 +55,7 @@ struct sim_site {
 	size_t		 n_blocks;
 	struct prefix	 blocks[4];
 	struct endpoint	 opened;	/* last mapping it opened */
+	struct endpoint	 dialled;	/* last connection it wanted */
 	struct sim_peer	*peers;		/* by number - 1 */
 	size_t		 n_peers;
 	struct sim_map	*maps;
@@ -92,7 +93,7 @@ struct sim {
 	uint32_t	 seed;
 	unsigned	 loss;		/* percent */
 	bool		 mute_hub;	/* drops what goes to it */
-	bool		 ike_fails;
+	bool		 ike_fails, ike_silent;	/* at once; never a word */
 	size_t		 n;
 	struct sim_site	*sites;
 	struct sim_item	*head, **tail;

@@ -353,6 +353,9 @@ on_connect(struct sim_site *x, const struct ike_connection_set *m)
 	size_t i;
 
 	x->n_connect++;
+	x->dialled = m->remote;
+	if (s->ike_silent)
+		return;
 	for (i = 0; i < s->n && !s->ike_fails; i++) {
 		struct sim_site *o = &s->sites[i];
 		struct endpoint at = seen(o, false);

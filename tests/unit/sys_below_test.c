@@ -23,24 +23,6 @@ static struct {
 	struct reason	 why;
 } d;
 
-static void
-on_probe(void *arg, const struct call *c, const void *in)
-{
-	struct ike_probe_reply r = { .alive = true,
-	    .rtt = ((const struct ike_probe *)in)->peer };
-
-	(void)arg;
-	call_reply(c, &ike_probe_reply_type, &r);
-}
-
-static void
-on_silent(void *arg, const struct call *c, const void *in)
-{
-	(void)arg;
-	(void)c;
-	(void)in;
-}
-
 /* Peers 1..70, 32 a page; owner "none" has none. */
 static void
 on_page(void *arg, const struct call *c, const void *in)
@@ -48,26 +30,19 @@ on_page(void *arg, const struct call *c, const void *in)
 	const struct page *p = in;
 	static struct gre_peers m;
 	struct reason r;
-	uint64_t i;
 
 	(void)arg;
 	if (d.fail_at != 0 && p->after >= d.fail_at) {
 		call_fail(c, reason_set(&r, "page", "busy", "not now"));
 		return;
 	}
-	memset(&m, 0, sizeof(m));
-	for (i = p->after + 1; strcmp(p->owner, "none") != 0 && i <= 70 &&
-	    m.n_items < 32; i++) {
-		m.items[m.n_items].peer = (uint16_t)i;
-		m.items[m.n_items++].remote.addr = addr_of("\x7f\0\0\1", 4);
-	}
-	m.next = m.n_items == 32 ? i - 1 : 0;
+	help_peers(p, strcmp(p->owner, "none") == 0 ? 0 : 70, &m);
 	call_reply(c, &gre_peers_type, &m);
 }
 
 static const struct serve_row rows[] = {
-	{ &ike_probe_type, on_probe, false },
-	{ &ike_rekey_type, on_silent, false },
+	{ &ike_probe_type, help_probe, false },
+	{ &ike_rekey_type, help_silent, false },
 	{ &page_type, on_page, false },
 };
 
@@ -149,7 +124,7 @@ setup(void **state)
 	d.server = server_new(d.loop, &conf, NULL);
 	assert_non_null(d.server);
 	d.link = link_new(d.loop, &to, NULL);
-	assert_true(spin(d.loop, is_up, NULL, 3000));
+	assert_true(spin(d.loop, is_up, NULL, 15000));
 	return 0;
 }
 
@@ -185,7 +160,7 @@ an_answer_finds_its_ticket(void **state)
 	(void)state;
 	ask(7, 70);
 	ask(8, 80);
-	assert_true(spin(d.loop, two_said, NULL, 3000));
+	assert_true(spin(d.loop, two_said, NULL, 15000));
 	assert_int_equal(d.answers, 2);
 	assert_int_equal(d.last_ticket, 8);
 	assert_int_equal(d.last_value, 80);
@@ -202,7 +177,7 @@ a_refusal_comes_from_the_loop_and_names_the_program(void **state)
 	ask(10, 1);
 	d.link = k;
 	assert_int_equal(d.refusals, 0);
-	assert_true(spin(d.loop, two_said, NULL, 3000));
+	assert_true(spin(d.loop, two_said, NULL, 15000));
 	assert_int_equal(d.refusals, 2);
 	assert_int_equal(d.last_ticket, 10);
 	assert_string_equal(d.why.code, "unreachable");
@@ -223,7 +198,7 @@ the_pages_of_a_snapshot_come_in_order_then_the_end(void **state)
 {
 	(void)state;
 	walk(NULL);
-	assert_true(spin(d.loop, one_said, NULL, 3000));
+	assert_true(spin(d.loop, one_said, NULL, 15000));
 	assert_int_equal(d.pages, 3);
 	assert_int_equal(d.items, 70);
 	assert_int_equal(d.ends, 1);
@@ -235,7 +210,7 @@ a_snapshot_of_an_owner_is_asked_for(void **state)
 {
 	(void)state;
 	walk("none");
-	assert_true(spin(d.loop, one_said, NULL, 3000));
+	assert_true(spin(d.loop, one_said, NULL, 15000));
 	assert_int_equal(d.pages, 1);
 	assert_int_equal(d.items, 0);
 }
@@ -246,7 +221,7 @@ a_snapshot_that_breaks_off_ends_with_the_reason(void **state)
 	(void)state;
 	d.fail_at = 32;
 	walk(NULL);
-	assert_true(spin(d.loop, one_said, NULL, 3000));
+	assert_true(spin(d.loop, one_said, NULL, 15000));
 	assert_int_equal(d.pages, 1);
 	assert_int_equal(d.ends, 1);
 	assert_string_equal(d.why.code, "busy");

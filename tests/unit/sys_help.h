@@ -127,6 +127,42 @@ raw_call(int fd, uint32_t id, const struct msg_type *t, const void *m)
 	(void)send(fd, w.buf, w.len, MSG_NOSIGNAL);
 }
 
+/* Rows of a server: answers with the peer's number as the time, or never. */
+static UNUSED unsigned help_probes;
+
+static UNUSED void
+help_probe(void *arg, const struct call *c, const void *in)
+{
+	struct ike_probe_reply r = { .alive = true,
+		.rtt = ((const struct ike_probe *)in)->peer };
+
+	(void)arg;
+	help_probes++;
+	call_reply(c, &ike_probe_reply_type, &r);
+}
+
+static UNUSED void
+help_silent(void *arg, const struct call *c, const void *in)
+{
+	(void)arg;
+	(void)c;
+	(void)in;
+}
+
+/* Peers after p->after up to last, 32 a page: without generation. */
+static UNUSED void
+help_peers(const struct page *p, uint64_t last, struct gre_peers *m)
+{
+	uint64_t i;
+
+	memset(m, 0, sizeof(*m));
+	for (i = p->after + 1; i <= last && m->n_items < 32; i++) {
+		m->items[m->n_items].peer = (uint16_t)i;
+		m->items[m->n_items++].remote.addr = addr_of("\x7f\0\0\1", 4);
+	}
+	m->next = i <= last ? i - 1 : 0;
+}
+
 /* One message, or closed, or nothing. */
 enum got { GOT_NOTHING, GOT_MESSAGE, GOT_END };
 
@@ -166,7 +202,7 @@ raw_await(struct loop *l, int fd, struct msg *m)
 {
 	struct raw_wait w = { .fd = fd };
 
-	spin(l, raw_arrived, &w, 3000);
+	spin(l, raw_arrived, &w, 15000);
 	*m = w.m;
 	return w.got;
 }
@@ -181,6 +217,13 @@ count_fds(void)
 		if (fcntl(fd, F_GETFD) >= 0)
 			n++;
 	return n;
+}
+
+/* For spin: are so many open? */
+static UNUSED bool
+has_fds(void *arg)
+{
+	return count_fds() == *(const unsigned *)arg;
 }
 
 static UNUSED double
