@@ -205,7 +205,7 @@ adjust(struct fair *f, const struct filter_state *s)
 	if (s->used > LONG(s->room) && s->used >= f->used)
 		f->share -= f->share / 4;
 	else if (s->used < SHORT(s->room))
-		f->share += f->share / 16 + 1;
+		f->share += f->share / 8 + 1;
 	if (f->share < SHARE_LEAST)
 		f->share = SHARE_LEAST;
 }

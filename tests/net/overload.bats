@@ -211,3 +211,16 @@ slow_hub() {
 	[ "$lost" -le 20 ]
 	[ "$cut" -gt 0 ] || [ "$(drops socket-full)" -lt 1000 ]
 }
+
+@test "ESP-17: fragments that no sender makes have no effect" {
+	local before
+	command -v python3 >/dev/null || skip "python3 is not installed"
+	hub
+	member a 3
+	stranger
+	before=$(pgrep -P "$(pid_of gre-b)")
+	on x python3 "$BATS_TEST_DIRNAME/fragments.py" 203.0.113.1 203.0.113.2
+	on a ping -q -c 20 -i 0.01 10.0.0.1 3>&-
+	[ "$(pgrep -P "$(pid_of gre-b)")" = "$before" ]
+	[ "$(drops forged) $(drops esp-short) $(drops invalid-spi)" = "0 0 0" ]
+}

@@ -94,6 +94,58 @@ short_datagrams_and_keepalives(void **state)
 	assert_int_equal(counted(&path_peer_find(A.p, 2)->last_in), 0);
 }
 
+/* Its SPI's first half reads as an SPI of ESP. */
+static void
+ike_without_a_marker(void **state)
+{
+	struct path_event ev;
+	uint8_t p[128] = { 0 };
+
+	(void)state;
+	assert_int_equal(path_ike_spi_add(A.p, 0x1234567800000001, NULL), 0);
+	store32(p, 0x12345678);
+	store32(p + 4, 1);
+	p[17] = 0x20;
+	p[18] = 37;
+	lab_inject(&A, 7777, p, sizeof(p));
+	assert_int_equal(lab_drops(&A, DROP_SPI), 1);
+	assert_false(lab_event(&A, PATH_IKE, &ev));
+	/* Nor does one whose half is an SA's. */
+	assert_int_equal(path_ike_spi_add(A.p, 0x1000ull << 32 | 1, NULL), 0);
+	store32(p, 0x1000);
+	lab_inject(&A, 7777, p, sizeof(p));
+	assert_int_equal(lab_drops(&A, DROP_FORGED), 1);
+	assert_false(lab_event(&A, PATH_IKE, &ev));
+	assert_int_equal(arrived(), 0);
+}
+
+/* Numbers of a window in disorder, each up to W - 1 behind the newest, and
+ * every fifth once more. */
+static void
+disorder_within_the_window(void **state)
+{
+	enum { BLOCK = REPLAY_WINDOW, ALL = 4 * BLOCK };
+	static uint8_t p[512];
+	unsigned i, k, n = 0, twice = 0;
+	uint64_t seq;
+
+	(void)state;
+	for (i = 0; i < ALL; i += BLOCK)
+		for (k = 0; k < BLOCK; k++) {
+			/* 389 is prime to the window's size. */
+			seq = i + (k * 389) % BLOCK + 1;
+			lab_inject(&A, 7777, p, esp(p, seq));
+			n += arrived();
+			if (k % 5 != 0)
+				continue;
+			lab_inject(&A, 7777, p, esp(p, seq));
+			n += arrived();
+			twice++;
+		}
+	assert_int_equal(n, ALL);
+	assert_int_equal(lab_drops(&A, DROP_REPLAY), twice);
+}
+
 static void
 esp_of_wrong_length(void **state)
 {
@@ -558,6 +610,10 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		CASE("ESP-01: keepalives are absorbed, short ones dropped",
 		    short_datagrams_and_keepalives),
+		CASE("ESP-02: IKE without a marker is not IKE",
+		    ike_without_a_marker),
+		CASE("ESP-08: disorder within the window loses nothing",
+		    disorder_within_the_window),
 		CASE("ESP-04: ESP of a wrong length is dropped",
 		    esp_of_wrong_length),
 		CASE("ESP-05: one wrong bit is counted as forged",
