@@ -57,6 +57,8 @@ check(const struct enroll_opts *o, struct err *e)
 	if (o->watch && (o->dry || (o->out != NULL &&
 	    strcmp(o->out, "-") == 0)))
 		return err_set(e, EINVAL, "--watch needs a file to renew");
+	if (o->alarm != NULL && !o->watch)
+		return err_set(e, EINVAL, "--alarm is for --watch");
 	if (o->crl != NULL && o->protocol->crl == NULL)
 		return err_set(e, EINVAL, "%s carries no revocation lists",
 		    o->protocol->name);
@@ -136,6 +138,8 @@ once(const struct enroll_opts *o, struct err *e)
 	    "there", OPT_TEXT, &(o).renew, 0, 0 },	\
 	{ 'w', "watch", NULL, "stay, and renew at 2/3 of the lifetime",	\
 	    OPT_FLAG, &(o).watch, 0, 0 },	\
+	{ 0, "alarm", "FILE", "--watch: it is there while renewal "	\
+	    "fails, and says why", OPT_TEXT, &(o).alarm, 0, 0 },	\
 	{ 0, "wait", "TIME", "how long the CA may think about it; 1h "	\
 	    "if not given", OPT_TIME, &(o).wait, 0, WAIT_MAX },	\
 	{ 0, "timeout", "TIME", "of one exchange; 30s if not given",	\

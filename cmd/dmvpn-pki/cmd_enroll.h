@@ -9,7 +9,7 @@ struct enroll_opts {
 	const struct enroll_protocol	*protocol;
 	const char	*url, *out, *subject, *type, *key_file, *key_pass;
 	const char	*print, *challenge, *user, *renew, *template, *label;
-	const char	*identity, *crl;
+	const char	*identity, *crl, *alarm;
 	struct opt_list	 dns, ips, emails, trust, ras;
 	uint64_t	 wait, seconds;
 	bool		 force, no_names, accept, ask, legacy, no_load, json;

@@ -12,13 +12,14 @@
 #include "sys/priv.h"
 #include "sys/serve.h"
 
-#define PATHS_MAX	(OPT_LIST_MAX + 16)
+#define PATHS_MAX	(OPT_LIST_MAX + 17)
 #define CAP_DAC_OVERRIDE 1
 
 struct paths {
 	struct sandbox_path	v[PATHS_MAX + 1];
 	size_t			n;
-	char			out[PATH_MAX], crl[PATH_MAX], run[108];
+	char			out[PATH_MAX], crl[PATH_MAX], alarm[PATH_MAX];
+	char			run[108];
 };
 
 static void
@@ -63,6 +64,7 @@ cmd_enroll_confine(const struct enroll_opts *o, struct err *e)
 	add_folder(&p, o->out != NULL ? o->out : o->renew != NULL ? o->renew :
 	    o->name, p.out);
 	add_folder(&p, o->crl, p.crl);
+	add_folder(&p, o->alarm, p.alarm);
 	add(&p, o->renew, false);
 	add(&p, o->key_file, false);
 	add(&p, o->key_pass, false);

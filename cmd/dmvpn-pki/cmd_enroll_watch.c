@@ -98,17 +98,35 @@ told(const char *id, const char *path, const struct watched *w)
 	log_event(LEVEL_INFO, id, T("file", path), T("until", end));
 }
 
+/* For who does not read logs. */
+static void
+set_alarm(const struct enroll_opts *o, const char *text)
+{
+	char line[ERR_MAX + 256];
+	struct err e = { 0 };
+	int n = snprintf(line, sizeof(line), "%s\n", text);
+
+	if (o->alarm == NULL)
+		return;
+	if (text[0] == '\0') {
+		(void)unlink(o->alarm);
+		return;
+	}
+	if (pki_file_write(o->alarm, 0600, true, line, (size_t)n, &e) < 0)
+		log_event(LEVEL_ERROR, "alarm", T("why", e.msg));
+}
+
 /* The old certificate stays in use; when a third of its life is left, it is
  * said out loud. */
 static int64_t
-failed(const char *path, const struct watched *w, unsigned tries,
-    const struct err *why)
+failed(const struct enroll_opts *o, const char *path,
+    const struct watched *w, unsigned tries, const struct err *why)
 {
 	int64_t now = clock_wall();
 	bool alarm = enroll_alarm(w->from, w->to, now);
 	uint32_t random = w->random;
+	char end[32], text[ERR_MAX + 200];
 	uint64_t wait;
-	char end[32];
 
 	(void)random_bytes(&random, sizeof(random), NULL);
 	wait = enroll_backoff(tries, w->to - now, random);
@@ -117,6 +135,10 @@ failed(const char *path, const struct watched *w, unsigned tries,
 	    "certificate-expiring" : "renewal-failed", T("file", path),
 	    T("until", end), U("tries", tries + 1), U("again-in", wait),
 	    T("why", why->msg));
+	snprintf(text, sizeof(text), "renewal failed %u time%s, the "
+	    "certificate ends at %s: %s", tries + 1, tries == 0 ? "" : "s",
+	    end, why->msg);
+	set_alarm(o, text);
 	return now + (int64_t)wait;
 }
 
@@ -160,13 +182,15 @@ watch(const struct enroll_opts *o, const char *path, struct watched w)
 			if (look(path, &w, &e) == 0 &&
 			    w.random != before.random) {
 				told("watching", path, &w);
+				set_alarm(o, "");
 				next = w.renew;
 				tries = 0;
 			}
 		} else if (act(o, path, &w, &e) < 0)
-			next = failed(path, &w, tries++, &e);
+			next = failed(o, path, &w, tries++, &e);
 		else {
 			next = renewed(path, &w, clock_wall());
+			set_alarm(o, "");
 			tries = 0;
 		}
 	}
@@ -199,6 +223,8 @@ cmd_enroll_watch(const struct enroll_opts *o, struct err *e)
 	if (look(again.renew, &w, e) < 0)
 		return -1;
 	told("watching", again.renew, &w);
+	if (clock_wall() < w.renew)
+		set_alarm(o, "");
 	daemon_ready(&o->daemon);
 	watch(&again, again.renew, w);
 	return 0;

@@ -267,6 +267,8 @@ write_tunnel(const struct join *j, struct err *e)
 	}
 	prefix_lines(&w, "lan", j->told.lans, j->told.n_lans);
 	prefix_lines(&w, "route", t->routes, t->n_routes);
+	snprintf(text, sizeof(text), "est %s", t->url);
+	line(&w, "renew", text);
 	if (!wbuf_ok(&w))
 		return err_set(e, ENOBUFS, "the tunnel file is too long");
 	return pki_file_write(j->file, 0644, true, room, w.len, e);

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "cmd_ca.h"
 #include "pki_look.h"
+#include "pki_name.h"
 #include "sys/loop.h"
 
 #define DAY 86400
@@ -159,6 +160,47 @@ expiring_ca(struct pki_store *s, struct listing *l, int64_t to,
 	return rc;
 }
 
+/* Of the first certificate of each file. */
+static int
+expiring_files(int argc, char **argv, struct listing *l, int64_t to,
+    struct err *e)
+{
+	int i, rc = 0;
+
+	for (i = 0; rc == 0 && i < argc; i++) {
+		struct pki_row row = { .name = "" };
+		struct cert_set s = { .n = 0 };
+
+		if (cmd_certs_read(&s, argv[i], e) < 0)
+			return -1;
+		row.from = cert_not_before(s.v[0]);
+		row.to = cert_not_after(s.v[0]);
+		row.der = cert_der(s.v[0]);
+		cert_serial(s.v[0], row.serial, sizeof(row.serial));
+		if (pki_name_of_file(argv[i], row.name, NULL) < 0)
+			snprintf(row.name, sizeof(row.name), "%d", i + 1);
+		if (row.to <= to)
+			rc = on_row(l, &row);
+		cert_set_fini(&s);
+	}
+	return rc;
+}
+
+static int
+expiring_store(const char *store, struct listing *l, int64_t within,
+    struct err *e)
+{
+	struct pki_store *s = pki_store_open(cmd_store_path(store),
+	    PKI_STORE_OPEN, e);
+	int rc = -1;
+
+	if (s != NULL && (rc = expiring_ca(s, l, l->now + within, e)) == 0)
+		rc = pki_store_expiring(s, l->now - within, l->now + within,
+		    on_row, l, e);
+	pki_store_close(s);
+	return rc;
+}
+
 int
 cmd_expiring(int argc, char **argv)
 {
@@ -172,20 +214,16 @@ cmd_expiring(int argc, char **argv)
 		    OPT_TIME, &within, 1, (uint64_t)PKI_DAYS_MAX * DAY },
 		OPT_END,
 	};
-	struct pki_store *s;
-	int status, rc = -1;
+	int status, rc;
 
-	if (opt_parse(&argc, &argv, opts, "[-j] [-w TIME]", 0, 0,
+	if (opt_parse(&argc, &argv, opts, "[-j] [-w TIME] [FILE...]", 0, 1024,
 	    &status) < 0)
 		return status;
 	if (!l.json)
 		l.table = table_new(headers);
-	s = pki_store_open(cmd_store_path(store), PKI_STORE_OPEN, &e);
-	if (s != NULL && (rc = expiring_ca(s, &l, l.now + (int64_t)within,
-	    &e)) == 0)
-		rc = pki_store_expiring(s, l.now - (int64_t)within,
-		    l.now + (int64_t)within, on_row, &l, &e);
-	pki_store_close(s);
+	rc = argc > 0 ? expiring_files(argc, argv, &l, l.now +
+	    (int64_t)within, &e) : expiring_store(store, &l, (int64_t)within,
+	    &e);
 	if (rc == 0 && l.table != NULL && l.n > 0)
 		rc = table_print(l.table, stdout, &e);
 	else

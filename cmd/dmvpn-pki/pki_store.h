@@ -46,9 +46,9 @@ int pki_store_ca(struct pki_store *s, struct pki_store_ca *ca,
 
 /*
  * A CA has one key after the other.  `waiting`: its certificate has not come
- * from the outside CA, or it is a root's next one; `active`: it issues; `old`: it only signs revocation
- * lists, for what it has issued; `retired`: its key is gone.  There is at most
- * one that waits and one that is active.
+ * from the outside CA, or it is a root's next one; `active`: it issues; `old`:
+ * it only signs revocation lists, for what it has issued; `retired`: its key is
+ * gone.  There is at most one that waits and one that is active.
  */
 #define PKI_CA_STATES(X)		\
 	X(PKI_CA_WAITING, 0, "waiting")	\

@@ -1,11 +1,17 @@
 
-# ---- revocation from elsewhere
+# ---- helpers: revocation from elsewhere, certificates that are renewed
 #
-# A tunnel whose file names URLs has a fetcher: dmvpn-pki watch, a process
-# without keys that the daemons never wait for.  The supervisor starts it
-# again when it has ended, and anew when the file says something else.
-#	$SUP/TUNNEL.fetch	its pid and start time
-#	$SUP/TUNNEL.fetching	what it was started with
+# A tunnel whose file names URLs of lists has dmvpn-pki watch, and one with
+# "renew" dmvpn-pki enroll --watch: processes that the daemons never wait for.
+# The supervisor starts one again when it has ended, and anew when the file
+# says something else.  KIND is fetch or renew:
+#	$SUP/TUNNEL.KIND	its pid and start time
+#	$SUP/TUNNEL.KIND.args	what it was started with
+#	$SUP/TUNNEL.renewal	why renewal fails; not there: it does not
+#	$SUP/TUNNEL.loaded	a sum of the identity that the agent has
+
+HELPERS='fetch renew'
+HELPER_PAUSE=10		# seconds from one start to the next
 
 is_url() {
 	case $1 in
@@ -27,47 +33,95 @@ fetch_args() {
 	[ -n "$ARGS" ] || return 0
 	arg_time crl-every --every
 	arg --only "$T" --cache "$RUN/crl"
+	ARGS=watch$NL$ARGS
 }
 
-start_fetcher() {
-	printf '%s' "$ARGS" >"$SUP/$T.fetching"
+# The certificate is renewed where it is; the agent has it from us, with all
+# that the tunnel file says about it.
+renew_args() {
+	args
+	# shellcheck disable=SC2046
+	set -- $(conf renew)
+	[ $# -ge 2 ] || return 0
+	args enroll "$1" --watch --no-load --renew "$(conf identity)"
+	arg_each trust --trust
+	arg --alarm "$SUP/$T.renewal"
+	url=$2
+	shift 2
+	arg "$@"
+	arg "$url" renewal
+}
+
+start_helper() {	# KIND
+	now=$(uptime_seconds)
+	[ $((now - $(cat "$SUP/$T.$1.at" 2>/dev/null || say -99))) -ge \
+		"$HELPER_PAUSE" ] || return 0
+	say "$now" >"$SUP/$T.$1.at"
+	printf '%s' "$ARGS" >"$SUP/$T.$1.args"
+	helper=$SUP/$T.$1
 	IFS=$NL
 	# shellcheck disable=SC2086
 	set -- $ARGS
 	IFS=" $TAB$NL"
-	DMVPN_LOG=$LOG "$(program pki)" watch "$@" >>"$RUN/log/pki.log" 2>&1 </dev/null &
-	record_pid "$SUP/$T.fetch" "$!"
+	DMVPN_LOG=$LOG "$(program pki)" "$@" >>"$RUN/log/pki.log" 2>&1 </dev/null &
+	record_pid "$helper" "$!"
 }
 
-stop_fetcher() {	# TUNNEL
-	if pid=$(recorded_pid "$SUP/$1.fetch"); then
+stop_helper() {	# TUNNEL KIND
+	if pid=$(recorded_pid "$SUP/$1.$2"); then
 		kill -TERM "$pid" 2>/dev/null || :
 	fi
-	rm -f "$SUP/$1.fetch" "$SUP/$1.fetching"
+	rm -f "$SUP/$1.$2" "$SUP/$1.$2.args" "$SUP/$1.$2.at"
+	[ "$2" = fetch ] || rm -f "$SUP/$1.renewal"
 }
 
-# Each tunnel has the fetcher that its file asks for, and none another.
-look_after_fetchers() {
+# Each tunnel has the helpers that its file asks for, and none another.
+look_after_helpers() {
 	for tunnel in $(tunnels); do
 		select_tunnel "$tunnel"
-		fetch_args
-		# a command substitution takes newlines off the end
-		[ "${ARGS%"$NL"}" = "$(cat "$SUP/$T.fetching" 2>/dev/null)" ] ||
-			stop_fetcher "$T"
-		[ -z "$ARGS" ] || recorded_pid "$SUP/$T.fetch" >/dev/null ||
-			start_fetcher
+		load_renewed
+		for kind in $HELPERS; do
+			look_after_helper "$kind"
+		done
 	done
-	for fetcher in $(set +f; printf '%s ' "$SUP"/*.fetch); do
-		fetcher=${fetcher##*/}
-		fetcher=${fetcher%.fetch}
-		[ "$fetcher" = '*' ] || [ -f "$RUN/tunnels/$fetcher" ] ||
-			stop_fetcher "$fetcher"
+	each_helper stop_stray
+}
+
+look_after_helper() {	# KIND
+	"$1_args"
+	# a command substitution takes newlines off the end
+	[ "${ARGS%"$NL"}" = "$(cat "$SUP/$T.$1.args" 2>/dev/null)" ] ||
+		stop_helper "$T" "$1"
+	[ -z "$ARGS" ] || recorded_pid "$SUP/$T.$1" >/dev/null ||
+		start_helper "$1"
+}
+
+each_helper() {	# FUNCTION: with TUNNEL and KIND
+	for kind in $HELPERS; do
+		for helper in $(set +f; printf '%s ' "$SUP"/*."$kind"); do
+			helper=${helper##*/}
+			helper=${helper%."$kind"}
+			[ "$helper" = '*' ] || "$1" "$helper" "$kind"
+		done
 	done
 }
 
-stop_fetchers() {
-	for fetcher in $(set +f; printf '%s ' "$SUP"/*.fetch); do
-		fetcher=${fetcher##*/}
-		[ "$fetcher" = '*.fetch' ] || stop_fetcher "${fetcher%.fetch}"
-	done
+stop_stray() {
+	[ -f "$RUN/tunnels/$1" ] || {
+		stop_helper "$1" "$2"
+		rm -f "$SUP/$1.loaded"
+	}
+}
+
+stop_helpers() {
+	each_helper stop_helper
+}
+
+# A new certificate is in its place: tell the agent, as when the tunnel came up.
+load_renewed() {
+	[ -n "$(conf renew)" ] || return 0
+	sum=$(cksum 2>/dev/null <"$(conf identity)") || return 0
+	before=$(cat "$SUP/$T.loaded" 2>/dev/null || say "$sum")
+	[ "$sum" = "$before" ] || apply_one pki "$T" || return 0
+	say "$sum" >"$SUP/$T.loaded"
 }

@@ -231,14 +231,14 @@ start_all() {
 		await_layer "$layer"
 	done
 	start_hooks
-	look_after_fetchers
+	look_after_helpers
 }
 
 # Orderly, from above.  Each watcher ends its daemon.
 stop_all() {
 	trap '' TERM INT
 	[ -z "${HOOKS_PID:-}" ] || stop_hooks
-	stop_fetchers
+	stop_helpers
 	for layer in $LAYERS_DOWN; do
 		watcher=$(recorded_pid "$SUP/$layer.watch") || continue
 		kill -TERM "$watcher" 2>/dev/null || :
@@ -282,7 +282,7 @@ look_for_hung() {
 }
 
 look_after() {
-	look_after_fetchers
+	look_after_helpers
 	for layer in $LAYERS; do
 		recorded_pid "$SUP/$layer.watch" >/dev/null ||
 			start_watcher "$layer"

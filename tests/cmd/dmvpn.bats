@@ -112,6 +112,11 @@ with() {
 	crl-every 8d|a time of 1 s to 7 d
 	need-crl maybe|yes or no
 	ocsp perhaps|off, ask or need
+	renew ldap https://ca.example|scep, est or cmp
+	renew est|est, then the URL
+	renew scep ca.example|scep, then the URL
+	renew est https://ca.example --out x|"--out", expected --legacy
+	renew scep http://ca.example --legacy --ra|--ra without its value
 	staple id.pem|the URL of an OCSP responder, or auto
 	shortcut perhaps|yes or no
 	qos fast|a rate

@@ -163,8 +163,10 @@ watch() {
 @test "PKI-14: a renewal that fails keeps what works, and cries in the last third" {
 	bundle '-70 days' '+20 days'
 	sum=$(sha256sum x.pem)
-	watch -R x.pem http://127.0.0.1:1/
+	mkdir alarms
+	watch -R x.pem --alarm alarms/x http://127.0.0.1:1/
 	until_true grep -q 'error certificate-expiring file=x.pem' watch.log
+	until_true grep -q 'renewal failed 1 time, .*Connection refused' alarms/x
 	grep -q 'tries=1 again-in=[0-9]* why="GetCACaps: .*Connection refused"' watch.log
 	[ "$(sha256sum x.pem)" = "$sum" ]
 	kill "$p"
@@ -176,6 +178,16 @@ watch() {
 	until_true grep -q 'warn renewal-failed file=x.pem' watch.log
 	kill "$p"
 	wait "$p"
+	# a young one ends the alarm
+	rm -rf ca ready x.pem
+	bundle '-1 days' '+301 days'
+	[ -s alarms/x ]
+	watch -R x.pem --alarm alarms/x http://127.0.0.1:1/
+	[ ! -e alarms/x ]
+	kill "$p"
+	wait "$p"
+	run -100 --separate-stderr "$B/dmvpn-pki" enroll est --alarm a \
+	    -R x.pem http://127.0.0.1:1/
 }
 
 @test "watch without a file wants to enrol first, and fails as that does" {

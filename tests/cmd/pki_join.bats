@@ -79,7 +79,9 @@ token() {
 	# a tunnel that is there is not replaced unasked
 	run -1 pki join -d etc token
 	[[ $output == *'already there'* ]]
-	diff before - <<-'END'
+	url=$(sed -n 's/^renew est \(https:.*\)/\1/p' before)
+	[ -n "$url" ]
+	diff before - <<-END
 	tunnel dmvpn0
 	role spoke
 	address 10.0.0.7/24
@@ -90,6 +92,7 @@ token() {
 	hub [2001:db8::1]:4500 10.0.0.2
 	lan 192.168.7.0/24
 	route 192.168.0.0/16
+	renew est $url
 	END
 }
 

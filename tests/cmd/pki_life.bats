@@ -101,6 +101,15 @@ assert c.execute("PRAGMA integrity_check").fetchone()[0] == "ok"' "$1"
 	run -1 pki expiring -w 9000d -j
 	[ "$(head -n 1 <<<"$output" | jq -r .profile)" = ca ]
 	run -100 --separate-stderr pki expiring --within soon
+	# of files, wherever they come from
+	run -0 pki expiring -w 10d -s none a.pem b.pem
+	run -1 pki expiring -j -s none b.pem a.pem b2.pem
+	[ "$(jq -r .name <<<"$output" | tr '\n' ' ')" = 'a b2 ' ]
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+	    -keyout k -out other.pem -days 3 -subj /CN=Other 2>/dev/null
+	run -1 pki expiring -s none other.pem
+	[[ $output == *other*valid* ]]
+	run -1 --separate-stderr pki expiring nothing.pem
 }
 
 @test "backup and restore: whole, 0600, and never over something newer" {
