@@ -55,14 +55,32 @@ show_head(const struct overview *o)
 }
 
 /* "hub 10.0.0.1 at 198.51.100.1:500, registered for 2 min" */
+/* A headend that nobody has needed yet. */
+static bool
+in_reserve(const struct dpd_neighbour *r)
+{
+	return strcmp(r->kind, "headend") == 0 && !r->up &&
+	    r->why[0] == '\0';
+}
+
+static void
+put_mark(FILE *f, const struct dpd_neighbour *r)
+{
+	if (in_reserve(r))
+		fputs("  .", f);
+	else
+		fprintf(f, "  %s%s%s", r->up ? GREEN : RED, r->up ? "+" : "-",
+		    PLAIN);
+}
+
 static void
 put_row(FILE *f, const struct dpd_neighbour *r)
 {
 	struct addr_buf ab;
 	char age[16];
 
-	fprintf(f, "  %s%s%s %s %s", r->up ? GREEN : RED, r->up ? "+" : "-",
-	    PLAIN, r->kind, strcmp(r->kind, "shortcut") == 0 ||
+	put_mark(f, r);
+	fprintf(f, " %s %s", r->kind, strcmp(r->kind, "shortcut") == 0 ||
 	    r->name[0] == '\0' ? prefix_text(&r->address, &ab) : r->name);
 	if (strcmp(r->kind, "spoke") == 0 && r->name[0] != '\0')
 		fprintf(f, " has %s", prefix_text(&r->address, &ab));
@@ -71,11 +89,15 @@ put_row(FILE *f, const struct dpd_neighbour *r)
 	if (r->remote.addr.len != 0)
 		fprintf(f, " at %s", endpoint_text(&r->remote, &ab));
 	if (r->seen_as.addr.len != 0)
-		fprintf(f, ", sees us as %s", endpoint_text(&r->seen_as, &ab));
+		fprintf(f, ", sees us as %s", r->seen_as.port == 0 ?
+		    addr_text(&r->seen_as.addr, &ab) :
+		    endpoint_text(&r->seen_as, &ab));
 	if (r->in_use)
 		fprintf(f, ", in use");
 	else if (strcmp(r->kind, "headend") == 0 && r->up)
 		fprintf(f, ", standby");
+	else if (in_reserve(r))
+		fprintf(f, ", in reserve");
 	if (r->up && r->age != 0)
 		fprintf(f, " for %s", human_time(r->age, age));
 	if (!r->up && r->why[0] != '\0')

@@ -329,6 +329,7 @@ struct ike_peer {
 	char			 profile[64];
 	bool			 stated;	/* dmvpn-gre knows it */
 	uint32_t		 denied;	/* hash of what was stated so */
+	uint64_t		 rate;		/* as stated */
 	bool			 orphan;	/* left by an earlier run */
 	uint64_t		 changed;	/* a living SA gave way to another
 						 * endpoint's; 0: never */

@@ -232,6 +232,16 @@ put_denied(const struct ike_isa *s, struct gre_peer_set *m)
 	return h;
 }
 
+/* SAs that are up keep their old profile, but for this. */
+static uint64_t
+rate_now(const struct ike_isa *s)
+{
+	const struct ike_profile *p = ike_profile_find(s->g,
+	    s->profile->set.profile);
+
+	return p != NULL ? p->set.rate : s->profile->set.rate;
+}
+
 void
 ike_peers_restate(struct ike_engine *g)
 {
@@ -240,7 +250,8 @@ ike_peers_restate(struct ike_engine *g)
 
 	HASH_ITER(hh, g->peers, p, t)
 		if (p->isa != NULL && p->stated &&
-		    put_denied(p->isa, &m) != p->denied)
+		    (put_denied(p->isa, &m) != p->denied ||
+		    rate_now(p->isa) != p->rate))
 			ike_peer_state(p);
 }
 
@@ -263,7 +274,7 @@ ike_peer_state(struct ike_peer *p)
 	m.keepalive = s->nat_local ? set->keepalive != 0 ? set->keepalive :
 	    KEEPALIVE : 0;
 	m.fixed = !s->nat_remote;
-	m.rate = set->rate;
+	m.rate = p->rate = rate_now(s);
 	m.blob = rbuf_of(p->profile, strlen(p->profile));
 	p->denied = put_denied(s, &m);
 	p->stated = true;

@@ -323,6 +323,10 @@ nobody_in() {	# SITE
 	wait_for 15 grep -q '^dmvpn0 down nhrp-nhs-down dmvpn0' "$T/hooked"
 }
 
+shaped() {
+	ip netns exec "$NET-hub" tc class show dev dmvpn0 | grep -q "rate $1"
+}
+
 @test "qos: what goes to each peer is shaped" {
 	sites_prepare hub spoke
 	echo qos 5M >>"$T/hub.tunnel"
@@ -330,4 +334,10 @@ nobody_in() {	# SITE
 	site spoke dmvpn up --wait spoke.tunnel
 	run -0 ip netns exec "$NET-hub" tc class show dev dmvpn0
 	[[ $output == *'rate 5Mbit'* ]] || skip "this kernel has no HTB"
+	sed -i 's/^qos .*/qos 7M/' "$T/hub.tunnel"
+	up hub		# while the tunnel is up, it is another rate
+	wait_for 5 shaped 7Mbit
+	sed -i '/^qos/d' "$T/hub.tunnel"
+	up hub
+	wait_for 5 eval '! shaped 7Mbit'
 }
