@@ -245,8 +245,10 @@ outcome(const struct msg *m, const char *name, struct ike_up *up,
 	    sizeof(text)));
 }
 
+/* Until it is up, or time is over; what is tried once, until it failed. */
 static int
-await(struct conn *c, const char *name, uint64_t seconds, struct err *e)
+await(struct conn *c, const struct ike_connection_set *s, uint64_t seconds,
+    struct err *e)
 {
 	uint64_t limit = clock_ms() + seconds * 1000, now;
 	struct ike_up up;
@@ -265,12 +267,14 @@ await(struct conn *c, const char *name, uint64_t seconds, struct err *e)
 			return err_set(e, 0, "dmvpn-ike ended");
 		if (rc == 0)
 			break;
-		rc = outcome(&m, name, &up, &why);
+		rc = outcome(&m, s->connection, &up, &why);
 		if (rc > 0) {
-			printf("%s is up: peer %u, %s\n", name, up.peer,
-			    up.identity);
+			printf("%s is up: peer %u, %s\n", s->connection,
+			    up.peer, up.identity);
 			return 0;
 		}
+		if (rc < 0 && s->once)
+			break;
 	}
 	*e = why;
 	return -1;
@@ -295,7 +299,7 @@ connection_send(const struct ike_connection_set *s, uint64_t seconds)
 	if (rc < 0)
 		status = command_fail(why.code[0] != '\0' ? EXIT_NO :
 		    EXIT_SYSTEM, &e);
-	else if (seconds > 0 && await(c, s->connection, seconds, &e) < 0)
+	else if (seconds > 0 && await(c, s, seconds, &e) < 0)
 		status = command_fail(EXIT_NO, &e);
 	conn_close(c);
 	return status;

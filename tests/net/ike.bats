@@ -176,6 +176,7 @@ changed() {
 }
 
 @test "a wrong PSK is told on both sides, in one sentence with a code" {
+	local began=$SECONDS
 	two
 	site a
 	printf 'another' >"$T/psk"
@@ -185,8 +186,9 @@ changed() {
 	ike b profile set p -i dmvpn0 --identity me --accept
 	ike a profile set p -i dmvpn0 --identity me
 	run -1 --separate-stderr ike a connection set hub -p p \
-	    --remote 192.0.2.2 --wait 15
+	    --remote 192.0.2.2 --once --wait 60
 	[[ $stderr == *authentication* || $stderr == *AUTH* ]]
+	[ $((SECONDS - began)) -lt 30 ]	# it does not wait for more
 	wait_for 5 eval 'ike b why 192.0.2.1'
 	run -0 ike b why -j 192.0.2.1
 	[ "$(jq -r .reason.code <<<"$output" | head -n 1)" != "" ]
@@ -207,7 +209,7 @@ changed() {
 	ike a profile set p -i dmvpn0 --identity me \
 	    --proposal aes128-sha256-modp2048
 	run -1 --separate-stderr ike a connection set hub -p p \
-	    --remote 192.0.2.2 --wait 15
+	    --remote 192.0.2.2 --once --wait 60
 	[[ $stderr == *proposal* ]]
 	wait_for 5 ike b why 192.0.2.1
 	run -0 ike b why -j 192.0.2.1
@@ -227,7 +229,7 @@ changed() {
 	ike a profile set p -i ipsec0 --identity me --mode tunnel \
 	    --local-ts 172.16.0.0/16 --remote-ts 172.17.0.0/16
 	run -1 --separate-stderr ike a connection set hub -p p \
-	    --remote 192.0.2.2 --wait 15
+	    --remote 192.0.2.2 --once --wait 60
 	[[ $stderr == *selector* ]]
 }
 
