@@ -49,7 +49,7 @@ count_all(const struct ike_isa *s)
 	unsigned n = 0;
 
 	DL_FOREACH(s->children, c)
-		n += c->queue != 0 && counts(c, c->queue);
+		n += c->queue != 0 && c->installed && counts(c, c->queue);
 	return n;
 }
 
@@ -118,7 +118,7 @@ ike_queue_later(struct ike_isa *s)
 {
 	uint64_t pause = (uint64_t)FIRST << s->queue_tries;
 
-	if (s->queues == 0 || !s->began || s->again.at != 0)
+	if (s->queues == 0 || s->again.at != 0)
 		return;
 	if (pause > PAUSE_MAX)
 		pause = PAUSE_MAX;
@@ -132,7 +132,7 @@ ike_queue_next(struct ike_isa *s)
 {
 	unsigned n = most(s, 1), q;
 
-	if (!s->began || s->phase != IKE_UP || s->losing || !s->g->gre_up ||
+	if (s->phase != IKE_UP || s->losing || !s->g->gre_up ||
 	    ike_queue_like(s) == NULL)
 		return false;
 	if (n > s->queues)

@@ -22,9 +22,9 @@ teardown() {
 	net_teardown
 }
 
-site() {
+site() {	# NAME [THREADS]
 	local n=$1
-	start "$n" "$n-gre" "$B/dmvpn-gre" run --threads 4
+	start "$n" "$n-gre" "$B/dmvpn-gre" run --threads "${2:-4}"
 	start "$n" "$n-pki" "$B/dmvpn-pki" agent --psk "me=$T/psk" \
 	    --id "$n.example.org"
 	start "$n" "$n-ike" "$B/dmvpn-ike" run
@@ -52,12 +52,13 @@ has_peer() {
 
 # up [OPTIONS OF b's PROFILE]: GRE in transport mode between the two
 up() {
-	site a
+	site a "${THREADS:-4}"
 	site b
 	gre a interface set dmvpn0 -a 10.255.0.1/24
 	gre b interface set dmvpn0 -a 10.255.0.2/24
 	ike b profile set p -i dmvpn0 --identity me --accept "$@"
 	ike a profile set p -i dmvpn0 --identity me
+	follow a "$T/trace" "$B/dmvpn-ike" trace
 	ike a connection set hub -p p --remote 192.0.2.2 --wait 15
 	wait_for 5 has_peer b
 	gre a map set dmvpn0 10.255.0.2 "$(peer_of a)"
@@ -148,6 +149,18 @@ both_ways() {
 	}
 	both_ways wait_for 10 started
 	all 0
+	! grep -E 'warn|error' "$T"/?-ike.log
+}
+
+@test "a peer that wants no more says so, and is not asked again" {
+	THREADS=8
+	up --queues 2
+	wait_for 10 grep -q ts-max-queue "$T/trace"
+	on a ping -q -i 0.1 -c 15 10.255.0.2
+	[ "$(grep -c ts-max-queue "$T/trace")" -eq 1 ]
+	# two of IKE_AUTH, two for each that was made, one for nothing
+	[ "$(grep -c sa-resource-info "$T/trace")" -eq 7 ]
+	all 0 1 2
 	! grep -E 'warn|error' "$T"/?-ike.log
 }
 

@@ -92,6 +92,34 @@ each_sender_gets_an_sa(void **state)
 	sim_free(s);
 }
 
+static enum sim_fate
+lose_answers_to_creates(struct sim *s, const struct sim_packet *p)
+{
+	(void)s;
+	return p->h.exchange == IKE_CREATE_CHILD_SA &&
+	    p->h.flags & IKE_FLAG_RESPONSE ? SIM_DROP : SIM_PASS;
+}
+
+static void
+who_answers_sends_when_its_answer_has_come(void **state)
+{
+	struct sim *s = sim_new(2, 304, NULL);
+
+	(void)state;
+	has_senders(&s->n[0], 2);
+	has_senders(&s->n[1], 2);
+	sim_profiles(s);
+	s->filter = lose_answers_to_creates;
+	sim_connect(s, 0, 1);
+	sim_run(s, 4000);
+	assert_int_equal(of_queue(&s->n[1], 1, false), 1);
+	assert_int_equal(of_queue(&s->n[1], 1, true), 0);
+	s->filter = NULL;
+	sim_run(s, 5000);
+	one_each(s, 2);
+	sim_free(s);
+}
+
 static void
 the_one_that_began_makes_as_many_as_it_has(void **state)
 {
@@ -177,19 +205,6 @@ who_does_not_answer_is_not_asked(void **state)
 	assert_int_equal(minute(4, 0, 1, 0).creates, 0);
 	assert_int_equal(minute(4, 0, 4, 0).creates, 4);
 	assert_int_equal(minute(4, 3, 4, 0).creates, 3);
-}
-
-static void
-ts_max_queue_ends_the_tries(void **state)
-{
-	struct wire w;
-
-	(void)state;
-	/* two each for the two senders of the other side, then no more */
-	w = minute(8, 0, 2, 0);
-	assert_int_equal(w.creates, 5);
-	w = minute(8, 0, 8, 3);
-	assert_int_equal(w.creates, 4);
 }
 
 static bool
@@ -377,6 +392,73 @@ rekeys_keep_the_sender(void **state)
 	sim_free(s);
 }
 
+/* dmvpn-gre of this node begins anew. */
+static void
+gre_anew(struct sim *s, int node)
+{
+	struct sim_node *n = &s->n[node];
+	size_t i;
+
+	ike_engine_gre_down(n->g, s->now);
+	for (i = 0; i < n->n_sa; i++)
+		n->sa[i].gone = true;
+	ike_engine_gre_up(n->g, s->now, SIM_WALL);
+}
+
+static void
+ts_max_queue_ends_the_tries(void **state)
+{
+	struct wire w = { 0 };
+	struct sim *s;
+
+	(void)state;
+	/* two each for the two senders of the other side, then no more */
+	assert_int_equal(minute(8, 0, 2, 0).creates, 5);
+	s = sim_new(2, 325, NULL);
+	s->filter = hash_all;
+	s->filter_arg = &w;
+	has_senders(&s->n[0], 8);
+	has_senders(&s->n[1], 8);
+	set_queues(&s->n[0], 0, 0);
+	set_queues(&s->n[1], 3, 0);
+	sim_connect(s, 0, 1);
+	sim_run(s, 60000);
+	assert_int_equal(w.creates, 4);
+	one_each(s, 3);
+	gre_anew(s, 0);			/* nor then */
+	sim_run(s, 60000);
+	assert_int_equal(w.creates, 8);
+	one_each(s, 3);
+	assert_int_equal(s->n[0].notes + s->n[1].notes, 0);
+	sim_free(s);
+}
+
+static void
+a_rekeyed_ike_sa_goes_on_with_them(void **state)
+{
+	int side;
+
+	(void)state;
+	for (side = 0; side < 2; side++) {
+		struct sim *s = member_new(2, 345 + (uint64_t)side, NULL);
+
+		has_senders(&s->n[0], 2);
+		has_senders(&s->n[1], 2);
+		sim_profiles(s);
+		sim_connect(s, 0, 1);
+		sim_run(s, 200);	/* none was made yet */
+		sim_rekey(s, side, false);
+		sim_run(s, 5000);
+		one_each(s, 2);
+		sim_rekey(s, side, false);
+		sim_run(s, 1000);
+		gre_anew(s, 1 - side);
+		sim_run(s, 60000);
+		one_each(s, 2);
+		sim_free(s);
+	}
+}
+
 static void
 hours_of_rekeys_on_a_bad_line_keep_one_each(void **state)
 {
@@ -403,19 +485,6 @@ hours_of_rekeys_on_a_bad_line_keep_one_each(void **state)
 		one_each(s, 2);
 		sim_free(s);
 	}
-}
-
-/* dmvpn-gre of this node begins anew. */
-static void
-gre_anew(struct sim *s, int node)
-{
-	struct sim_node *n = &s->n[node];
-	size_t i;
-
-	ike_engine_gre_down(n->g, s->now);
-	for (i = 0; i < n->n_sa; i++)
-		n->sa[i].gone = true;
-	ike_engine_gre_up(n->g, s->now, SIM_WALL);
 }
 
 static void
@@ -476,6 +545,49 @@ a_single_one_that_is_lost_is_made_again(void **state)
 		}
 		sim_free(s);
 	}
+}
+
+static void
+all_come_back_when_their_time_was_over(void **state)
+{
+	struct sim *s = sim_new(2, 375, NULL);
+
+	(void)state;
+	has_senders(&s->n[0], 2);
+	has_senders(&s->n[1], 2);
+	set_queues(&s->n[0], 0, 100);
+	set_queues(&s->n[1], 0, 100000);
+	sim_connect(s, 0, 1);
+	sim_run(s, 5000);
+	one_each(s, 2);
+	s->n[1].refuse_sa = true;	/* no rekey until their hard time */
+	sim_run(s, 125000);
+	assert_int_equal(sim_live(&s->n[0]), 0);
+	s->n[1].refuse_sa = false;
+	sim_run(s, 60000);
+	one_each(s, 2);
+	sim_free(s);
+}
+
+/* The answer to the rekey comes when the old one's time is over. */
+static void
+a_first_one_that_comes_late_is_not_made_twice(void **state)
+{
+	struct sim *s = sim_new(2, 376, NULL);
+
+	(void)state;
+	set_queues(&s->n[0], 0, 100);
+	set_queues(&s->n[1], 0, 100000);
+	sim_connect(s, 0, 1);
+	sim_run(s, 88000);
+	sim_one_sa(s);
+	s->filter = lose_answers_to_creates;
+	sim_run(s, 27000);
+	s->filter = NULL;
+	set_queues(&s->n[0], 0, 100000);
+	sim_run(s, 60000);
+	sim_one_sa(s);
+	sim_free(s);
 }
 
 /* The engine of this node ends without a word; a new one finds the SAs. */
@@ -598,6 +710,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_sender_gets_an_sa),
+		cmocka_unit_test(who_answers_sends_when_its_answer_has_come),
 		cmocka_unit_test(the_one_that_began_makes_as_many_as_it_has),
 		cmocka_unit_test(with_one_sender_nothing_changes_on_the_wire),
 		cmocka_unit_test(who_does_not_answer_is_not_asked),
@@ -608,9 +721,12 @@ main(void)
 		cmocka_unit_test(one_unlike_the_first_is_refused),
 		cmocka_unit_test(an_answer_unlike_the_first_is_closed_again),
 		cmocka_unit_test(rekeys_keep_the_sender),
+		cmocka_unit_test(a_rekeyed_ike_sa_goes_on_with_them),
 		cmocka_unit_test(hours_of_rekeys_on_a_bad_line_keep_one_each),
 		cmocka_unit_test(all_come_back_when_dmvpn_gre_begins_anew),
 		cmocka_unit_test(a_single_one_that_is_lost_is_made_again),
+		cmocka_unit_test(all_come_back_when_their_time_was_over),
+		cmocka_unit_test(a_first_one_that_comes_late_is_not_made_twice),
 		cmocka_unit_test(what_was_before_does_not_go_before),
 		cmocka_unit_test(one_that_the_peer_closes_comes_back_ever_later),
 		cmocka_unit_test(many_peers_are_queues_enough),
