@@ -11,6 +11,28 @@ _dmvpn_options() {
 		grep -oE '(^|[ ,])--?[a-zA-Z][a-z0-9-]*' | tr -d ' ,'
 }
 
+# What may stand there, from what runs: peers, interfaces, tunnels, names.
+_dmvpn_values() {	# PREVIOUS-WORD PROGRAM COMMAND...
+	local previous=$1 program=$2
+	shift 2
+	case ${previous##--interface}:${program##*/}:$* in
+	:*)
+		dmvpn-gre interface list -j 2>/dev/null |
+			sed -n 's/.*"interface":"\([^"]*\)".*/\1/p'
+		;;
+	*:dmvpn:down) ls "${DMVPN_RUN:-/run/dmvpn}/tunnels" 2>/dev/null ;;
+	*:dmvpn:logs) printf '%s\n' pki gre ike nhrp dpd dmvpn hooks ;;
+	*:dmvpn-ike:why | *:dmvpn-ike:rekey | *:dmvpn-ike:close | *:dmvpn-ike:probe-peer)
+		"$program" peers -j 2>/dev/null |
+			sed -n 's/.*"identity":"\([^"]*\)".*/\1/p'
+		;;
+	*:dmvpn-pki:revoke | *:dmvpn-pki:renew)
+		"$program" list -j 2>/dev/null |
+			sed -n 's/.*"name":"\([^"]*\)".*/\1/p'
+		;;
+	esac
+}
+
 _dmvpn() {
 	local program=${COMP_WORDS[0]} cur=${COMP_WORDS[COMP_CWORD]}
 	local -a words=("$program")
@@ -33,11 +55,9 @@ _dmvpn() {
 		mapfile -t COMPREPLY < <(compgen -W \
 			"$(_dmvpn_commands "${words[@]}")" -- "$cur")
 	fi
-	if [[ $program == *dmvpn && ${words[1]:-} == down ]]; then
-		mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W \
-			"$(ls "${DMVPN_RUN:-/run/dmvpn}/tunnels" 2>/dev/null)" \
-			-- "$cur")
-	fi
+	mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W \
+		"$(_dmvpn_values "${COMP_WORDS[COMP_CWORD - 1]}" \
+		    "${words[@]}")" -- "$cur")
 	((${#COMPREPLY[@]})) || compopt -o default 2>/dev/null
 }
 

@@ -238,6 +238,26 @@ with() {
 	[[ $stderr == *"no such log"* ]]
 }
 
+# The words that bash offers for the last one.
+offered() {
+	PATH=$B:$PATH bash -c 'source "$0"; COMP_WORDS=("$@")
+		COMP_CWORD=$(($# - 1)); _dmvpn; echo "${COMPREPLY[*]}"' \
+		"$BATS_TEST_DIRNAME/../../completions/dmvpn.bash" "$@"
+}
+
+@test "completion offers commands, options, and names that there are" {
+	[ "$(offered dmvpn st)" = status ]
+	[ "$(offered dmvpn up --wait-)" = --wait-for ]
+	[ "$(offered dmvpn logs n)" = nhrp ]
+	export DMVPN_STORE=$T/ca.db
+	"$B/dmvpn-pki" init --name 'Test CA' >/dev/null
+	"$B/dmvpn-pki" issue --dns one.test --out "$T/one.pem" one >/dev/null
+	[ "$(offered dmvpn-pki revoke o)" = one ]
+	mkdir -p "$T/run/tunnels"
+	: >"$T/run/tunnels/dmvpn7"
+	[ "$(offered dmvpn down '')" = dmvpn7 ]
+}
+
 @test "nothing in a file is run" {
 	for text in "\$(touch $T/owned)" "\`touch $T/owned\`" ";touch $T/owned" \
 	    "| touch $T/owned" "'; touch $T/owned; '"; do
