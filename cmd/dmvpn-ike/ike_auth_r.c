@@ -39,7 +39,7 @@ suits(const struct ike_isa *s, const struct ike_profile *p,
 	bool psk = p->cred->method == PKI_METHOD_PSK;
 	bool transport = p->set.mode == SA_MODE_TRANSPORT;
 
-	if (!p->cred->ready || !has_proposal(p, &s->chosen) ||
+	if (!p->cred->ready || !has_proposal(p, ike_chosen(s->chosen)) ||
 	    !ike_profile_admits(p, id))
 		return 0;
 	return 1 + 4 * (psk == (method == IKE_AUTH_PSK)) +

@@ -107,6 +107,7 @@ ike_csa_free(struct ike_csa *c)
 	ike_timer_fini(g, &c->hard);
 	secret_free(c->lowest);
 	free(c->local);
+	free(c->chosen);
 	free(c);
 }
 
@@ -262,7 +263,7 @@ ike_child_put_sa(struct ike_isa *s, struct ike_csa *c, struct ike_out *o,
 void
 ike_child_put_chosen(struct ike_csa *c, struct ike_out *o)
 {
-	put_sa(c, o, &c->chosen, 1);
+	put_sa(c, o, ike_chosen(c->chosen), 1);
 }
 
 void
@@ -296,7 +297,8 @@ take_chosen(struct ike_csa *c, const struct ike_proposal *p)
 	struct rbuf spi = rbuf_of(p->spi, 4);
 	size_t i;
 
-	c->chosen = *p;
+	if (ike_chosen_keep(&c->chosen, p) < 0)
+		return -1;
 	c->esn = ike_proposal_has(p, IKE_T_ESN, IKE_ESN_YES);
 	c->spi_out = rbuf_be32(&spi);
 	for (i = 0; encr != NULL && i < sizeof(rows) / sizeof(rows[0]); i++)

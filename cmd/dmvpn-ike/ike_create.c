@@ -89,8 +89,8 @@ pfs_group(const struct ike_isa *s)
 static uint16_t
 group_for_pfs(const struct ike_isa *s)
 {
-	const struct ike_transform *own = ike_proposal_first(&s->chosen,
-	    IKE_T_KE);
+	const struct ike_transform *own = ike_proposal_first(
+	    ike_chosen(s->chosen), IKE_T_KE);
 	const struct ike_proposal *p;
 	uint16_t first = 0;
 	size_t i, k;
@@ -267,6 +267,7 @@ ike_create_reply(struct ike_ctx *c)
 	const struct ike_in *in = c->in;
 	struct secret *shared = NULL;
 	struct ike_ke ke;
+	const struct ike_proposal *chosen;
 	struct rbuf nonce;
 	uint64_t ticket = 0;
 
@@ -276,10 +277,11 @@ ike_create_reply(struct ike_ctx *c)
 	    ike_in_notify(in, IKE_N_USE_TRANSPORT_MODE) != NULL, false) < 0 ||
 	    accept_queue(c, x->child) < 0)
 		return reply_failed(c);
-	if (ike_proposal_first(&x->child->chosen, IKE_T_KE) != NULL &&
+	chosen = ike_chosen(x->child->chosen);
+	if (ike_proposal_first(chosen, IKE_T_KE) != NULL &&
 	    (x->dh == NULL || ike_ke_parse(ike_in_body(in, IKE_P_KE), &ke,
-	    &c->e) < 0 || ke.group != dh_group(x->dh) || !ike_proposal_has(
-	    &x->child->chosen, IKE_T_KE, ke.group) || (shared =
+	    &c->e) < 0 || ke.group != dh_group(x->dh) ||
+	    !ike_proposal_has(chosen, IKE_T_KE, ke.group) || (shared =
 	    dh_shared(x->dh, ke.data, &c->e)) == NULL))
 		return reply_failed(c);
 	x->child->lowest = ike_nonce_lowest(x->nonce, nonce);
@@ -475,8 +477,8 @@ static enum ike_result
 shared_secret(struct ike_ctx *c, struct ike_csa *child,
     struct secret **shared)
 {
-	const struct ike_transform *t = ike_proposal_first(&child->chosen,
-	    IKE_T_KE);
+	const struct ike_transform *t = ike_proposal_first(
+	    ike_chosen(child->chosen), IKE_T_KE);
 	struct wbuf w = wbuf_of(c->notify_data, sizeof(c->notify_data));
 	struct ike_ke ke;
 

@@ -19,11 +19,11 @@ struct ike_crl_read {
 
 /* DER, one after the other; then the OCSP response that came with them. */
 struct ike_kept {
-	size_t	n;
-	size_t	len[IKE_CERTS_MAX];
-	size_t	ocsp;
-	int64_t	at;		/* it was judged good then */
-	uint8_t	b[];
+	int64_t		at;	/* it was judged good then */
+	uint32_t	ocsp;
+	uint16_t	n;
+	uint16_t	len[IKE_CERTS_MAX];	/* CERT_MAX at most */
+	uint8_t		b[];
 };
 
 /* ---- to read them ---- */
@@ -156,11 +156,11 @@ ike_crl_keep(struct ike_isa *s, const struct cert_set *chain,
 	len = 0;
 	for (i = 0; i < chain->n && i < IKE_CERTS_MAX; i++) {
 		der = cert_der(chain->v[i]);
-		c->len[c->n++] = rbuf_left(&der);
+		c->len[c->n++] = (uint16_t)rbuf_left(&der);
 		memcpy(c->b + len, der.p, rbuf_left(&der));
 		len += rbuf_left(&der);
 	}
-	c->ocsp = rbuf_left(&ocsp->response);
+	c->ocsp = (uint32_t)rbuf_left(&ocsp->response);
 	c->at = ocsp->at;
 	if (c->ocsp > 0)
 		memcpy(c->b + len, ocsp->response.p, c->ocsp);

@@ -64,7 +64,6 @@ ike_engine_free(struct ike_engine *g)
 
 	if (g == NULL)
 		return;
-	HASH_CLEAR(hh, g->by_spi);
 	DL_FOREACH_SAFE(g->isas, s, t)
 		ike_isa_free(s);
 	HASH_ITER(hh, g->waits, w, v) {

@@ -55,7 +55,8 @@ set_suite(struct ike_isa *s, const struct ike_proposal *p)
 
 	if (encr == NULL || prf == NULL)
 		return -1;
-	s->chosen = *p;
+	if (ike_chosen_keep(&s->chosen, p) < 0)
+		return -1;
 	s->suite = (struct sk_suite){ .encr = encr->id,
 	    .key_bits = encr->key_bits, .prf = prf->id,
 	    .integ = integ != NULL ? integ->id : 0 };
@@ -358,7 +359,7 @@ r_answer(struct ike_ctx *c, struct ike_profile *p)
 	struct ike_out o;
 
 	ike_out_begin(c->g, &o);
-	ike_put_sa(&o.c, &s->chosen, 1, NULL, 0);
+	ike_put_sa(&o.c, ike_chosen(s->chosen), 1, NULL, 0);
 	ike_put_ke(&o.c, dh_group(s->in.dh), pub.p, rbuf_left(&pub));
 	ike_put_nonce(&o.c, s->nr->b, s->nr->len);
 	put_abilities(s, &o, !p->set.raw_esp && !c->in->own_kind);

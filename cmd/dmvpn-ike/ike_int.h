@@ -169,7 +169,7 @@ struct ike_csa {
 	enum esp_cipher		 cipher;
 	bool			 esn;
 	uint64_t		 born;
-	struct ike_proposal	 chosen;
+	struct ike_proposal	*chosen;	/* ike_chosen */
 	size_t			 n_local, n_remote;
 	struct ike_ts		*local;		/* n_local + n_remote of them */
 	struct ike_ts		*remote;	/* not freed: behind local */
@@ -260,7 +260,7 @@ struct ike_isa {
 	bool			 began;		/* we began its first one */
 	uint64_t		 spi_i, spi_r;
 	uint64_t		 own_spi;
-	UT_hash_handle		 hh;		/* by own_spi */
+	struct ike_isa		*spi_next;	/* of its bucket, by own_spi */
 	struct endpoint		 local, remote;
 	struct ike_profile	*profile;	/* responder: once it is known */
 	struct ike_conn		*conn;
@@ -270,7 +270,7 @@ struct ike_isa {
 	struct ike_kept		*kept;		/* certificates of the peer */
 	uint64_t		 judged;	/* by which state of cred */
 	bool			 psk;
-	struct ike_proposal	 chosen;
+	struct ike_proposal	*chosen;	/* ike_chosen */
 	uint16_t		 pfs;		/* group the peer's children need */
 	struct sk_suite		 suite;
 	struct sk_keys		 keys;
@@ -325,8 +325,7 @@ struct ike_orphan {
 
 struct ike_peer {
 	uint16_t		 number;
-	char			 identity[128];
-	char			 profile[64];
+	const char		*profile;	/* not freed: behind identity */
 	bool			 stated;	/* dmvpn-gre knows it */
 	uint32_t		 denied;	/* hash of what was stated so */
 	uint64_t		 rate;		/* as stated */
@@ -342,6 +341,7 @@ struct ike_peer {
 	struct ike_timer	 call;		/* orphans: we call the peer */
 	struct ike_peer		*same;		/* of its bucket */
 	UT_hash_handle		 hh;		/* by number */
+	char			 identity[];
 };
 
 /* Who waits for the answer to ops.call. */
@@ -369,7 +369,7 @@ struct ike_engine {
 	struct ike_isa		*isas;		/* list */
 	struct ike_isa		*tries;		/* ours that are not up yet */
 	struct ike_isa		*dead;		/* to be freed */
-	struct ike_isa		*by_spi;
+	struct ike_isa		*by_spi[IKE_BUCKETS];
 	struct ike_isa		*by_remote[IKE_BUCKETS];
 	struct ike_auth_state	*by_init;
 	struct ike_csa		*by_child;
@@ -537,6 +537,10 @@ void ike_isa_up(struct ike_isa *s);
 void ike_isa_die(struct ike_isa *s);
 void ike_isa_sweep(struct ike_engine *g);
 void ike_isa_free(struct ike_isa *s);
+/* What was chosen is kept no longer than it is, for reading only: -1, no
+ * memory.  NULL reads as one without transforms. */
+int ike_chosen_keep(struct ike_proposal **kept, const struct ike_proposal *p);
+const struct ike_proposal *ike_chosen(const struct ike_proposal *kept);
 int ike_isa_keys(struct ike_isa *s, struct rbuf shared, uint16_t old_prf,
     struct rbuf old_d, struct err *e);
 void ike_exchange_clear(struct ike_isa *s, struct ike_exchange_state *x);

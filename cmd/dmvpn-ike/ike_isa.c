@@ -14,13 +14,45 @@ ike_secret_view(const struct secret *s)
 	return s == NULL ? rbuf_of(NULL, 0) : rbuf_of(s->b, s->len);
 }
 
+/* We draw them ourselves, at random. */
+static struct ike_isa **
+spi_bucket(struct ike_engine *g, uint64_t own_spi)
+{
+	return &g->by_spi[own_spi % IKE_BUCKETS];
+}
+
 struct ike_isa *
 ike_isa_find(struct ike_engine *g, uint64_t own_spi)
 {
 	struct ike_isa *s;
 
-	HASH_FIND(hh, g->by_spi, &own_spi, sizeof(own_spi), s);
-	return s;
+	LL_FOREACH2(*spi_bucket(g, own_spi), s, spi_next)
+		if (s->own_spi == own_spi)
+			return s;
+	return NULL;
+}
+
+int
+ike_chosen_keep(struct ike_proposal **kept, const struct ike_proposal *p)
+{
+	const size_t len = offsetof(struct ike_proposal, t) + p->n *
+	    sizeof(p->t[0]);
+	void *new = malloc(len);
+
+	if (new == NULL)
+		return -1;
+	memcpy(new, p, len);
+	free(*kept);
+	*kept = new;
+	return 0;
+}
+
+const struct ike_proposal *
+ike_chosen(const struct ike_proposal *kept)
+{
+	static const struct ike_proposal none;
+
+	return kept != NULL ? kept : &none;
 }
 
 struct reason *
@@ -181,7 +213,7 @@ ike_isa_new(struct ike_engine *g, bool initiator,
 	s->remote = *remote;
 	s->made = s->born = s->last_in = g->now;
 	s->phase = initiator ? IKE_CONNECTING : IKE_IDLE;
-	HASH_ADD(hh, g->by_spi, own_spi, sizeof(s->own_spi), s);
+	LL_PREPEND2(*spi_bucket(g, s->own_spi), s, spi_next);
 	DL_APPEND(g->isas, s);
 	DL_APPEND2(*ike_isas_at(g, &s->remote.addr), s, at_prev, at_next);
 	g->n_isas++;
@@ -303,6 +335,7 @@ ike_isa_free(struct ike_isa *s)
 	free((void *)(uintptr_t)s->ident);
 	free((void *)(uintptr_t)s->blocks);
 	free(s->kept);
+	free(s->chosen);
 	secret_free(s->ni);
 	secret_free(s->nr);
 	secret_free(s->lowest);
@@ -319,7 +352,7 @@ unlink_isa(struct ike_isa *s)
 	struct ike_isa *t;
 
 	t = s->origin != 0 ? ike_isa_find(g, s->origin) : NULL;
-	HASH_DEL(g->by_spi, s);
+	LL_DELETE2(*spi_bucket(g, s->own_spi), s, spi_next);
 	DL_DELETE(g->isas, s);
 	DL_DELETE2(*ike_isas_at(g, &s->remote.addr), s, at_prev, at_next);
 	DL_APPEND(g->dead, s);

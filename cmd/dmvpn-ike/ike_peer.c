@@ -119,7 +119,9 @@ struct ike_peer *
 ike_peer_new(struct ike_engine *g, uint16_t number, const char *identity,
     const char *profile)
 {
-	struct ike_peer *p = calloc(1, sizeof(*p));
+	const size_t len = strlen(identity) + 1;
+	struct ike_peer *p = calloc(1, sizeof(*p) + len + strlen(profile) +
+	    1);
 
 	if (p == NULL || ike_timer_init(g, &p->life, life_end, p) < 0 ||
 	    ike_timer_init(g, &p->call, ike_orphan_call, p) < 0) {
@@ -130,8 +132,9 @@ ike_peer_new(struct ike_engine *g, uint16_t number, const char *identity,
 		return NULL;
 	}
 	p->number = number;
-	snprintf(p->identity, sizeof(p->identity), "%s", identity);
-	snprintf(p->profile, sizeof(p->profile), "%s", profile);
+	memcpy(p->identity, identity, len);
+	memcpy(&p->identity[len], profile, strlen(profile) + 1);
+	p->profile = &p->identity[len];
 	mark(g, number, true);
 	HASH_ADD(hh, g->peers, number, sizeof(p->number), p);
 	LL_PREPEND2(*bucket(g, p->identity), p, same);

@@ -82,8 +82,8 @@ int
 ike_rekey_begin(struct ike_isa *s, uint16_t group)
 {
 	struct ike_exchange_state *x = &s->out;
-	const struct ike_transform *t = ike_proposal_first(&s->chosen,
-	    IKE_T_KE);
+	const struct ike_transform *t = ike_proposal_first(
+	    ike_chosen(s->chosen), IKE_T_KE);
 	struct ike_proposal of[PROPOSALS_MAX];
 	const struct ike_proposal *p;
 	struct ike_out o;
@@ -125,7 +125,8 @@ heir_keys(struct ike_isa *s, struct ike_isa *heir,
 	if (encr == NULL || prf == NULL || theirs == 0)
 		return err_set(e, EBADMSG, "bad SPI");
 	*(heir->initiator ? &heir->spi_r : &heir->spi_i) = theirs;
-	heir->chosen = *p;
+	if (ike_chosen_keep(&heir->chosen, p) < 0)
+		return err_set(e, ENOMEM, "out of memory");
 	heir->suite = (struct sk_suite){ .encr = encr->id,
 	    .key_bits = encr->key_bits, .prf = prf->id,
 	    .integ = integ != NULL ? integ->id : 0 };

@@ -94,7 +94,7 @@ show_isa(const struct ike_isa *s, uint64_t now, struct ike_sa *out)
 	out->spi_i = s->spi_i;
 	out->spi_r = s->spi_r;
 	snprintf(out->proposal, sizeof(out->proposal), "%.95s",
-	    ike_proposal_text(&s->chosen, text, sizeof(text)));
+	    ike_proposal_text(ike_chosen(s->chosen), text, sizeof(text)));
 	out->nat_local = s->nat_local;
 	out->nat_remote = s->nat_remote;
 	out->age = (now - s->born) / 1000;
