@@ -287,6 +287,63 @@ direct() {
 	[[ $output == *00001002*active* ]]
 }
 
+# fragments WHAT: of a datagram with ESP for SPI 0x2001, from a to b
+fragments() {
+	on a python3 - "$1" <<-'END'
+	import os, socket, struct, sys
+	def ip(ident, offset, more, data):
+	    return struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(data), ident,
+	        (0x2000 if more else 0) | offset // 8, 64, 17, 0,
+	        socket.inet_aton("192.0.2.1"), socket.inet_aton("192.0.2.2"))
+	s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+	def send(ident, offset, more, data):
+	    s.sendto(ip(ident, offset, more, data) + data, ("192.0.2.2", 0))
+	body = struct.pack("!II", 0x2001, 70000) + os.urandom(56)
+	udp = struct.pack("!HHHH", 4500, 4500, 8 + len(body), 0) + body
+	for n in range(50):
+	    ident = int.from_bytes(os.urandom(2), "big")
+	    if sys.argv[1] == "fitting":
+	        send(ident, 0, True, udp[:32])
+	        send(ident, 32, False, udp[32:])
+	    elif sys.argv[1] == "overlapping":
+	        send(ident, 0, True, udp[:32])
+	        send(ident, 24, False, udp[24:])
+	    elif sys.argv[1] == "beyond":	# of 65,535 octets
+	        send(ident, 0, True, udp[:32])
+	        send(ident, 65512, False, os.urandom(800))
+	    else:				# the first, which is short
+	        send(ident, 0, True, udp[:8])
+	END
+}
+
+forged() {	# how many datagrams b found to be
+	on b "$G" status -j |
+		jq '[.drops[] | select(.reason == "forged").count] | add // 0'
+}
+
+forged_is() {
+	[ "$(forged)" -eq "$1" ]
+}
+
+@test "ESP-17: fragments that overlap, lead beyond the end or stay alone have no effect" {
+	command -v python3 >/dev/null || skip "python3 is not installed"
+	mgre
+	keys k 20
+	pair k 0x1001 0x2001
+	attack() {
+		local what
+		for what in overlapping beyond short; do
+			fragments "$what"
+			stream_on 20
+		done
+	}
+	lossless a 10.0.0.2 attack
+	forged_is 0
+	# those that fit together come, and only the keys refuse them
+	fragments fitting
+	wait_for 5 forged_is 50
+}
+
 @test "IPC-13: the same keys are refused the second time, also after a crash" {
 	mgre
 	keys k 20
