@@ -27,7 +27,7 @@ struct serve_opts {
 	const char		*store, *pass_file, *tls_names;
 	struct opt_list		 http, https, names;
 	uint64_t		 crl_days, rate;
-	bool			 scep_legacy;
+	bool			 scep_legacy, need_proof;
 };
 
 /* --------------------------------------------------------- the CA's half */
@@ -159,6 +159,7 @@ desk_open(struct back *b, const struct serve_opts *o, struct err *e)
 {
 	b->d.crl_days = o->crl_days;
 	b->d.scep_legacy = o->scep_legacy;
+	b->d.need_proof = o->need_proof;
 	b->d.names = o->tls_names;
 	b->d.refresh = refresh;
 	b->d.arg = b;
@@ -428,6 +429,9 @@ cmd_serve(int argc, char **argv)
 		    &o.crl_days, 1, 3650 },
 		{ 0, "rate", "N", "requests a second for one address; 0: all",
 		    OPT_NUM, &o.rate, 0, 1000000 },
+		{ 0, "need-proof", NULL, "who renews by EST proves his old "
+		    "key to the CA, not only to TLS", OPT_FLAG, &o.need_proof,
+		    0, 0 },
 		{ 0, "scep-legacy", NULL, "old clients of SCEP may use 3DES "
 		    "and SHA-1", OPT_FLAG, &o.scep_legacy, 0, 0 },
 		DAEMON_OPTS(o.daemon),

@@ -33,6 +33,7 @@ struct desk {
 	const char		*names;
 	uint64_t		 crl_days;
 	bool			 scep_legacy;	/* 3DES and SHA-1 */
+	bool			 need_proof;	/* of the old key, to renew */
 	/* SCEP's own certificate, when the CA's key is not RSA; owned. */
 	X509			*ra;
 	EVP_PKEY		*ra_key;
@@ -95,6 +96,7 @@ struct desk_enrol {
 	const char	*user, *password;
 	/* or by a certificate that the client has proved to have. */
 	struct rbuf	 certificate;
+	bool		 proven;	/* here, not only to TLS */
 	bool		 identical;	/* the request must repeat its names */
 	struct rbuf	 request;	/* PKCS#10 DER */
 };

@@ -10,6 +10,7 @@
 #include "pki_desk.h"
 #include "pki_grant.h"
 #include "pki_make.h"
+#include "pki_proof.h"
 
 #define NOTES_A_MINUTE	120	/* rows; more are not written down */
 #define HOURLY			10	/* certificates of one name */
@@ -20,6 +21,7 @@ struct work {
 	int64_t			 now;
 	char			 who[128], name[64], serial[48];
 	X509			*out;
+	bool			 unproven;	/* only TLS has seen the key */
 	struct err		*e;
 };
 
@@ -127,8 +129,8 @@ issue(struct work *w, struct pki_want *want, EVP_PKEY *key)
 	want->organisation = NULL;
 	if (w->out == NULL)
 		return says_of(w->e);
-	return note(w, PKI_AUDIT_ISSUED, "", w->e) < 0 ? DESK_FAILED :
-	    DESK_ISSUED;
+	return note(w, PKI_AUDIT_ISSUED, w->unproven ? "its old key was shown "
+	    "to TLS only" : "", w->e) < 0 ? DESK_FAILED : DESK_ISSUED;
 }
 
 /* ------------------------------------------------------------- by a token */
@@ -235,6 +237,29 @@ check_old(const struct pki_again *a, const struct rbuf *given, int64_t now,
 	return 0;
 }
 
+/* Whoever has taken over the half that speaks TLS has every certificate, but
+ * no key of a peer. */
+static int
+check_proof(struct work *w, const struct cert *old)
+{
+	const unsigned char *p = w->q->request.p;
+	X509_REQ *r;
+	int rc;
+
+	if (w->q->proven)
+		return 0;
+	r = d2i_X509_REQ(NULL, &p, (long)rbuf_left(&w->q->request));
+	rc = r == NULL ? err_set(w->e, EINVAL, "request: not PKCS#10") :
+	    pki_proof_check(r, (X509 *)(uintptr_t)cert_x509(old), w->e);
+	X509_REQ_free(r);
+	ERR_clear_error();
+	w->unproven = rc == 0;
+	if (rc == 0 && w->d->need_proof)
+		return err_set(w->e, EPERM, "request: the old key must sign "
+		    "for the new one, as dmvpn-pki enroll does");
+	return rc < 0 ? -1 : 0;
+}
+
 struct recent {
 	int64_t		since;
 	unsigned	n;
@@ -285,7 +310,7 @@ by_certificate(struct work *w)
 	    (key = pki_issue_request(w->q->request.p,
 	    rbuf_left(&w->q->request), &want, w->e)) == NULL ||
 	    (w->q->identical && check_identical(&w->q->request, old.cert,
-	    w->e) < 0))
+	    w->e) < 0) || check_proof(w, old.cert) < 0)
 		goto out;
 	says = issue(w, &want, key);
 out:

@@ -146,7 +146,7 @@ by_old(struct desk *d, const struct pki_scep_want *w, X509 **out,
     struct err *e)
 {
 	struct desk_enrol q = { .protocol = "scep", .from = w->from,
-		.request = w->request };
+		.proven = true, .request = w->request };
 	unsigned char *der = NULL;
 	int len = i2d_X509((X509 *)(uintptr_t)w->old, &der);
 	enum desk_says says = DESK_FAILED;

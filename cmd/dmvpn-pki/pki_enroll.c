@@ -11,6 +11,7 @@
 #include "crypto/ident.h"
 #include "crypto/verdict.h"
 #include "pki_key.h"
+#include "pki_proof.h"
 
 /* szOID_ENROLL_CERTTYPE_EXTENSION */
 #define TEMPLATE_OID	"1.3.6.1.4.1.311.20.2"
@@ -161,6 +162,16 @@ set_challenge(X509_REQ *r, const struct enroll *n)
 	    c->b, (int)c->len) == 1 ? 0 : -1;
 }
 
+/* Here the old key has no other way to speak to who has the CA. */
+static int
+set_proof(X509_REQ *r, const struct enroll *n, struct err *e)
+{
+	if (!n->protocol->proof || n->old == NULL || n->old->n == 0)
+		return 0;
+	return pki_proof_add(r, n->old_key,
+	    (X509 *)(uintptr_t)cert_x509(n->old->v[0]), e);
+}
+
 int
 enroll_request(struct enroll *n, struct err *e)
 {
@@ -176,6 +187,7 @@ enroll_request(struct enroll *n, struct err *e)
 	else if (r != NULL && X509_REQ_set_version(r, 0) == 1 &&
 	    set_subject(r, n, e) == 0 && X509_REQ_set_pubkey(r, n->key) == 1 &&
 	    set_extensions(r, n) == 0 && set_challenge(r, n) == 0 &&
+	    set_proof(r, n, e) == 0 &&
 	    X509_REQ_sign(r, n->key, md) > 0) {
 		X509_REQ_free(n->request);
 		n->request = r;

@@ -45,6 +45,7 @@ struct enroll_protocol {
 	const char	*key_type;	/* when none is asked for */
 	bool		 rsa_only;
 	bool		 challenge;	/* goes into the request */
+	bool		 proof;		/* so does that of pki_proof.h */
 	bool		 late;		/* CA certificates come with the answer */
 	/* Fill n->ca (and, if it vouches for them, n->vouched). */
 	int (*hello)(struct enroll *n, struct err *e);

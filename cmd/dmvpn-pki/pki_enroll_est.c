@@ -219,6 +219,7 @@ const struct enroll_protocol enroll_est = {
 	.name = "est",
 	.help = "Enrolment over Secure Transport (RFC 7030)",
 	.key_type = "p256",
+	.proof = true,
 	.hello = est_hello,
 	.ask = est_ask,
 	.poll = est_ask,	/* RFC 7030, 4.2.3: the same again */

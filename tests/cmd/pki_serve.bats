@@ -350,6 +350,42 @@ issued() {
 	[[ $output == *'was used already'* ]]
 }
 
+@test "serve --need-proof: who renews by EST proves the old key to the CA itself" {
+	serve
+	token one.test -T 10.0.0.7
+	request one -subj /CN=one.test
+	[ "$(enrol simpleenroll one -u "$ID:$PASSWORD")" = 200 ]
+	certificate >one.crt
+	openssl x509 -in one.crt -noout
+	again() {
+		enrol simplereenroll "$1" --cert one.crt --key one.key
+	}
+	request new -subj /CN=one.test -addext subjectAltName=DNS:one.test
+	[ "$(again new)" = 200 ]
+	# that it stands on the word of TLS alone, is told
+	[[ $(pki audit -j -n 1 one.test | jq -r .why) == *"TLS only"* ]]
+	stop
+	serve --need-proof
+	request new -subj /CN=one.test -addext subjectAltName=DNS:one.test
+	[ "$(again new)" = 403 ]
+	[[ $(cat answer) == *"old key must sign"* ]]
+	# the same key proves itself
+	openssl req -new -key one.key -subj /CN=one.test \
+	    -addext subjectAltName=DNS:one.test -outform DER |
+	    openssl base64 >same.b64
+	[ "$(again same)" = 200 ]
+	[ "$(pki audit -j -n 1 one.test | jq -r '.what + .why')" = issued ]
+	# our client signs with the old one
+	cat one.key one.crt ca.pem >one.pem
+	for type in p384 ed25519 rsa2048; do
+		run -0 pki enroll est -R one.pem -k "$type" \
+		    "https://localhost:$HTTPS"
+		[ "$(pki audit -j -n 1 one.test | jq -r '.what + .why')" = \
+		    issued ]
+	done
+	run -0 pki enroll scep -R one.pem "$WEB/scep"
+}
+
 @test "enroll est waits for the approval of what is held" {
 	serve
 	print=$(openssl x509 -in ca.pem -outform DER | sha256sum | cut -d' ' -f1)

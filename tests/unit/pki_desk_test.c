@@ -4,9 +4,11 @@
 #include <openssl/pem.h>
 
 #include "base/text.h"
+#include "dmvpn-pki/pki_proof.h"
 #include "dmvpn-pki/pki_web.h"
 
 static const struct pki_audit_filter all;
+static const struct make_ext no_exts[] = { { 0, NULL } };
 
 /* As after a crash: what was not committed is gone. */
 static void
@@ -378,6 +380,52 @@ a_certificate_is_renewed_ten_times_an_hour_at_most(void **state)
 	office_close(&o);
 }
 
+/* Whose word is taken that somebody has the old key: nobody's, when a proof is
+ * there.  One that was made for another key or certificate proves nothing. */
+static void
+a_renewal_is_proven_by_the_old_key(void **state)
+{
+	EVP_PKEY *old = pki_key_make("p256", NULL);
+	EVP_PKEY *next = pki_key_make("rsa2048", NULL);
+	EVP_PKEY *other = pki_key_make("p256", NULL);
+	struct make ca;
+	struct err e = { 0 };
+	X509 *x, *y;
+	X509_REQ *r = X509_REQ_new();
+
+	(void)state;
+	make_ca(&ca, "Test", "p256", NULL);
+	x = make_raw(ca.ca.cert, ca.ca.key, "spoke7", old, EVP_sha256(),
+	    MAKE_NOW, MAKE_NOW + MAKE_DAY, no_exts);
+	y = make_raw(ca.ca.cert, ca.ca.key, "spoke8", old, EVP_sha256(),
+	    MAKE_NOW, MAKE_NOW + MAKE_DAY, no_exts);
+	assert_int_equal(X509_REQ_set_pubkey(r, next), 1);
+	assert_int_equal(pki_proof_check(r, x, &e), 0);
+	assert_int_equal(pki_proof_add(r, old, x, &e), 0);
+	assert_int_equal(pki_proof_check(r, x, &e), 1);
+	assert_int_equal(pki_proof_check(r, y, &e), -1);
+	assert_int_equal(e.code, EPERM);
+	assert_int_equal(X509_REQ_set_pubkey(r, other), 1);
+	assert_int_equal(pki_proof_check(r, x, &e), -1);
+	/* a wrong one is worse than none, even for the same key */
+	assert_int_equal(X509_REQ_set_pubkey(r, old), 1);
+	assert_int_equal(pki_proof_check(r, x, &e), -1);
+	X509_REQ_free(r);
+	r = X509_REQ_new();
+	assert_int_equal(X509_REQ_set_pubkey(r, old), 1);
+	assert_int_equal(pki_proof_check(r, x, &e), 1);
+	assert_int_equal(X509_REQ_set_pubkey(r, next), 1);
+	assert_int_equal(pki_proof_add(r, other, x, &e), 0);
+	assert_int_equal(pki_proof_check(r, x, &e), -1);
+	X509_REQ_free(r);
+	X509_free(x);
+	X509_free(y);
+	make_fini(&ca);
+	EVP_PKEY_free(old);
+	EVP_PKEY_free(next);
+	EVP_PKEY_free(other);
+}
+
 static int
 count_one(void *arg, const struct pki_audit_row *row)
 {
@@ -504,6 +552,7 @@ main(void)
 		cmocka_unit_test(
 		    a_certificate_is_renewed_ten_times_an_hour_at_most),
 		cmocka_unit_test(the_tls_certificate_is_made_once_in_its_time),
+		cmocka_unit_test(a_renewal_is_proven_by_the_old_key),
 		cmocka_unit_test(refusals_can_not_fill_the_disk),
 		cmocka_unit_test(
 		    the_same_answer_again_and_again_does_not_either),
