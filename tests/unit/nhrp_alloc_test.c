@@ -3,42 +3,7 @@
 #include "nhrp_sim.h"
 #include "nhrp_sim_body.h"
 
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t n);
-
-static long fail_at = -1;	/* -1: never; 0: the next of the engine's */
-static bool failed, inside;
-
-static bool
-fails(void)
-{
-	if (!inside || fail_at < 0 || fail_at-- > 0)
-		return false;
-	failed = true;
-	return true;
-}
-
-void *
-__wrap_malloc(size_t n)
-{
-	return fails() ? NULL : __real_malloc(n);
-}
-
-void *
-__wrap_calloc(size_t n, size_t size)
-{
-	return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *
-__wrap_realloc(void *p, size_t n)
-{
-	return fails() ? NULL : __real_realloc(p, n);
-}
+#include "alloc_wrap.h"
 
 /* What the simulator allocates itself must not fail. */
 static void
