@@ -306,6 +306,103 @@ test_notes_come_back_by_kind(void **state)
 	priv_notes_free(n);
 }
 
+/* Against a model: keys that begin alike, that end in zeros, of many kinds;
+ * notes that change their length or go. */
+#define MODEL	300
+
+struct model {
+	int	len[MODEL];		/* -1: there is none */
+	size_t	found;
+};
+
+static struct priv_key
+model_key(unsigned i)
+{
+	struct priv_key key = { .kind = (uint8_t)(i % 3) };
+
+	key.b[0] = (uint8_t)(i / 3 % 2);
+	key.b[i % 2 == 0 ? 1 : 46] = (uint8_t)(i / 6);
+	return key;
+}
+
+static bool
+model_check(void *arg, const struct priv_key *key, const void *data,
+    size_t len)
+{
+	struct model *m = arg;
+	const uint8_t *b = data;
+	struct priv_key want;
+	unsigned i;
+
+	for (i = 0; i < MODEL; i++) {
+		want = model_key(i);
+		if (m->len[i] >= 0 && memcmp(&want, key, sizeof(want)) == 0)
+			break;
+	}
+	assert_true(i < MODEL);
+	assert_int_equal(len, m->len[i]);
+	assert_true(len == 0 || (b[0] == (uint8_t)i && b[len - 1] ==
+	    (uint8_t)i));
+	m->found++;
+	return true;
+}
+
+/* The key of i is that of a smaller number. */
+static bool
+is_twice(unsigned i)
+{
+	struct priv_key key = model_key(i), other;
+	unsigned k;
+
+	for (k = 0; k < i; k++) {
+		other = model_key(k);
+		if (memcmp(&key, &other, sizeof(key)) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+test_notes_are_those_that_were_set(void **state)
+{
+	uint8_t data[64];
+	struct model m;
+	struct priv_notes *n;
+	struct priv_key key;
+	uint32_t dice = 1;
+	struct err e;
+	unsigned i, k;
+	size_t count = 0;
+
+	(void)state;
+	memset(m.len, 0xff, sizeof(m.len));
+	n = priv_notes_new(&e);
+	assert_non_null(n);
+	for (i = 0; i < 20000; i++) {
+		dice = dice * 1664525 + 1013904223;
+		k = (dice >> 8) % MODEL;
+		key = model_key(k);
+		if (is_twice(k))
+			continue;
+		if (dice >> 30 == 0) {
+			priv_note_delete(n, &key);
+			m.len[k] = -1;
+		} else {
+			m.len[k] = (int)(dice % 65);
+			memset(data, (int)k, sizeof(data));
+			assert_int_equal(priv_note_set(n, &key, data,
+			    (size_t)m.len[k], &e), 0);
+		}
+	}
+	for (i = 0; i < MODEL; i++)
+		count += m.len[i] >= 0;
+	m.found = 0;
+	priv_notes_each(n, model_check, &m);
+	assert_int_equal(m.found, count);
+	assert_int_equal(priv_notes_count(n), count);
+	priv_notes_free(n);
+}
+
 int
 main(void)
 {
@@ -322,6 +419,7 @@ main(void)
 		cmocka_unit_test(
 		    test_ipc_09_records_of_another_length_are_refused),
 		cmocka_unit_test(test_notes_come_back_by_kind),
+		cmocka_unit_test(test_notes_are_those_that_were_set),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
