@@ -203,6 +203,7 @@ profile_args() {	# PROFILE
 	! is_yes need-blocks no || arg --need-blocks
 	! is_yes need-crl no || arg --need-crl
 	arg_if ocsp --ocsp
+	arg_if queues --queues
 	! is_yes raw-esp no || arg --raw-esp
 	rate=$(conf qos)
 	[ -z "$rate" ] || arg --rate "$(bits_of "$rate")"

@@ -9,7 +9,7 @@
 TUNNEL_KEYS='tunnel role address key identity psk id trust crl hub headend lan
 route authentication network-id hold protect local mtu qos proposals esp
 peer-id failback probe-after shortcut redirect need-blocks raw-esp idle
-crl-every need-crl staple ocsp renew
+crl-every need-crl staple ocsp renew queues
 on-up on-down on-failover'
 
 bad() {	# WHAT EXPECTED
@@ -270,6 +270,11 @@ check_value() {
 		off | ask | need) ;;
 		*) bad "$wrong" 'off, ask or need' ;;
 		esac
+		;;
+	queues)
+		[ "$value" = auto ] || [ "$value" = off ] ||
+			is_number "$value" 1 64 ||
+			bad "$wrong" 'auto, off or a number of 1 to 64'
 		;;
 	identity | psk | trust | authentication) check_file "$value" ;;
 	on-up | on-down | on-failover) check_hook "$value" ;;

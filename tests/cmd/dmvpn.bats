@@ -112,6 +112,8 @@ with() {
 	crl-every 8d|a time of 1 s to 7 d
 	need-crl maybe|yes or no
 	ocsp perhaps|off, ask or need
+	queues many|auto, off or a number
+	queues 65|auto, off or a number
 	renew ldap https://ca.example|scep, est or cmp
 	renew est|est, then the URL
 	renew scep ca.example|scep, then the URL
