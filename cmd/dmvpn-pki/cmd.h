@@ -45,9 +45,10 @@ int cmd_wait(int argc, char **argv);
 
 /* The first line of a file ("-": of standard input); NULL with e on error. */
 struct secret *cmd_passphrase(const char *file, struct err *e);
-/* Ask on the terminal, twice when it is a new one; NULL without terminal. */
-struct secret *cmd_passphrase_ask(const char *what, bool twice,
-    struct err *e);
+/* Ask on the terminal, twice when it is a new one; NULL without terminal, and
+ * the sentence names the option that would help. */
+struct secret *cmd_passphrase_ask(const char *what, const char *option,
+    bool twice, struct err *e);
 
 /* Read a PEM file with a key; asks for a passphrase when it is encrypted. */
 int cmd_bundle(struct pki_bundle *b, const char *path, const char *pass_file,

@@ -44,7 +44,8 @@ on_row(void *arg, const struct pki_audit_row *row)
 	table_cell(l->table, "%s", m.from);
 	table_cell(l->table, "%s", m.who);
 	table_cell(l->table, "%s", m.name);
-	table_cell(l->table, "%s", m.serial[0] != '\0' ? m.serial : m.why);
+	table_cell(l->table, "%s%s%s", m.serial, m.serial[0] != '\0' &&
+	    m.why[0] != '\0' ? " " : "", m.why);
 	return 0;
 }
 
@@ -65,7 +66,7 @@ int
 cmd_audit(int argc, char **argv)
 {
 	static const char *const headers[] = { "AT", "WHAT", "BY", "FROM",
-	    "WHO", "NAME", "SERIAL OR WHY", NULL };
+	    "WHO", "NAME", "SERIAL, WHY", NULL };
 	struct pki_audit_filter f = { .since = 0 };
 	const char *store = NULL;
 	uint64_t since = 0;

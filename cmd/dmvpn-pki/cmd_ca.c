@@ -69,7 +69,8 @@ open_uri(const char *uri, const char *pass_file, struct secret **pass,
 		return NULL;
 	k = pki_key_open(uri, *pass, e);
 	if (k == NULL && *pass == NULL && e->code == EACCES &&
-	    (*pass = cmd_passphrase_ask("the token", false, e)) != NULL)
+	    (*pass = cmd_passphrase_ask("the token",
+	    "--passphrase-file", false, e)) != NULL)
 		k = pki_key_open(uri, *pass, e);
 	return k;
 }
@@ -82,7 +83,7 @@ cmd_key_open(const char *text, size_t len, const char *pass_file,
 		return open_uri(text, pass_file, pass, e);
 	if (pki_key_is_encrypted(text) && *pass == NULL &&
 	    (*pass = pass_file != NULL ? cmd_passphrase(pass_file, e) :
-	    cmd_passphrase_ask("the CA's key", false, e)) == NULL)
+	    cmd_passphrase_ask("the CA's key", "--passphrase-file", false, e)) == NULL)
 		return NULL;
 	return pki_key_read(text, len, *pass, e);
 }

@@ -15,7 +15,8 @@
 #include "pki_name.h"
 #include "sys/loop.h"
 
-#define PASS_MAX 1024
+#define PASS_MAX	1024
+#define PASS_OPTION	"--passphrase-file"
 
 /* Ends in NUL, as OpenSSL wants passphrases. */
 static struct secret *
@@ -71,7 +72,8 @@ ask_once(int tty, const char *prompt, char *out, size_t out_len)
 }
 
 struct secret *
-cmd_passphrase_ask(const char *what, bool twice, struct err *e)
+cmd_passphrase_ask(const char *what, const char *option, bool twice,
+    struct err *e)
 {
 	char a[PASS_MAX], b[PASS_MAX], prompt[160];
 	struct secret *pass = NULL;
@@ -79,7 +81,7 @@ cmd_passphrase_ask(const char *what, bool twice, struct err *e)
 
 	if (tty < 0)
 		return err_null(err_set(e, EACCES, "%s: a passphrase is "
-		    "wanted: --passphrase-file", what));
+		    "wanted: %s", what, option));
 	snprintf(prompt, sizeof(prompt), "passphrase for %s", what);
 	if (ask_once(tty, prompt, a, sizeof(a)) < 0)
 		err_set(e, EACCES, "%s: no passphrase given", what);
@@ -106,7 +108,7 @@ cmd_bundle(struct pki_bundle *b, const char *path, const char *pass_file,
 	rc = pki_bundle_read(b, path, pass, e);
 	if (rc < 0 && e->code == EACCES && pass_file == NULL &&
 	    strcmp(path, "-") != 0 &&
-	    (pass = cmd_passphrase_ask(path, false, e)) != NULL) {
+	    (pass = cmd_passphrase_ask(path, PASS_OPTION, false, e)) != NULL) {
 		pki_bundle_fini(b);
 		rc = pki_bundle_read(b, path, pass, e);
 	}

@@ -168,7 +168,8 @@ take_secrets(struct attempt *a, struct err *e)
 	if (o->challenge != NULL)
 		a->challenge = cmd_passphrase(o->challenge, e);
 	else if (o->ask)
-		a->challenge = cmd_passphrase_ask("the server", false, e);
+		a->challenge = cmd_passphrase_ask("the server",
+		    "--challenge-file", false, e);
 	a->n.challenge = a->challenge;
 	return a->challenge != NULL || (o->challenge == NULL && !o->ask) ?
 	    0 : -1;

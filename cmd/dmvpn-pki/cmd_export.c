@@ -112,7 +112,8 @@ put_p12(BIO *b, const char *path, const struct export_opts *o,
 	if (others == NULL || cmd_bundle(&in, path, o->pass_file, e) < 0)
 		goto out;
 	pass = o->out_pass != NULL ? cmd_passphrase(o->out_pass, e) :
-	    cmd_passphrase_ask("the PKCS#12 file", true, e);
+	    cmd_passphrase_ask("the PKCS#12 file",
+	    "--out-passphrase-file", true, e);
 	if (pass == NULL)
 		goto out;
 	for (i = 1; i < in.chain.n; i++)

@@ -81,7 +81,8 @@ new_pass(const struct init_opts *o, struct secret **pass, struct err *e)
 	if (o->pass_file != NULL)
 		*pass = cmd_passphrase(o->pass_file, e);
 	else if (o->encrypt)
-		*pass = cmd_passphrase_ask("the CA's key", true, e);
+		*pass = cmd_passphrase_ask("the CA's key",
+		    "--passphrase-file", true, e);
 	else
 		return 0;
 	return *pass == NULL ? -1 : 0;

@@ -148,7 +148,8 @@ cmd_issue_to(struct cmd_ca *c, const struct issue_opts *o, struct pki_want *w,
 	if ((o->key_pass != NULL &&
 	    (pass = cmd_passphrase(o->key_pass, e)) == NULL) ||
 	    (o->key_pass == NULL && o->encrypt &&
-	    (pass = cmd_passphrase_ask("the new key", true, e)) == NULL))
+	    (pass = cmd_passphrase_ask("the new key",
+	    "--key-passphrase-file", true, e)) == NULL))
 		return -1;
 	w->organisation = cmd_ca_organisation(c, organisation,
 	    sizeof(organisation));

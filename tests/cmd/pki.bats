@@ -376,6 +376,8 @@ example() {
 	pki export hub.example.org | openssl crl2pkcs7 -nocrl -certfile /dev/stdin |
 	    openssl pkcs7 -print_certs -noout | grep -c subject= | grep -x 2
 	(umask 077; echo secret >pass)
+	run -1 --separate-stderr setsid "$B/dmvpn-pki" export -F p12 hub.pem
+	[[ $stderr == *": --out-passphrase-file" ]]
 	pki export -F p12 --out-passphrase-file pass -o hub.p12 hub.pem
 	[ "$(stat -c %a hub.p12)" = 600 ]
 	openssl pkcs12 -in hub.p12 -passin pass:secret -noenc |
