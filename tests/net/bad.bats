@@ -5,22 +5,6 @@ bats_require_minimum_version 1.5.0
 load lib
 load sites
 
-setup() {
-	net_setup
-	net_need_tun
-	T=$BATS_TEST_TMPDIR
-}
-
-teardown() {
-	[ -n "$BATS_TEST_COMPLETED" ] || {
-		site spoke dmvpn status >&2 || true
-		site hub dmvpn status >&2 || true
-		sites_logs
-	}
-	sites_down hub spoke
-	net_teardown
-}
-
 up() {	# NAME...
 	local n
 	for n in "$@"; do

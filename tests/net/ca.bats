@@ -4,21 +4,6 @@ bats_require_minimum_version 1.5.0
 load lib
 load sites
 
-setup() {
-	net_setup
-	net_need_tun
-	T=$BATS_TEST_TMPDIR
-}
-
-teardown() {
-	[ -n "$BATS_TEST_COMPLETED" ] || {
-		site hub dmvpn status >&2 || true
-		sites_logs
-	}
-	sites_down hub spoke1 spoke2
-	net_teardown
-}
-
 reachable() {	# FROM TO
 	ip netns exec "$NET-$1" ping -c 1 -W 1 "$2" >/dev/null
 }

@@ -5,9 +5,7 @@ load lib
 load sites
 
 setup() {
-	net_setup
-	net_need_tun
-	T=$BATS_TEST_TMPDIR
+	sites_setup
 	! grep -aq __asan_init "$B/dmvpn-ike" ||
 		skip "a sanitizer wants to be loaded first"
 	"${CC:-cc}" -shared -fPIC -o "$T/wallclock.so" \
@@ -23,15 +21,6 @@ setup() {
 			>"$T/bin/dmvpn-$n"
 	done
 	chmod 755 "$T/bin"/*
-}
-
-teardown() {
-	[ -n "$BATS_TEST_COMPLETED" ] || {
-		clocked spoke dmvpn status >&2 || true
-		sites_logs
-	}
-	sites_down hub spoke
-	net_teardown
 }
 
 # A command at a site whose programs have our wall clock.

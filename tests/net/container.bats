@@ -6,9 +6,7 @@ load lib
 load sites
 
 setup() {
-	net_setup
-	net_need_tun
-	T=$BATS_TEST_TMPDIR
+	sites_setup
 	R=$T/root
 	BUSYBOX=$(command -v busybox) || skip "busybox is not installed"
 	ldd "$BUSYBOX" 2>/dev/null | grep -q '=>' &&
@@ -17,12 +15,9 @@ setup() {
 }
 
 teardown() {
-	[ -n "$BATS_TEST_COMPLETED" ] || {
+	[ -n "$BATS_TEST_COMPLETED" ] ||
 		cat "$T/container.txt" "$R"/run/dmvpn/log/*.log >&2 || true
-		sites_logs
-	}
-	sites_down hub
-	net_teardown
+	sites_teardown
 	umount -R "$R/dev" 2>/dev/null || true
 }
 

@@ -5,25 +5,6 @@ bats_require_minimum_version 1.5.0
 load lib
 load sites
 
-setup() {
-	net_setup
-	net_need_tun
-	T=$BATS_TEST_TMPDIR
-}
-
-teardown() {
-	[ -n "$BATS_TEST_COMPLETED" ] || {
-		site remote dmvpn status >&2 || true
-		site remote ip route >&2 || true
-		sites_logs
-	}
-	for n in h1 h2 remote; do
-		[ ! -d "$T/run/$n/supervisor" ] ||
-			site "$n" dmvpn down ipsec0 >/dev/null 2>&1 || true
-	done
-	net_teardown
-}
-
 # Two headends with the same LAN behind, 192.168.50.0/24, and a remote.
 remote_up() {	# FAILBACK
 	local n i=0

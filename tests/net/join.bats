@@ -5,17 +5,6 @@ bats_require_minimum_version 1.5.0
 load lib
 load sites
 
-setup() {
-	net_setup
-	net_need_tun
-}
-
-teardown() {
-	sites_down hub spoke2
-	sites_logs
-	net_teardown
-}
-
 # The hub is up and serves its CA; the spoke has nothing.
 hub_serves() {
 	sites_prepare hub spoke2

@@ -6,17 +6,6 @@ bats_require_minimum_version 1.5.0
 load lib
 load sites
 
-setup() {
-	net_setup
-	net_need_tun
-}
-
-teardown() {
-	[ -n "$BATS_TEST_COMPLETED" ] || sites_logs
-	sites_down hub spoke
-	net_teardown
-}
-
 # Killed at a site, and replaced.
 kill_layer() {	# SITE LAYER
 	local old

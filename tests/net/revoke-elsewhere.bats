@@ -4,21 +4,10 @@ bats_require_minimum_version 1.5.0
 load lib
 load sites
 
-setup() {
-	net_setup
-	net_need_tun
-	T=$BATS_TEST_TMPDIR
-}
-
 teardown() {
-	[ -n "$BATS_TEST_COMPLETED" ] || {
-		site hub dmvpn status >&2 || true
-		tail -n 5 "$T"/serve.log >&2 || true
-		sites_logs
-	}
+	[ -n "$BATS_TEST_COMPLETED" ] || tail -n 5 "$T"/serve.log >&2 || true
 	[ ! -e "$NET_PIDS/ca" ] || kill "$(pid_of ca)" 2>/dev/null || true
-	sites_down hub spoke1 spoke2
-	net_teardown
+	sites_teardown
 }
 
 # The CA's machine is the router; it has no tunnel and no agent.

@@ -8,17 +8,13 @@ load sites
 
 setup() {
 	command -v bird >/dev/null || skip "BIRD is not installed"
-	net_setup
-	net_need_tun
+	sites_setup
 }
 
 teardown() {
-	[ -n "$BATS_TEST_COMPLETED" ] || {
+	[ -n "$BATS_TEST_COMPLETED" ] ||
 		tail -n 8 "$BATS_TEST_TMPDIR"/*-bird.txt >&2 || true
-		sites_logs
-	}
-	sites_down hub spoke1 spoke2
-	net_teardown
+	sites_teardown
 }
 
 # Sites whose tunnel files name no network behind anybody.

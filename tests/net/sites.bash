@@ -3,6 +3,54 @@
 #	sites_up hub spoke1 ...		namespaces round a router, each up
 #	site NAME COMMAND...		a command there, the programs in PATH
 #	daemon NAME LAYER		the pid of its daemon
+#
+# A file with nothing more to do needs neither setup nor teardown of its own.
+
+setup() {
+	sites_setup
+}
+
+teardown() {
+	sites_teardown
+}
+
+sites_setup() {
+	net_setup
+	net_need_tun
+	T=$BATS_TEST_TMPDIR
+}
+
+# What failed is explained, whatever is up ends.
+sites_teardown() {
+	[ -n "$BATS_TEST_COMPLETED" ] || {
+		sites_each site_status
+		sites_logs
+	}
+	sites_each site_down
+	net_teardown
+}
+
+# COMMAND NAME, for each site with a supervisor
+sites_each() {
+	local run
+	for run in "$BATS_TEST_TMPDIR"/run/*/supervisor; do
+		[ -d "$run" ] || continue
+		run=${run%/supervisor}
+		"$1" "${run##*/}"
+	done
+}
+
+site_status() {
+	site "$1" dmvpn status >&2 || true
+}
+
+site_down() {
+	local f
+	for f in "$BATS_TEST_TMPDIR/run/$1/tunnels"/*; do
+		[ ! -f "$f" ] ||
+			site "$1" dmvpn down "${f##*/}" >/dev/null 2>&1 || true
+	done
+}
 
 sites_certificates() {
 	local n i=0
@@ -79,11 +127,10 @@ sites_up() {
 	done
 }
 
-sites_down() {
+sites_down() {	# NAME...
 	local n
 	for n in "$@"; do
-		[ ! -d "$BATS_TEST_TMPDIR/run/$n/supervisor" ] ||
-			site "$n" dmvpn down dmvpn0 >/dev/null 2>&1 || true
+		site_down "$n"
 	done
 }
 

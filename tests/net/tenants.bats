@@ -6,20 +6,10 @@ load lib
 load sites
 
 setup() {
-	net_setup
-	net_need_tun
-	T=$BATS_TEST_TMPDIR
+	sites_setup
 	sites_prepare hub spoke
 	wide hub 1
 	wide spoke 2
-}
-
-teardown() {
-	[ -n "$BATS_TEST_COMPLETED" ] || sites_logs
-	sites_down hub spoke
-	site hub dmvpn down dmvpn1 >/dev/null 2>&1 || true
-	site spoke dmvpn down dmvpn1 >/dev/null 2>&1 || true
-	net_teardown
 }
 
 # A certificate with addresses of both tunnels.

@@ -5,9 +5,7 @@ load lib
 load sites
 
 setup() {
-	net_setup
-	net_need_tun
-	T=$BATS_TEST_TMPDIR
+	sites_setup
 	sites_prepare hub
 	for n in 1 2 3; do
 		sed "s/dmvpn0/dmvpn$n/; s/^key 1/key 1$n/; s/^lan.*/mtu 1300/

@@ -6,21 +6,6 @@ bats_require_minimum_version 1.5.0
 load lib
 load sites
 
-setup() {
-	net_setup
-	net_need_tun
-	T=$BATS_TEST_TMPDIR
-}
-
-teardown() {
-	[ -n "$BATS_TEST_COMPLETED" ] || {
-		site spoke dmvpn status >&2 || true
-		sites_logs
-	}
-	sites_down hub1 hub2 spoke
-	net_teardown
-}
-
 both() {
 	[ "$(site spoke dmvpn status | grep -c 'hub 10.0.0.*in use')" -eq 2 ]
 }

@@ -1,4 +1,4 @@
-# tests/run: alone
+# tests/run: calm
 # Programs are exchanged while they run, by those of another version; what an
 # earlier time or another machine left behind does no harm.
 
@@ -6,19 +6,9 @@ bats_require_minimum_version 1.5.0
 load lib
 load sites
 
-setup() {
-	net_setup
-	net_need_tun
-	T=$BATS_TEST_TMPDIR
-}
-
 teardown() {
-	[ -n "$BATS_TEST_COMPLETED" ] || sites_logs
 	[ -z "${BYSTANDER-}" ] || kill "$BYSTANDER" 2>/dev/null || true
-	for n in hub spoke; do
-		version "$n" dmvpn down dmvpn0 >/dev/null 2>&1 || true
-	done
-	net_teardown
+	sites_teardown
 }
 
 # The programs that a site uses: $T/NAME.bin, or the common ones.
