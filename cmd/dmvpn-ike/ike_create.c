@@ -235,7 +235,7 @@ reply_failed(struct ike_ctx *c)
 	    '\0' ? c->why.text : c->e.msg);
 	rekey_ended(s);
 	later(s, s->out.old);
-	if (s->out.what == IKE_DO_QUEUE)
+	if (s->out.what == IKE_DO_QUEUE && c->g->gre_up)
 		ike_queue_end(s);
 	/* the peer has it: it must go there too */
 	if (child->spi_out != 0) {
@@ -328,7 +328,7 @@ ike_create_installed(struct ike_ctx *c)
 		rekey_ended(s);
 		later(s, s->out.old);
 		if (s->out.what == IKE_DO_QUEUE)
-			ike_queue_end(s);
+			ike_queue_later(s);
 		else if (s->out.what == IKE_DO_CHILD)
 			ask_again(s);
 		child->installed = true;

@@ -507,6 +507,50 @@ all_come_back_when_dmvpn_gre_begins_anew(void **state)
 	}
 }
 
+static void
+all_come_when_dmvpn_gre_was_gone_for_a_while(void **state)
+{
+	struct sim *s = sim_new(2, 365, NULL);
+	struct wire w = { 0 };
+
+	(void)state;
+	has_senders(&s->n[0], 2);
+	has_senders(&s->n[1], 2);
+	sim_profiles(s);
+	s->filter = hash_all;
+	s->filter_arg = &w;
+	sim_connect(s, 0, 1);
+	while (w.creates == 0)
+		sim_run(s, 1);
+	ike_engine_gre_down(s->n[0].g, s->now);	/* the answer is on its way */
+	sim_run(s, 100);
+	gre_anew(s, 0);
+	sim_run(s, 60000);
+	one_each(s, 2);
+	sim_free(s);
+}
+
+static void
+all_come_when_dmvpn_gre_takes_them(void **state)
+{
+	struct sim *s = sim_new(2, 366, NULL);
+
+	(void)state;
+	has_senders(&s->n[0], 2);
+	has_senders(&s->n[1], 2);
+	sim_profiles(s);
+	sim_connect(s, 0, 1);
+	sim_run(s, 500);
+	s->n[0].refuse_sa = true;
+	sim_run(s, 600000);
+	assert_in_range(s->n[0].notes, 5, 12);
+	assert_int_equal(sim_live(&s->n[1]), 1);
+	s->n[0].refuse_sa = false;
+	sim_run(s, 700000);
+	one_each(s, 2);
+	sim_free(s);
+}
+
 /* dmvpn-gre has all SAs but that of this queue. */
 static void
 lose_one(struct sim *s, int node, unsigned queue)
@@ -724,6 +768,8 @@ main(void)
 		cmocka_unit_test(a_rekeyed_ike_sa_goes_on_with_them),
 		cmocka_unit_test(hours_of_rekeys_on_a_bad_line_keep_one_each),
 		cmocka_unit_test(all_come_back_when_dmvpn_gre_begins_anew),
+		cmocka_unit_test(all_come_when_dmvpn_gre_was_gone_for_a_while),
+		cmocka_unit_test(all_come_when_dmvpn_gre_takes_them),
 		cmocka_unit_test(a_single_one_that_is_lost_is_made_again),
 		cmocka_unit_test(all_come_back_when_their_time_was_over),
 		cmocka_unit_test(a_first_one_that_comes_late_is_not_made_twice),
