@@ -313,7 +313,7 @@ apply_one() {	# LAYER TUNNEL
 	esac
 	[ "$(cat "$RUN/refused/$2.$1" 2>/dev/null)" = "$why" ] ||
 		warn "tunnel $2: $1: $why"
-	say "$why" >"$RUN/refused/$2.$1"
+	note "$RUN/refused/$2.$1" "$why"
 	return 1
 }
 

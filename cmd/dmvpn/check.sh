@@ -139,11 +139,19 @@ check_machine() {
 	done <"$work/gre"
 }
 
+# The root of a container may be read-only.
+temporary() {
+	for where in /tmp /run /dev/shm "$RUN"; do
+		mktemp -d "$where/dmvpn.XXXXXX" 2>/dev/null && return 0
+	done
+	fail 111 "no temporary directory, neither in /tmp nor in $RUN"
+}
+
 # check FILE
 check() {
 	[ "$#" -eq 1 ] || usage_error 'check: one file is wanted' 'check FILE'
 	colours
-	work=$(mktemp -d /tmp/dmvpn.XXXXXX) || fail 111 'no temporary directory'
+	work=$(temporary)
 	trap 'rm -rf "$work"' EXIT
 	parse_file "$1" "$work/conf" || exit 100
 	CONF=$work/conf

@@ -44,8 +44,22 @@ say() {
 STAMP=''		# the supervisor dates what it says
 
 warn() {
-	[ -z "$STAMP" ] || printf '%s ' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" >&2
-	printf 'dmvpn: %s\n' "$*" >&2
+	[ -z "$STAMP" ] || STAMP="$(date -u +%Y-%m-%dT%H:%M:%SZ) "
+	# a log without room ends nobody
+	printf '%sdmvpn: %s\n' "$STAMP" "$*" >&2 || :
+}
+
+# What the supervisor writes down, whole or, on a disk without room, over the
+# old text, which has some; nobody ends because it can not be written.
+note() {	# FILE WORDS...
+	note_file=$1
+	shift
+	if { say "$*" >"$note_file.new"; } 2>/dev/null; then
+		mv -f "$note_file.new" "$note_file"
+		return 0
+	fi
+	rm -f "$note_file.new"
+	{ say "$*" >"$note_file"; } 2>/dev/null || :
 }
 
 # fail STATUS SENTENCE

@@ -56,8 +56,8 @@ start_helper() {	# KIND
 	now=$(uptime_seconds)
 	[ $((now - $(cat "$SUP/$T.$1.at" 2>/dev/null || say -99))) -ge \
 		"$HELPER_PAUSE" ] || return 0
-	say "$now" >"$SUP/$T.$1.at"
-	printf '%s' "$ARGS" >"$SUP/$T.$1.args"
+	note "$SUP/$T.$1.at" "$now"
+	{ printf '%s' "$ARGS" >"$SUP/$T.$1.args"; } 2>/dev/null || :
 	helper=$SUP/$T.$1
 	IFS=$NL
 	# shellcheck disable=SC2086
@@ -123,5 +123,5 @@ load_renewed() {
 	sum=$(cksum 2>/dev/null <"$(conf identity)") || return 0
 	before=$(cat "$SUP/$T.loaded" 2>/dev/null || say "$sum")
 	[ "$sum" = "$before" ] || apply_one pki "$T" || return 0
-	say "$sum" >"$SUP/$T.loaded"
+	note "$SUP/$T.loaded" "$sum"
 }

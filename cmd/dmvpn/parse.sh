@@ -574,5 +574,7 @@ parse_file() {
 	done <"$TF"
 	check_whole
 	[ "$BAD" -eq 0 ] || return 1
-	[ -z "$2" ] || printf 'file %s\n%s' "$TF_DIR/${TF##*/}" "$PARSED" >"$2"
+	[ -z "$2" ] || {
+		printf 'file %s\n%s' "$TF_DIR/${TF##*/}" "$PARSED" >"$2"
+	} 2>/dev/null || fail 111 "$2: can not be written; is there room?"
 }

@@ -23,8 +23,7 @@ start_time() {
 }
 
 record_pid() {	# FILE PID
-	say "$2 $(start_time "$2")" >"$1.new"
-	mv -f "$1.new" "$1"
+	note "$1" "$2 $(start_time "$2")"
 }
 
 # The pid in FILE, if that process is still there.
@@ -39,8 +38,7 @@ recorded_pid() {
 
 set_state() {	# LAYER STATE WHY
 	restarts=$(cat "$SUP/$1.restarts" 2>/dev/null || say 0)
-	say "$2 $(uptime_seconds) $restarts $3" >"$SUP/$1.state.new"
-	mv -f "$SUP/$1.state.new" "$SUP/$1.state"
+	note "$SUP/$1.state" "$2 $(uptime_seconds) $restarts $3"
 }
 
 make_directories() {
@@ -57,7 +55,7 @@ make_directories() {
 limiter() {	# LAYER PID FIFO
 	trap - TERM
 	sleep "$READY_LIMIT" &
-	say "$!" >"$SUP/$1.sleep"
+	note "$SUP/$1.sleep" "$!"
 	wait "$!" || :
 	[ -e "$3" ] || return 0
 	kill -KILL "$2" 2>/dev/null || :
@@ -117,30 +115,42 @@ wait_adopted() {
 	done
 }
 
-# Is one there already?  Then CHILD is who waits for its end.
-adopt_daemon() {
+# Who answers on its socket?
+serving_pid() {	# LAYER
 	hello=$(call dpd hello -j "$1" 2>/dev/null) || return 1
 	pid=$(printf '%s' "$hello" | sed -n 's/.*"pid":\([0-9]*\).*/\1/p')
 	[ -n "$pid" ] || return 1
 	[ "$1" != gre ] || pid=$(parent_of "$pid")
+	say "$pid"
+}
+
+# Is one there already?  Then CHILD is who waits for its end.
+adopt_daemon() {
+	pid=$(serving_pid "$1") || return 1
 	record_pid "$SUP/$1.pid" "$pid"
 	wait_adopted "$1" >/dev/null 2>&1 </dev/null &
 	CHILD=$!
 	warn "adopted dmvpn-$1, pid $pid"
 }
 
+# The process that began then?
+is_still() {	# PID START-TIME
+	kill -0 "$1" 2>/dev/null && [ "$(start_time "$1")" = "$2" ]
+}
+
 # End it: orderly, and after a second for sure.
 stop_daemon() {
-	pid=$(recorded_pid "$SUP/$1.pid") || return 0
+	pid=$(recorded_pid "$SUP/$1.pid") || pid=$(serving_pid "$1") ||
+		return 0
+	began=$(start_time "$pid")
 	kill -TERM "$pid" 2>/dev/null || :
 	kill -CONT "$pid" 2>/dev/null || :
 	for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do
-		recorded_pid "$SUP/$1.pid" >/dev/null || break
+		is_still "$pid" "$began" || break
 		nap 0.1
 	done
 	# by now the number may be another process's
-	! recorded_pid "$SUP/$1.pid" >/dev/null ||
-		kill -KILL "$pid" 2>/dev/null || :
+	! is_still "$pid" "$began" || kill -KILL "$pid" 2>/dev/null || :
 	rm -f "$SUP/$1.pid"
 }
 
@@ -188,7 +198,7 @@ watch_layer() {
 
 count_restart() {
 	restarts=$(cat "$SUP/$1.restarts" 2>/dev/null || say 0)
-	say $((restarts + 1)) >"$SUP/$1.restarts"
+	note "$SUP/$1.restarts" $((restarts + 1))
 }
 
 # Sleep so that a trap runs at once.
@@ -259,7 +269,8 @@ rotate_logs() (
 	set +f
 	for log in "$RUN"/log/*.log; do
 		if [ -f "$log" ] && [ "$(wc -c <"$log")" -gt "$LOG_MAX" ]; then
-			cp "$log" "$log.1" && : >"$log"
+			cp "$log" "$log.1" 2>/dev/null || rm -f "$log.1"
+			: >"$log"
 		fi
 	done
 )
@@ -270,7 +281,12 @@ look_for_hung() {
 	for layer in $LAYERS; do
 		read -r state _ 2>/dev/null <"$SUP/$layer.state" || continue
 		[ "$state" = up ] || continue
-		pid=$(recorded_pid "$SUP/$layer.pid") || continue
+		pid=$(recorded_pid "$SUP/$layer.pid") || {
+			# there was no room to write it down
+			pid=$(serving_pid "$layer") &&
+				record_pid "$SUP/$layer.pid" "$pid"
+			continue
+		}
 		call dpd hello "$layer" >/dev/null 2>&1 ||
 			call dpd hello "$layer" >/dev/null 2>&1 || {
 			[ "$(recorded_pid "$SUP/$layer.pid")" = "$pid" ] ||
@@ -336,7 +352,7 @@ supervise() {
 	STAMP=yes
 	ticks=0
 	start_all
-	say $$ >"$SUP/ready"
+	note "$SUP/ready" $$
 	if [ "$#" -gt 0 ]; then
 		show_logs
 		"$@"
@@ -383,8 +399,10 @@ ensure_supervisor() {
 		[ "$(uptime_seconds)" -lt "$until_seconds" ] || break
 		nap 0.05
 	done
-	supervised || fail 111 "the supervisor did not start: $(
-		tail -n 1 "$RUN/log/dmvpn.log" | undated)"
+	supervised && return 0
+	words=$(tail -n 1 "$RUN/log/dmvpn.log" 2>/dev/null | undated)
+	words=${words#dmvpn: }
+	fail 111 "the supervisor did not start: ${words:-it left no word; is there room in $RUN?}"
 }
 
 # ---- hooks: programs of the tunnel file, run from the stream of events
@@ -394,15 +412,21 @@ field() {	# LINE KEY: a text of a JSON line, without its escapes
 }
 
 start_hooks() {
+	for old in hooks.pid events.pid; do	# of one that was killed
+		! old=$(recorded_pid "$SUP/$old") ||
+			kill -KILL "$old" 2>/dev/null || :
+	done
 	rm -f "$SUP/events"
 	mkfifo "$SUP/events"
 	read_events <>"$SUP/events" &		# opens without waiting
 	HOOKS_PID=$!
+	record_pid "$SUP/hooks.pid" "$HOOKS_PID"
 	"$(program dpd)" events -j --from ike --from nhrp --from dpd \
 		ike-up ike-down nhrp-nhs-up nhrp-nhs-down nhrp-registered \
 		nhrp-unregistered dpd-chosen >"$SUP/events" 2>/dev/null \
 		</dev/null &
 	EVENTS_PID=$!
+	record_pid "$SUP/events.pid" "$EVENTS_PID"
 }
 
 read_events() {

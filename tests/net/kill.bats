@@ -6,6 +6,11 @@ bats_require_minimum_version 1.5.0
 load lib
 load sites
 
+teardown() {
+	sites_teardown
+	umount "$BATS_TEST_TMPDIR/run/spoke" 2>/dev/null || true
+}
+
 # Killed at a site, and replaced.
 kill_layer() {	# SITE LAYER
 	local old
@@ -119,6 +124,14 @@ nobody_in() {
 	kill -0 "$(daemon hub gre)"
 }
 
+streams_of_hooks() {
+	local p
+	for p in $(ip netns pids "$NET-$1"); do
+		tr '\0' ' ' <"/proc/$p/cmdline" 2>/dev/null || true
+		echo
+	done | grep -c 'dmvpn-dpd events -j'
+}
+
 @test "OPS-02: kill -9 of the orchestrator: daemons go on, are adopted, none doubled" {
 	sites_up hub spoke
 	stream lan2 192.168.1.10
@@ -135,6 +148,7 @@ nobody_in() {
 	[ "$lost" -eq 0 ]
 	run -0 site spoke dmvpn status
 	[[ $output == *'supervised by pid'* ]]
+	[ "$(streams_of_hooks spoke)" -eq 1 ]
 	kill_layer spoke dpd		# the adopted ones are looked after too
 }
 
@@ -146,6 +160,40 @@ nobody_in() {
 	wait_for 5 nobody_in spoke
 	site spoke dmvpn up --wait-for 10 spoke.tunnel
 	wait_for 10 on lan2 ping -c 1 -W 1 192.168.1.10
+}
+
+@test "without room on the disk, what dies is started again, and is known when there is" {
+	sites_prepare hub spoke
+	local run=$BATS_TEST_TMPDIR/run/spoke before log
+	mkdir -p "$run"
+	mount -t tmpfs -o size=512k none "$run"
+	site hub dmvpn up hub.tunnel
+	site spoke dmvpn up --wait spoke.tunnel
+	dd if=/dev/zero of="$run/fill" bs=1k 2>/dev/null || true
+	for log in "$run"/log/*.log; do		# to the end of their pages
+		head -c 4096 /dev/zero 2>/dev/null >>"$log" || true
+	done
+	before=$(daemon spoke nhrp)
+	kill -9 "$before"
+	wait_for 10 site spoke dmvpn-dpd hello nhrp
+	wait_for 10 registered_again
+	run -111 --separate-stderr site spoke dmvpn up spoke.tunnel
+	[[ $stderr == *"room"* ]]
+	rm "$run/fill"
+	wait_for 15 known nhrp
+	[ "$(daemon spoke nhrp)" != "$before" ]
+	site spoke dmvpn up spoke.tunnel
+	site spoke dmvpn down dmvpn0
+	wait_for 3 nobody_in spoke
+	umount "$run"
+}
+
+registered_again() {
+	site spoke dmvpn status | grep -q 'hub 10.0.0.1 .*in use'
+}
+
+known() {	# LAYER
+	site spoke dmvpn status | grep -q "+ dmvpn-$1  *pid"
 }
 
 @test "OPS-04: a daemon that is stopped is found and started again" {
