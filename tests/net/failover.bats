@@ -36,14 +36,18 @@ uses() {	# ADDRESS
 	site remote dmvpn status | grep -q "headend $1 .*in use"
 }
 
+reserved() {	# ADDRESS
+	site remote dmvpn status | grep -q "headend $1 .*in reserve"
+}
+
 pings() {
 	on lan3 ping -c 1 -W 2 192.168.50.10
 }
 
 @test "the next headend when the first dies, the first again when it was well, without ping-pong" {
 	remote_up 5
-	uses 198.51.100.18
-	site remote dmvpn status | grep -q 'headend 198.51.100.34 .*in reserve'
+	wait_for 5 uses 198.51.100.18
+	wait_for 5 reserved 198.51.100.34
 	wait_for 5 pings
 	ip -n "$NET-h1" link set eth0 down
 	wait_for 15 uses 198.51.100.34
