@@ -232,6 +232,7 @@ struct ike_auth_state {			/* gone when the SA is up */
 	struct secret	*init_own;	/* IKE_SA_INIT messages, as sent */
 	struct secret	*init_peer;
 	struct secret	*cookie;
+	struct sk_proof	 proof;
 	uint8_t		 own_method;
 	uint8_t		 own[64];	/* prf(SK_p, ID body): ours */
 	uint8_t		 peer[64];

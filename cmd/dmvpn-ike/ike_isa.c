@@ -470,7 +470,8 @@ ike_isa_keys(struct ike_isa *s, struct rbuf shared, uint16_t old_prf,
 	    .spi_i = s->spi_i, .spi_r = s->spi_r, .old_prf = old_prf,
 	    .old_d = old_d };
 
-	if (sk_derive(&s->suite, &seed, &s->keys, e) < 0) {
+	if (sk_derive(&s->suite, &seed, &s->keys, s->auth == NULL ? NULL :
+	    &s->auth->proof, e) < 0) {
 		sk_keys_wipe(&s->keys);
 		return -1;
 	}

@@ -22,7 +22,8 @@ int
 ike_auth_mac(struct ike_isa *s, bool of_initiator, struct rbuf body,
     uint8_t *out, struct err *e)
 {
-	const uint8_t *key = of_initiator ? s->keys.pi : s->keys.pr;
+	const uint8_t *key = of_initiator ? s->auth->proof.pi :
+	    s->auth->proof.pr;
 
 	return prf_make(s->suite.prf, rbuf_of(key, s->keys.prf_len), &body, 1,
 	    out, e);

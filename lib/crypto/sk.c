@@ -94,8 +94,8 @@ dir_init(struct sk_dir *k, const struct sk_suite *s)
 {
 	memset(k, 0, sizeof(*k));
 	k->suite = *s;
-	k->enc_len = sk_enc_len(s->encr, s->key_bits);
-	k->int_len = sk_integ_len(s->integ);
+	k->enc_len = (uint8_t)sk_enc_len(s->encr, s->key_bits);
+	k->int_len = (uint8_t)sk_integ_len(s->integ);
 }
 
 int
@@ -142,7 +142,7 @@ skeyseed(const struct sk_suite *s, const struct sk_seed *seed, uint8_t *out,
 
 int
 sk_derive(const struct sk_suite *s, const struct sk_seed *seed,
-    struct sk_keys *k, struct err *e)
+    struct sk_keys *k, struct sk_proof *proof, struct err *e)
 {
 	uint8_t octets[16], skey[PRF_MAX];
 	uint8_t all[3 * SK_KEY_MAX + 2 * SK_KEY_MAX + 2 * SK_ENC_MAX];
@@ -172,8 +172,10 @@ sk_derive(const struct sk_suite *s, const struct sk_seed *seed,
 	rbuf_copy(&in, k->r.integ, k->r.int_len);
 	rbuf_copy(&in, k->i.enc, k->i.enc_len);
 	rbuf_copy(&in, k->r.enc, k->r.enc_len);
-	rbuf_copy(&in, k->pi, k->prf_len);
-	rbuf_copy(&in, k->pr, k->prf_len);
+	if (proof != NULL) {
+		rbuf_copy(&in, proof->pi, k->prf_len);
+		rbuf_copy(&in, proof->pr, k->prf_len);
+	}
 	rc = 0;
 out:
 	secret_wipe(all, sizeof(all));

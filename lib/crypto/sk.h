@@ -28,8 +28,8 @@ struct sk_suite {
 /* One direction's cipher. */
 struct sk_dir {
 	struct sk_suite	suite;
-	size_t		enc_len;
-	size_t		int_len;
+	uint8_t		enc_len;
+	uint8_t		int_len;
 	uint8_t		enc[SK_ENC_MAX];
 	uint8_t		integ[SK_KEY_MAX];
 };
@@ -37,10 +37,14 @@ struct sk_dir {
 struct sk_keys {
 	size_t		prf_len;
 	uint8_t		d[SK_KEY_MAX];
-	uint8_t		pi[SK_KEY_MAX];
-	uint8_t		pr[SK_KEY_MAX];
 	struct sk_dir	i;	/* what the original initiator sends */
 	struct sk_dir	r;
+};
+
+/* SK_pi and SK_pr: for IKE_AUTH alone. */
+struct sk_proof {
+	uint8_t		pi[SK_KEY_MAX];
+	uint8_t		pr[SK_KEY_MAX];
 };
 
 bool sk_suite_known(const struct sk_suite *s);
@@ -60,8 +64,9 @@ struct sk_seed {
 	uint16_t	old_prf;	/* 0: a fresh SA */
 	struct rbuf	old_d;
 };
+/* proof may be NULL. */
 int sk_derive(const struct sk_suite *s, const struct sk_seed *seed,
-    struct sk_keys *k, struct err *e);
+    struct sk_keys *k, struct sk_proof *proof, struct err *e);
 void sk_keys_wipe(struct sk_keys *k);
 
 /* KEYMAT = prf+(SK_d, [g^ir (new)] | Ni | Nr), RFC 7296, 2.17. */

@@ -495,6 +495,6 @@ link_call(struct link *k, const struct msg_type *t, const void *m,
 	if (rc == 0 && (rc = link_send(k, wbuf_rbuf(&w), e)) < 0 &&
 	    done != NULL)
 		free(pending_take(k, id));
-	explicit_bzero(room, sizeof(room));
+	explicit_bzero(room, w.len);
 	return rc;
 }
