@@ -163,6 +163,7 @@ path_new(const struct path_conf *conf, struct err *e)
 	p->n_out = path_senders(p->n_threads);
 	feature_crypto(p, conf->openssl);
 	path_epoch_init(&p->epoch);
+	fair_init(p);
 	p->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	p->thread = calloc(p->n_threads, sizeof(*p->thread));
 	if (p->thread == NULL || p->event_fd < 0 || tables_init(p) < 0) {
@@ -436,6 +437,8 @@ path_free(struct path *p)
 	install_set_free(p->installs);
 	if (p->event_fd >= 0)
 		close(p->event_fd);
+	if (p->devices >= 0)
+		close(p->devices);
 	if (p->event_buf != NULL)
 		secret_wipe(p->event_buf, PATH_BUF);
 	free(p->event_buf);

@@ -1,7 +1,9 @@
 #include <linux/filter.h>
+#include <linux/if_tun.h>
 #include <linux/sock_diag.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "path_int.h"
 
@@ -10,13 +12,14 @@
 #endif
 
 /*
- * What the kernel lets into the UDP sockets: a filter in classic BPF, which
- * needs no privilege.  path_guard.c wants strangers out, path_fair.c wants
- * less of members that send more than their share.
+ * What the kernel lets into the UDP sockets and TAPs: filters in classic BPF,
+ * which need no privilege.  path_guard.c wants strangers out, path_fair.c
+ * wants less of what exceeds a peer's share.
  */
 #define GUARD_LEAF	4
 #define ESP_SAMPLE	255	/* one of 256 */
 #define SPI_AT		8	/* behind the UDP header */
+#define MAC_AT		2	/* of the peer, less two octets */
 
 struct program {
 	struct sock_filter	 code[BPF_MAXINSNS];
@@ -86,12 +89,12 @@ pass_sample(struct program *g, uint32_t mask)
 	DROP(g);
 }
 
-/* Of each SPI as many as it may have; A is the packet's. */
+/* Of each key as many as it may have; A is the packet's. */
 static void
 cut(struct program *g, const struct filter_cut *c, size_t n)
 {
 	for (; n > 0; n--, c++) {
-		emit(g, BPF_JMP | BPF_JEQ | BPF_K, 0, 4, c->spi);
+		emit(g, BPF_JMP | BPF_JEQ | BPF_K, 0, 4, c->key);
 		emit(g, BPF_LD | BPF_W | BPF_ABS, 0, 0, RANDOM);
 		emit(g, BPF_JMP | BPF_JGE | BPF_K, 1, 0, c->pass);
 		PASS(g);
@@ -126,6 +129,24 @@ keep_out(struct program *g, unsigned to_ike, const struct guard_keys *esp,
 		pass_known(g, SPI_AT + 12, ike->key, ike->n);
 	}
 	pass_sample(g, ike_mask);
+}
+
+/* It knows nothing of the SPIs and peers that we have. */
+void
+filter_forget(int fd)
+{
+	int none = 0;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &none,
+	    sizeof(none));
+}
+
+void
+filter_forget_tap(int fd)
+{
+	struct sock_fprog none = { 0 };
+
+	(void)ioctl(fd, TUNDETACHFILTER, &none);
 }
 
 /* ------------------------------------------------------------------ keys */
@@ -187,11 +208,9 @@ attach(int fd, void *arg)
 static int
 detach(int fd, void *arg)
 {
-	int none = 0;
-
 	(void)arg;
-	return setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &none,
-	    sizeof(none));
+	filter_forget(fd);
+	return 0;
 }
 
 static int
@@ -241,19 +260,50 @@ void
 filter_write(struct path *p)
 {
 	static struct program g;
+	const struct fair *f = &p->fair[FAIR_IN];
 	unsigned to_ike = begin(&g);
 
-	cut(&g, p->fair.cut, p->fair.n);
+	cut(&g, f->cut, f->n);
 	if (p->guard.on)
 		p->guard.on = guard_part(p, &g, to_ike);
-	if (!p->guard.on && p->fair.n > 0) {
+	if (!p->guard.on && f->n > 0) {
 		to_ike = begin(&g);
-		cut(&g, p->fair.cut, p->fair.n);
+		cut(&g, f->cut, f->n);
 		g.code[to_ike].k = g.n - to_ike - 1;
 		PASS(&g);
 	}
-	if (p->guard.on || p->fair.n > 0)
+	if (p->guard.on || f->n > 0)
 		each_socket(p, attach, &g);
 	else
 		each_socket(p, detach, NULL);
+}
+
+/* A frame's destination names its peer; those that name none pass. */
+void
+filter_write_taps(struct path *p)
+{
+	static struct program g;
+	static struct filter_cut c[FAIR_CUTS];
+	const struct fair *f = &p->fair[FAIR_OUT];
+	struct sock_fprog prog = { .filter = g.code };
+	const struct iface *i;
+	uint8_t mac[6];
+	unsigned k;
+	size_t n;
+
+	for (n = 0; n < f->n; n++) {
+		path_mac((uint16_t)f->cut[n].key, mac);
+		c[n] = (struct filter_cut){ load32(mac + MAC_AT),
+		    f->cut[n].pass };
+	}
+	g.n = 0;
+	g.full = false;
+	emit(&g, BPF_LD | BPF_W | BPF_ABS, 0, 0, MAC_AT);
+	cut(&g, c, n);
+	PASS(&g);
+	prog.len = (unsigned short)g.n;
+	for (k = 1; k < get(&p->iface_top); k++)
+		if ((i = path_iface_find(p, k)) != NULL && get(&i->n_taps) > 0)
+			(void)ioctl(get(&i->tap[0]), n > 0 ? TUNATTACHFILTER :
+			    TUNDETACHFILTER, &prog);
 }

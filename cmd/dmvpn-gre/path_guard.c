@@ -73,11 +73,11 @@ socket_drops(struct path *p)
 {
 	struct guard *g = &p->guard;
 	struct filter_state s;
-	uint64_t lost, fair = p->fair.lost;
+	uint64_t lost, fair = p->fair[FAIR_IN].lost;
 
 	filter_state(p, &s);
 	lost = grown(&g->sockets, s.drops);
-	p->fair.lost = 0;
+	p->fair[FAIR_IN].lost = 0;
 	if (fair > lost)
 		fair = lost;
 	count(&g->drops[GUARD_CUT], fair);

@@ -120,6 +120,8 @@ path_interface_taps(struct path *p, unsigned id, const int *fds, size_t n,
 		if (rc == 0 && fcntl(fds[k], F_SETFL, O_NONBLOCK) < 0)
 			rc = err_sys(e, "TAP queue");
 		if (rc == 0)
+			filter_forget_tap(fds[k]);
+		if (rc == 0)
 			rc = path_port_add(p, &port, e);
 		if (rc < 0) {
 			close(fds[k]);

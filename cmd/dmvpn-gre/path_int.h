@@ -110,10 +110,12 @@ struct sa_set {
 	struct path_sa		*sa[];		/* first choice first */
 };
 
-/* What a peer sends us, as path_fair.c sees it. */
+/* What comes from a peer or goes to it, as path_fair.c sees it. */
+enum fair_way { FAIR_IN, FAIR_OUT, FAIR_WAYS };
 struct fair_peer {
 	uint64_t	count;		/* packets at the last look */
 	uint64_t	rate;		/* packets a look, before the cut */
+	uint64_t	lost;		/* in that look, at a guess */
 	uint32_t	pass;		/* of FAIR_ALL; 0: not cut */
 };
 
@@ -135,7 +137,7 @@ struct peer {
 	uint64_t			 keepalive_at;
 	struct mtu_search		 search;
 	struct peer			*busy_next, **busy_prev; /* search */
-	struct fair_peer		 fair;
+	struct fair_peer		 fair[FAIR_WAYS];
 };
 
 struct path_sa {
@@ -236,6 +238,11 @@ struct resent {
 	uint32_t	hash, end, n;
 };
 
+/* Full batches in a row, up to now and the most since control looked. */
+struct full_batches {
+	_Atomic(unsigned)	now, most;
+};
+
 struct path_thread {
 	struct path		*p;
 	unsigned		 index;
@@ -248,7 +255,8 @@ struct path_thread {
 	bool			 woke;		/* events were put */
 	/* Messages read: this turn, this millisecond, the one before. */
 	unsigned		 turn_read, ms_read, ms_before;
-	_Atomic(unsigned)	 full[PATH_SOCKETS];	/* batches in a row */
+	struct full_batches	 full_in[PATH_SOCKETS];
+	struct full_batches	 full_out[PATH_INTERFACES];
 	/* Who does a sender's work: itself, or the receiver beside it. */
 	_Atomic(unsigned)	 holder, wanted;
 	uint64_t		 cpu, cpu_at;	/* control's: ns used, when */
@@ -281,7 +289,7 @@ struct path_thread {
 #define FAIR_CUTS	128	/* 5 each */
 #define FAIR_ALL	UINT32_MAX
 struct filter_cut {
-	uint32_t	spi;
+	uint32_t	key;		/* SPI, or number of the peer */
 	uint32_t	pass;		/* of FAIR_ALL */
 };
 struct filter_state {
@@ -292,8 +300,11 @@ struct filter_state {
 /* Against members that send more than their share: path_fair.c. */
 struct fair {
 	bool			on;
+	enum fair_way		way;
 	uint64_t		at, last;	/* next look, the last; ms */
+	uint64_t		until;		/* then try without */
 	uint64_t		receivers;	/* bits: of their SAs */
+	uint64_t		dropped;	/* by the devices, so far */
 	uint64_t		share;		/* packets a look, of a peer */
 	uint32_t		used;		/* octets queued, last look */
 	unsigned		calm;		/* looks without a cut */
@@ -351,7 +362,8 @@ struct path {
 	struct peer			*peers, *busy;
 	uint64_t			 search_at; /* not before; 0: none */
 	struct guard			 guard;
-	struct fair			 fair;
+	struct fair			 fair[FAIR_WAYS];
+	int				 devices;	/* their counters */
 	uint64_t			 turn;
 	uint64_t			 mtu_at, shared_at;
 	unsigned			 n_dying;
@@ -474,11 +486,16 @@ void probe_watch(struct path_thread *t, const struct out_frame *f,
 
 /* path_filter.c: what the kernel lets in. */
 void filter_write(struct path *p);
+void filter_write_taps(struct path *p);
+/* What another packet half left there. */
+void filter_forget(int socket);
+void filter_forget_tap(int tap);
 void filter_state(const struct path *p, struct filter_state *s);
 
 /* path_fair.c */
-/* A receiver: of a batch from that socket n were there. */
-void fair_batch(struct path_thread *t, enum path_socket kind, unsigned n);
+/* A thread: the batch was full, or not; c: of where it came from. */
+void fair_batch(struct path_thread *t, struct full_batches *c, bool full);
+void fair_init(struct path *p);
 /* Control: when to look next, 0: nobody is late. */
 uint64_t fair_due(const struct path *p);
 uint64_t fair_tick(struct path *p, uint64_t now);
@@ -609,6 +626,8 @@ uint64_t path_mix(uint64_t h, uint64_t v);
 uint64_t path_addr_hash(uint64_t salt, const void *octets, size_t n);
 
 /* path_tap.c */
+/* What all our devices dropped for want of room, or by a filter. */
+uint64_t tap_dropped(const struct path *p);
 void tap_read(struct path_thread *t, struct iface *i, int fd);
 void tap_write(struct path_thread *t, struct iface *i,
     struct iovec *iov, int n, uint32_t hash, unsigned packets, size_t bytes);

@@ -1,5 +1,7 @@
 #include <errno.h>
+#include <linux/if.h>
 #include <linux/if_tun.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -11,6 +13,7 @@
 #define TUN_F_USO6	0x40
 #endif
 
+#define DEVICES_MAX (64 * 1024)	/* octets of /proc/net/dev */
 #define SUPER	8192	/* octets: a frame that makes a batch by itself */
 
 uint32_t
@@ -28,6 +31,49 @@ path_tap_offload(int fd)
 		if (ioctl(fd, TUNSETOFFLOAD, (unsigned long)tries[i]) == 0)
 			return tries[i];
 	return 0;
+}
+
+/* The frames for which a device had no room: the twelfth number behind its
+ * name in /proc/net/dev. */
+static uint64_t
+dropped_of(const char *text, const char *name)
+{
+	const char *at = text;
+	size_t n = strlen(name);
+	unsigned long long v;
+
+	while ((at = strchr(at, '\n')) != NULL) {
+		at += 1 + strspn(at + 1, " ");
+		if (strncmp(at, name, n) == 0 && at[n] == ':' &&
+		    sscanf(at + n + 1, "%*u %*u %*u %*u %*u %*u %*u %*u %*u "
+		    "%*u %*u %llu", &v) == 1)
+			return v;
+	}
+	return 0;
+}
+
+uint64_t
+tap_dropped(const struct path *p)
+{
+	static char text[DEVICES_MAX];
+	const struct iface *i;
+	struct ifreq r;
+	uint64_t sum = 0;
+	ssize_t n = 0, all = 0;
+	unsigned k;
+
+	while (p->devices >= 0 && (n = pread(p->devices, text + all,
+	    sizeof(text) - 1 - (size_t)all, all)) > 0)
+		all += n;
+	text[all] = '\0';
+	for (k = 1; k < get(&p->iface_top); k++) {
+		memset(&r, 0, sizeof(r));
+		if ((i = path_iface_find(p, k)) != NULL &&
+		    get(&i->n_taps) > 0 &&
+		    ioctl(get(&i->tap[0]), TUNGETIFF, &r) == 0)
+			sum += dropped_of(text, r.ifr_name);
+	}
+	return sum;
 }
 
 /* A batch of frames; what they became is sent at its end. */
@@ -50,6 +96,7 @@ tap_read(struct path_thread *t, struct iface *i, int fd)
 		if (t->p->n_out > 1 && n > SUPER)
 			tx_flush(t);
 	}
+	fair_batch(t, &t->full_out[i->id], k == PATH_BATCH);
 	tx_flush(t);
 }
 

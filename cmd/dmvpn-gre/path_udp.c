@@ -95,6 +95,7 @@ path_socket_add(struct path *p, enum path_socket kind, int fd, struct err *e)
 		close(fd);
 		return rc;
 	}
+	filter_forget(fd);
 	prepare(p, kind, fd);
 	if (path_port_add(p, &port, e) < 0) {
 		close(fd);
@@ -241,7 +242,7 @@ socket_read(struct path_thread *t, enum path_socket kind, int fd)
 	n = recvmmsg(fd, rx->mm, PATH_RX_BUFS, MSG_DONTWAIT, NULL);
 	if (n > 0)
 		t->turn_read += (unsigned)n;
-	fair_batch(t, kind, n > 0 ? (unsigned)n : 0);
+	fair_batch(t, &t->full_in[kind], n == PATH_RX_BUFS);
 	for (i = 0; i < n; i++)
 		in_message(t, kind, &rx->mm[i], rx->buf[i]);
 	gro_flush(t);
