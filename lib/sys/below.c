@@ -7,6 +7,8 @@
 
 #include "sys/log.h"
 
+#define PAGE_TRIES 6		/* unanswered, of one page */
+
 /* An answer to come, or a refusal. */
 struct below_wait {
 	struct below_wait	*prev, *next;
@@ -21,6 +23,7 @@ struct below_walk {
 	struct link		*link;
 	struct below_pages	 pages;
 	struct page		 from;
+	unsigned		 tries;
 };
 
 /* ---- calls ---- */
@@ -132,10 +135,16 @@ got_page(void *arg, const void *m, const struct reason *why)
 	struct below_walk *w = (struct below_walk *)arg;
 	struct { uint64_t generation, next; } head;
 
+	if (m == NULL && why != NULL && strcmp(why->code, "timeout") == 0 &&
+	    link_is_up(w->link) && ++w->tries < PAGE_TRIES) {
+		walk_on(w);		/* busy: ten seconds went by */
+		return;
+	}
 	if (m == NULL) {
 		walk_end(w, why);
 		return;
 	}
+	w->tries = 0;
 	memcpy(&head, m, sizeof(head));
 	w->pages.take(w->pages.arg, m);
 	w->from.after = head.next;

@@ -40,10 +40,12 @@ struct link {
 	bool		 up;
 	bool		 busy;		/* in a callback of ours */
 	bool		 dead;		/* freed inside one */
+	bool		 brief;		/* the last connection was */
 	uint32_t	 last_id;
 	uint64_t	 pause;		/* ms before the next try */
+	uint64_t	 since;		/* connected; ms */
 	struct watch	 reads, writes;
-	struct timer	 retry, limit;
+	struct timer	 retry, limit, choked;
 	struct pending	*calls;
 	struct outgoing	*queue;
 	size_t		 octets;
@@ -94,6 +96,7 @@ link_close(struct link *k)
 	watch_stop(&k->reads);
 	watch_stop(&k->writes);
 	timer_stop(&k->limit);
+	timer_stop(&k->choked);
 	if (k->fd >= 0)
 		close(k->fd);
 	k->fd = -1;
@@ -136,11 +139,22 @@ calls_fail(struct link *k, const char *code, const char *why)
 	}
 }
 
+/* The pause begins anew after a connection, but not after one brief one after
+ * the other: who takes them and closes them at once is not asked without end. */
 static void
 retry_later(struct link *k)
 {
+	bool brief;
+
 	if (k->dead || k->path[0] == '\0')
 		return;
+	if (k->since != 0) {
+		brief = clock_ms() - k->since < RETRY_LAST;
+		if (!brief || !k->brief)
+			k->pause = RETRY_FIRST;
+		k->brief = brief;
+		k->since = 0;
+	}
 	(void)timer_at(k->loop, &k->retry, clock_ms() + k->pause, link_try, k,
 	    NULL);
 	k->pause = k->pause * 2 > RETRY_LAST ? RETRY_LAST : k->pause * 2;
@@ -191,17 +205,37 @@ link_flush(void *arg)
 	watch_stop(&k->writes);
 }
 
+static void
+link_choked(void *arg)
+{
+	link_break((struct link *)arg, "it does not read");
+}
+
+/* A statement is lost: only a new connection, with everything stated anew,
+ * makes that good.  It ends from the loop, not inside a call. */
+static void
+choke(struct link *k)
+{
+	if (k->path[0] != '\0' && k->choked.at == 0)
+		(void)timer_at(k->loop, &k->choked, clock_ms(), link_choked, k,
+		    NULL);
+}
+
 static int
 queue_add(struct link *k, struct rbuf message, struct err *e)
 {
 	size_t n = rbuf_left(&message);
 	struct outgoing *o;
 
-	if (k->octets + n > QUEUE_MAX)
+	if (k->octets + n > QUEUE_MAX) {
+		choke(k);
 		return err_set(e, ENOBUFS, "%s does not read: %zu octets "
 		    "wait", k->path, k->octets);
-	if ((o = (struct outgoing *)malloc(sizeof(*o) + n)) == NULL)
+	}
+	if ((o = (struct outgoing *)malloc(sizeof(*o) + n)) == NULL) {
+		choke(k);
 		return err_set(e, ENOMEM, "link: out of memory");
+	}
 	o->len = n;
 	memcpy(o->b, message.p, n);
 	DL_APPEND(k->queue, o);
@@ -373,7 +407,7 @@ link_start(struct link *k, int fd, struct err *e)
 	k->up = true;
 	if (link_subscribe(k, e) < 0)
 		return -1;
-	k->pause = RETRY_FIRST;
+	k->since = clock_ms();
 	return 0;
 }
 

@@ -5,6 +5,9 @@
 
 #include <cmocka.h>
 
+#include <sys/syscall.h>
+#include <time.h>
+
 #include "sys/below.h"
 #include "sys_help.h"
 
@@ -19,9 +22,20 @@ static struct {
 	char		 path[108];
 	bool		 calling;	/* in below_call: no answer may come */
 	unsigned	 answers, refusals, pages, items, ends;
-	uint64_t	 last_ticket, last_value, fail_at;
+	uint64_t	 last_ticket, last_value, fail_at, silent_at;
+	time_t		 later;		/* s that the clocks are ahead */
 	struct reason	 why;
 } d;
+
+/* In place of libc's, so that ten seconds pass at once. */
+int
+clock_gettime(clockid_t id, struct timespec *ts)
+{
+	int rc = (int)syscall(SYS_clock_gettime, id, ts);
+
+	ts->tv_sec += d.later;
+	return rc;
+}
 
 /* Peers 1..70, 32 a page; owner "none" has none. */
 static void
@@ -34,6 +48,11 @@ on_page(void *arg, const struct call *c, const void *in)
 	(void)arg;
 	if (d.fail_at != 0 && p->after >= d.fail_at) {
 		call_fail(c, reason_set(&r, "page", "busy", "not now"));
+		return;
+	}
+	if (d.silent_at != 0 && p->after >= d.silent_at) {
+		d.silent_at = 0;
+		d.later += 11;
 		return;
 	}
 	help_peers(p, strcmp(p->owner, "none") == 0 ? 0 : 70, &m);
@@ -228,6 +247,18 @@ a_snapshot_that_breaks_off_ends_with_the_reason(void **state)
 }
 
 static void
+a_page_that_is_late_is_asked_for_again(void **state)
+{
+	(void)state;
+	d.silent_at = 32;
+	walk(NULL);
+	assert_true(spin(d.loop, one_said, NULL, 60000));
+	assert_int_equal(d.pages, 3);
+	assert_int_equal(d.items, 70);
+	assert_string_equal(d.why.code, "");
+}
+
+static void
 what_is_owed_at_the_end_is_freed_and_not_answered(void **state)
 {
 	struct ike_rekey m = { .peer = 1 };
@@ -281,6 +312,7 @@ main(void)
 		TEST(the_pages_of_a_snapshot_come_in_order_then_the_end),
 		TEST(a_snapshot_of_an_owner_is_asked_for),
 		TEST(a_snapshot_that_breaks_off_ends_with_the_reason),
+		TEST(a_page_that_is_late_is_asked_for_again),
 		TEST(what_is_owed_at_the_end_is_freed_and_not_answered),
 		TEST(an_event_is_decoded_by_its_name),
 	};

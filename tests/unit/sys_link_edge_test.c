@@ -223,6 +223,45 @@ what_waits_for_a_daemon_that_does_not_read_has_a_bound(void **state)
 	assert_true(link_is_up(d.link));
 }
 
+/* One statement was lost: all is stated anew, over a new connection. */
+static void
+what_found_no_room_ends_the_connection(void **state)
+{
+	int server = listening();
+
+	(void)state;
+	d.link = link_of(d.path, NULL, NULL);
+	assert_non_null(d.link);
+	assert_true(spin(d.loop, has, &d.ups, 15000));
+	(void)fill();
+	assert_int_equal(d.downs, 0);		/* not inside the call */
+	d.ups = 0;
+	assert_true(spin(d.loop, has, &d.ups, 15000));
+	assert_int_equal(d.downs, 1);
+	close(server);
+}
+
+/* Who takes a connection and closes it is not asked twenty times a second. */
+static void
+brief_connections_are_rarer_and_rarer(void **state)
+{
+	int server = listening();
+	uint64_t end = clock_ms() + 2500;
+
+	(void)state;
+	d.link = link_of(d.path, NULL, NULL);
+	assert_non_null(d.link);
+	while (clock_ms() < end) {
+		spin(d.loop, NULL, NULL, 5);
+		d.other = accept(server, NULL, NULL);
+		if (d.other >= 0)
+			close(d.other);
+		d.other = -1;
+	}
+	close(server);
+	assert_in_range(d.n_tries, 2, 8);
+}
+
 static void
 what_waited_ends_with_the_connection(void **state)
 {
@@ -364,6 +403,8 @@ main(void)
 		CASE(tries_are_rarer_and_rarer_up_to_one_a_second),
 		CASE(what_waits_for_a_daemon_that_does_not_read_has_a_bound),
 		CASE(what_waited_ends_with_the_connection),
+		CASE(what_found_no_room_ends_the_connection),
+		CASE(brief_connections_are_rarer_and_rarer),
 		CASE(a_call_that_can_not_be_sent_has_no_answer),
 		CASE(a_message_over_the_limit_ends_it),
 		CASE(a_daemon_that_asks_is_left),
