@@ -69,6 +69,10 @@ nhrp_prefix_ok(const struct nhrp_iface *f, const struct prefix *p,
 	for (i = 0; i < f->conf.n_addresses; i++)
 		if (prefix_has(p, &f->conf.addresses[i].addr))
 			return no(why, "covers our own address", b.s);
+	for (i = 0; i < f->n_servers; i++)
+		if (p->len < p->addr.len * 8 &&
+		    prefix_has(p, &f->servers[i].conf.address))
+			return no(why, "covers a server's address", b.s);
 	for (i = 0; i < f->conf.n_subnets; i++)
 		if (prefix_covers(p, &f->conf.subnets[i]) ||
 		    prefix_covers(&f->conf.subnets[i], p))

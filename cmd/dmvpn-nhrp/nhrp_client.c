@@ -189,6 +189,26 @@ nhrp_server_peer(struct nhrp_engine *g, struct nhrp_server *s,
 	    nhrp_random(g, 50));
 }
 
+/* The same server over another connection: it had the lost one as our last
+ * word, and forgot us with it. */
+static void
+other_way(struct nhrp_engine *g, const struct nhrp_server *lost)
+{
+	struct nhrp_iface *f = lost->iface;
+	size_t i;
+
+	for (i = 0; i < f->n_servers; i++) {
+		struct nhrp_server *s = &f->servers[i];
+
+		if (s == lost || s->node == NULL ||
+		    !addr_equal(&s->conf.address, &lost->conf.address))
+			continue;
+		s->asking = false;
+		nhrp_map_server(g, s);
+		start(g, s, nhrp_random(g, 50));
+	}
+}
+
 void
 nhrp_server_lost(struct nhrp_engine *g, struct nhrp_server *s,
     const char *why)
@@ -205,6 +225,27 @@ nhrp_server_lost(struct nhrp_engine *g, struct nhrp_server *s,
 	nhrp_fill_repoint(g, s->iface);
 	if (s->conf.nbma.len > 0)
 		start(g, s, backoff(g, 0));
+	other_way(g, s);
+}
+
+void
+nhrp_servers_find(struct nhrp_engine *g, struct nhrp_iface *f)
+{
+	struct nhrp_node *n;
+	size_t i;
+
+	for (i = 0; i < f->n_servers; i++) {
+		struct nhrp_server *s = &f->servers[i];
+
+		if (s->node != NULL)
+			continue;
+		DL_FOREACH(g->all, n)
+			if (!n->marked && (n->clear || n->known) &&
+			    nhrp_server_leads(s, n))
+				break;
+		if (n != NULL)
+			nhrp_server_peer(g, s, n);
+	}
 }
 
 struct nhrp_server *

@@ -38,6 +38,17 @@ nhrp_cut_by_id(const struct nhrp_iface *f, uint32_t id)
 }
 
 struct nhrp_cut *
+nhrp_cut_via(const struct nhrp_iface *f, const struct addr *via)
+{
+	struct nhrp_cut *c;
+
+	DL_FOREACH(f->cuts, c)
+		if (c->state == NHRP_CUT_UP && addr_equal(&c->via, via))
+			return c;
+	return NULL;
+}
+
+struct nhrp_cut *
 nhrp_cut_new(struct nhrp_engine *g, struct nhrp_iface *f,
     const struct addr *target)
 {
@@ -305,6 +316,14 @@ up_timer(struct nhrp_engine *g, struct nhrp_cut *c)
 	next = c->expires;
 	if (g->now + lead < c->expires)
 		next = c->expires - lead;
+	else if (used >= c->refreshed) {
+		/* nobody answered, or none is there: once more in a while */
+		c->asking = false;
+		c->tries = 0;
+		next = g->now + (lead >= 4000 ? lead / 4 : 1000);
+	}
+	if (next > c->expires)
+		next = c->expires;
 	if (idle > 0 && used + idle < next)
 		next = used + idle;
 	nhrp_timer_start(&g->heap, &c->timer, next > g->now ? next :

@@ -139,6 +139,17 @@ state_below(struct nhrp_engine *g, struct nhrp_cut *c)
 	}
 }
 
+/* The connection of ours that it rests on, if another shortcut made it or our
+ * former life did. */
+static void
+recall(struct nhrp_cut *c, const struct nhrp_node *n)
+{
+	if (c->linked || strcmp(n->owner, NHRP_OWNER) != 0)
+		return;
+	c->linked = true;
+	snprintf(c->connection, sizeof(c->connection), "%s", n->connection);
+}
+
 /* The SA is up: is the claim right?  Then map, then route. */
 void
 nhrp_cut_up(struct nhrp_engine *g, struct nhrp_cut *c, struct nhrp_node *n)
@@ -156,6 +167,7 @@ nhrp_cut_up(struct nhrp_engine *g, struct nhrp_cut *c, struct nhrp_node *n)
 		return;
 	}
 	c->node = n;
+	recall(c, n);
 	c->state = NHRP_CUT_UP;
 	c->iface->n_up++;
 	c->why[0] = '\0';
@@ -167,16 +179,6 @@ nhrp_cut_up(struct nhrp_engine *g, struct nhrp_cut *c, struct nhrp_node *n)
 	ev.ms = g->now - c->started;
 	nhrp_event(g, &nhrp_shortcut_up_type, &ev);
 	nhrp_cut_tell(g, c, NULL);
-}
-
-/* An adopted shortcut learns which connection of ours it rests on. */
-static void
-recall(struct nhrp_cut *c, const struct nhrp_node *n)
-{
-	if (c->linked || strcmp(n->owner, NHRP_OWNER) != 0)
-		return;
-	c->linked = true;
-	snprintf(c->connection, sizeof(c->connection), "%s", n->connection);
 }
 
 void
@@ -209,7 +211,8 @@ nhrp_cut_node_gone(struct nhrp_engine *g, struct nhrp_node *n,
 			if (c->node != n)
 				continue;
 			o = find_node(g, c);
-			if (o != NULL && o != n) {
+			if (o != NULL && o != n &&
+			    strcmp(o->identity, n->identity) == 0) {
 				c->node = o;
 				state_below(g, c);
 			} else
@@ -255,6 +258,29 @@ nhrp_cut_made(struct nhrp_engine *g, struct nhrp_iface *f,
 			nhrp_cut_up(g, c, n);
 }
 
+static bool
+is_up(const struct nhrp_iface *f, const struct prefix *p)
+{
+	const struct nhrp_cut *c;
+
+	DL_FOREACH(f->cuts, c)
+		if (c->state == NHRP_CUT_UP && prefix_equal(&c->prefix, p))
+			return true;
+	return false;
+}
+
+/* An address to ask for when p is refreshed: a map remembers one target, and
+ * several networks may lie behind it. */
+static struct addr
+first_of(const struct prefix *p)
+{
+	struct addr a = p->addr;
+
+	if (p->len < a.len * 8)
+		a.b[a.len - 1] |= 1;
+	return a;
+}
+
 /* A shortcut of our former life; p: its route, or the host itself. */
 void
 nhrp_cut_adopt(struct nhrp_engine *g, struct nhrp_iface *f,
@@ -263,17 +289,22 @@ nhrp_cut_adopt(struct nhrp_engine *g, struct nhrp_iface *f,
 {
 	struct nhrp_node *n = nhrp_node_get(g, map->peer);
 	uint64_t left = (map->hold > 0 ? map->hold : b->hold) * 1000ULL;
+	struct addr target = prefix_has(p, &b->target) ? b->target :
+	    first_of(p);
 	struct nhrp_cut *c;
 
-	c = nhrp_cut_for(f, &b->target);
-	if (n == NULL || (c != NULL && c->state == NHRP_CUT_UP) ||
-	    (c = nhrp_cut_new(g, f, &b->target)) == NULL)
+	if (n == NULL || is_up(f, p))
 		return;
 	if (n->identity[0] == '\0') {
 		snprintf(n->identity, sizeof(n->identity), "%s",
 		    b->identity);
 		n->remote = b->nbma;
-	}
+	} else if (!n->clear && strcmp(n->identity, b->identity) != 0)
+		return;		/* the number is another's by now */
+	if ((c = nhrp_cut_new(g, f, &target)) == NULL)
+		return;
+	recall(c, n);
+	n->used_at = g->now;
 	c->prefix = *p;
 	c->via = map->prefix.addr;
 	c->claimed = b->claimed;

@@ -27,7 +27,8 @@ nhrp_engine_new(const struct nhrp_ops *ops, uint64_t now, struct err *e)
 		return err_null(err_set(e, ENOMEM, "nhrp: out of memory"));
 	}
 	g->ops = *ops;
-	g->now = now;
+	g->now = g->warn_at = now;
+	g->warn_tokens = 10000;
 	return g;
 }
 
@@ -164,10 +165,12 @@ nhrp_wait_free(struct nhrp_engine *g, struct nhrp_wait *w)
 {
 	struct nhrp_node *n = g->nodes[w->peer];
 
-	if (n != NULL && n->n_waits > 0)
-		n->n_waits--;
 	HASH_DEL(g->waits, w);
 	free(w);
+	if (n == NULL || n->n_waits == 0)
+		return;
+	n->n_waits--;
+	nhrp_node_release(g, n);
 }
 
 void
@@ -199,6 +202,8 @@ peer_gone(struct nhrp_engine *g, uint16_t peer, const char *why)
 {
 	struct nhrp_node *n = g->nodes[peer];
 
+	if (peer > 0)
+		nhrp_orphans_forget(g, peer);
 	if (n != NULL)
 		nhrp_node_gone(g, n, why);
 }

@@ -78,8 +78,10 @@ const struct msg_type *nhrp_engine_reply_type(const struct msg_type *t);
 /*
  * Adoption, once in a life: what a former one stated is told row by row:
  * peers, maps, then routes, of owner "nhrp", then adopt_end.  Rows of an
- * interface that is not set yet wait for it.
+ * interface that is not set yet wait for it.  adopt_begin: what was told so
+ * far is void.
  */
+void nhrp_engine_adopt_begin(struct nhrp_engine *g, uint64_t now);
 void nhrp_engine_adopt_peer(struct nhrp_engine *g, uint64_t now,
     const struct gre_peer *row);
 void nhrp_engine_adopt_map(struct nhrp_engine *g, uint64_t now,

@@ -74,6 +74,26 @@ nhrp_fill_set(struct nhrp_engine *g, struct nhrp_iface *f,
 	nhrp_map_fill(g, x);
 }
 
+/* One of our former life leads where it led, until the server is known. */
+void
+nhrp_fill_adopt(struct nhrp_engine *g, struct nhrp_iface *f,
+    const struct nhrp_orphan *o)
+{
+	struct nhrp_fill *x = find(f, &o->prefix.addr);
+	uint64_t left = (o->hold > 0 ? o->hold : nhrp_hold(f)) * 1000ULL;
+
+	if (x != NULL || nhrp_binding_find(f, &o->prefix.addr) != NULL ||
+	    nhrp_cut_via(f, &o->prefix.addr) != NULL)
+		return;		/* there is better by now */
+	if ((x = fill_new(g, f, &o->prefix.addr)) == NULL) {
+		nhrp_map_delete(g, f, &o->prefix.addr);
+		return;
+	}
+	x->peer = o->peer;
+	x->expires = g->now + left;
+	nhrp_timer_start(&g->heap, &x->timer, x->expires);
+}
+
 /* below: dmvpn-gre's map goes too, else something better replaced it. */
 void
 nhrp_fill_drop(struct nhrp_engine *g, struct nhrp_iface *f,
@@ -114,6 +134,7 @@ nhrp_need(struct nhrp_engine *g, const struct gre_resolve *m)
 	struct nhrp_binding *b;
 	struct nhrp_cut *c;
 	char why[NHRP_WHY];
+	bool server = false;
 	size_t i;
 
 	if (f == NULL || !nhrp_address_ok(f, &m->address, why))
@@ -125,18 +146,21 @@ nhrp_need(struct nhrp_engine *g, const struct gre_resolve *m)
 	}
 	if (f->conf.role != NHRP_ROLE_SPOKE)
 		return;
-	for (i = 0; i < f->n_servers; i++)
-		if (addr_equal(&f->servers[i].conf.address, &m->address)) {
-			if (f->servers[i].node != NULL)
-				nhrp_map_server(g, &f->servers[i]);
-			return;
+	for (i = 0; i < f->n_servers; i++) {
+		if (!addr_equal(&f->servers[i].conf.address, &m->address))
+			continue;
+		server = true;
+		if (f->servers[i].node != NULL) {
+			nhrp_map_server(g, &f->servers[i]);
+			break;
 		}
-	DL_FOREACH(f->cuts, c)
-		if (c->state == NHRP_CUT_UP &&
-		    addr_equal(&c->via, &m->address)) {
-			nhrp_map_cut(g, c);
-			return;
-		}
+	}
+	if (server)
+		return;
+	if ((c = nhrp_cut_via(f, &m->address)) != NULL) {
+		nhrp_map_cut(g, c);
+		return;
+	}
 	nhrp_fill_set(g, f, &m->address);
 	if (f->conf.shortcut)
 		nhrp_cut_ask(g, f, &m->address);

@@ -54,7 +54,8 @@ iface_new(struct nhrp_engine *g, const char *name, struct err *e)
 			    "nhrp: out of memory"));
 		}
 	snprintf(f->conf.interface, sizeof(f->conf.interface), "%s", name);
-	f->next_id = nhrp_random(g, 1U << 16);
+	/* far from guessable, far from its end */
+	f->next_id = nhrp_random(g, 1U << 30);
 	f->serial = g->last_serial + 1;
 	g->last_serial += 64;
 	f->next = g->ifaces;
@@ -110,26 +111,6 @@ set_servers(struct nhrp_engine *g, struct nhrp_iface *f,
 		}
 }
 
-/* Peers that are up already may lead to new servers. */
-static void
-find_peers(struct nhrp_engine *g, struct nhrp_iface *f)
-{
-	struct nhrp_node *n;
-	size_t i;
-
-	for (i = 0; i < f->n_servers; i++) {
-		struct nhrp_server *s = &f->servers[i];
-
-		if (s->node != NULL)
-			continue;
-		DL_FOREACH(g->all, n)
-			if (!n->marked && nhrp_server_leads(s, n))
-				break;
-		if (n != NULL)
-			nhrp_server_peer(g, s, n);
-	}
-}
-
 /* Those whom we told of a subnet that is ours no more. */
 static void
 forget_subnets(struct nhrp_engine *g, struct nhrp_iface *f,
@@ -165,6 +146,21 @@ forget_subnets(struct nhrp_engine *g, struct nhrp_iface *f,
 	}
 }
 
+/* What holds by the old settings may not by the new ones. */
+static void
+judge_again(struct nhrp_engine *g, struct nhrp_iface *f, bool had_shortcuts)
+{
+	struct nhrp_binding *b, *b2;
+	struct nhrp_cut *c, *c2;
+
+	HASH_ITER(hh, f->bindings, b, b2)
+		nhrp_binding_judge(g, b);
+	DL_FOREACH_SAFE(f->cuts, c, c2)
+		if (had_shortcuts && !f->conf.shortcut)
+			nhrp_cut_drop(g, c, "shortcuts were switched off",
+			    true);
+}
+
 static void adopt_rows(struct nhrp_engine *g, struct nhrp_iface *f);
 
 int
@@ -172,7 +168,7 @@ nhrp_engine_set(struct nhrp_engine *g, uint64_t now,
     const struct nhrp_interface_set *m, struct err *e)
 {
 	struct nhrp_iface *f = nhrp_iface_find(g, m->interface);
-	bool fresh = f == NULL;
+	bool fresh = f == NULL, had_shortcuts;
 
 	g->now = now;
 	if (check(m, e) < 0)
@@ -186,6 +182,7 @@ nhrp_engine_set(struct nhrp_engine *g, uint64_t now,
 		return -1;
 	if (!fresh)
 		forget_subnets(g, f, m, NULL);
+	had_shortcuts = f->conf.shortcut;
 	f->conf = *m;
 	f->auth_len = rbuf_left(&m->authentication);
 	if (f->auth_len > sizeof(f->auth))
@@ -196,7 +193,11 @@ nhrp_engine_set(struct nhrp_engine *g, uint64_t now,
 	if (fresh)
 		adopt_rows(g, f);
 	set_servers(g, f, m);
-	find_peers(g, f);
+	/* peers that are up already may lead to new servers */
+	nhrp_servers_find(g, f);
+	nhrp_fill_repoint(g, f);
+	if (!fresh)
+		judge_again(g, f, had_shortcuts);
 	g->generation++;
 	return 0;
 }
@@ -296,7 +297,7 @@ adopt_row(struct nhrp_engine *g, struct nhrp_iface *f,
 			adopt_map(g, f, o, &b);
 		break;
 	case NHRP_BLOB_FILL:
-		nhrp_map_delete(g, f, &o->prefix.addr);
+		nhrp_fill_adopt(g, f, o);
 		break;
 	}
 }
@@ -306,14 +307,17 @@ static void
 sweep_route(struct nhrp_engine *g, struct nhrp_iface *f,
     const struct nhrp_orphan *o)
 {
+	struct nhrp_binding *b = nhrp_binding_find(f, &o->via);
 	const struct nhrp_cut *c;
 
 	DL_FOREACH(f->cuts, c)
 		if (c->state == NHRP_CUT_UP &&
 		    prefix_equal(&c->prefix, &o->prefix))
 			return;
-	if (nhrp_binding_find(f, &o->via) == NULL)
+	if (b == NULL)
 		nhrp_route_delete(g, f, &o->prefix);
+	else
+		nhrp_binding_adopt_route(g, b, &o->prefix);
 }
 
 static void
@@ -334,6 +338,28 @@ adopt_rows(struct nhrp_engine *g, struct nhrp_iface *f)
 		*at = o->next;
 		free(o);
 	}
+}
+
+void
+nhrp_orphans_forget(struct nhrp_engine *g, uint16_t peer)
+{
+	struct nhrp_orphan **at = &g->orphans, *o;
+
+	while ((o = *at) != NULL) {
+		if (peer != 0 && (o->route || o->peer != peer)) {
+			at = &o->next;
+			continue;
+		}
+		*at = o->next;
+		free(o);
+	}
+}
+
+void
+nhrp_engine_adopt_begin(struct nhrp_engine *g, uint64_t now)
+{
+	g->now = now;
+	nhrp_orphans_forget(g, 0);
 }
 
 void
@@ -431,12 +457,16 @@ void
 nhrp_engine_peers_end(struct nhrp_engine *g, uint64_t now)
 {
 	struct nhrp_node *n, *n2;
+	struct nhrp_iface *f;
 
 	g->now = now;
 	DL_FOREACH_SAFE(g->all, n, n2)
 		if (n->marked)
 			nhrp_node_gone(g, n, "dmvpn-gre does not know the "
 			    "peer any more");
+	/* nobody took a peer while it was in doubt */
+	for (f = g->ifaces; f != NULL; f = f->next)
+		nhrp_servers_find(g, f);
 }
 
 static void

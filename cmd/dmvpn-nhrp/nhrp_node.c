@@ -53,6 +53,13 @@ nhrp_node_may_err(struct nhrp_engine *g, struct nhrp_node *n)
 	return take(&n->error_tokens, &n->error_at, g->now, 2, 10);
 }
 
+/* May one more stranger be told what is wrong?  It costs a peer for a while. */
+bool
+nhrp_node_may_warn(struct nhrp_engine *g)
+{
+	return take(&g->warn_tokens, &g->warn_at, g->now, 1, 10);
+}
+
 /* No entry may point to n any more. */
 void
 nhrp_node_free(struct nhrp_engine *g, struct nhrp_node *n)
@@ -112,16 +119,9 @@ static void
 judge_bindings(struct nhrp_engine *g, struct nhrp_node *n)
 {
 	struct nhrp_binding *b, *b2;
-	char why[NHRP_WHY];
 
-	DL_FOREACH_SAFE(n->bindings, b, b2) {
-		struct prefix p = prefix_host(&b->address);
-
-		if (!nhrp_claim_ok(b->iface, n, &p, why))
-			nhrp_binding_drop(g, b, why, true);
-		else
-			nhrp_binding_routes(g, b);
-	}
+	DL_FOREACH_SAFE(n->bindings, b, b2)
+		nhrp_binding_judge(g, b);
 }
 
 void
@@ -129,7 +129,7 @@ nhrp_node_up(struct nhrp_engine *g, const struct ike_up *m)
 {
 	struct nhrp_node *n = g->nodes[m->peer];
 	struct nhrp_iface *f;
-	bool same;
+	bool same, known;
 	size_t i;
 
 	if (n != NULL && (n->clear || strcmp(n->identity, m->identity) != 0)) {
@@ -139,6 +139,7 @@ nhrp_node_up(struct nhrp_engine *g, const struct ike_up *m)
 	if (n == NULL && (n = nhrp_node_get(g, m->peer)) == NULL)
 		return;
 	same = same_blocks(n, m);
+	known = n->known;
 	snprintf(n->identity, sizeof(n->identity), "%s", m->identity);
 	snprintf(n->connection, sizeof(n->connection), "%s", m->connection);
 	snprintf(n->owner, sizeof(n->owner), "%s", m->owner);
@@ -147,9 +148,10 @@ nhrp_node_up(struct nhrp_engine *g, const struct ike_up *m)
 	n->psk = m->psk;
 	n->nat_remote = m->nat_remote;
 	n->marked = false;
+	n->known = true;
 	n->used_at = g->now;
 	set_blocks(g, n, m);
-	if (!same)
+	if (!same || !known)
 		judge_bindings(g, n);
 	for (f = g->ifaces; f != NULL; f = f->next)
 		for (i = 0; i < f->n_servers; i++)
@@ -172,10 +174,12 @@ nhrp_node_gone(struct nhrp_engine *g, struct nhrp_node *n, const char *why)
 	n->marked = true;	/* not chosen again meanwhile */
 	DL_FOREACH_SAFE(n->bindings, b, b2)
 		nhrp_binding_drop(g, b, why, false);
-	for (f = g->ifaces; f != NULL; f = f->next)
+	for (f = g->ifaces; f != NULL; f = f->next) {
 		for (i = 0; i < f->n_servers; i++)
 			if (f->servers[i].node == n)
 				nhrp_server_lost(g, &f->servers[i], why);
+		nhrp_servers_find(g, f);
+	}
 	nhrp_cut_node_gone(g, n, why);
 	nhrp_node_free(g, n);
 }
@@ -261,10 +265,10 @@ made(struct nhrp_engine *g, struct nhrp_wait *w, const void *m,
 	struct nhrp_node *n;
 	size_t i;
 
-	if (f == NULL)
-		return;
 	n = r == NULL ? NULL : nhrp_node_made(g, r->peer, &w->address);
-	for (i = 0; i < f->n_servers; i++) {
+	if (f == NULL && n != NULL)
+		nhrp_node_release(g, n);	/* the tunnel went meanwhile */
+	for (i = 0; f != NULL && i < f->n_servers; i++) {
 		struct nhrp_server *s = &f->servers[i];
 
 		if (s->making != w->ticket)
@@ -275,7 +279,7 @@ made(struct nhrp_engine *g, struct nhrp_wait *w, const void *m,
 		else if (why != NULL)
 			nhrp_server_down(g, s, why);
 	}
-	if (n == NULL)
+	if (n == NULL || f == NULL)
 		return;
 	nhrp_cut_made(g, f, n, &w->address);
 	if (w->len > 0)

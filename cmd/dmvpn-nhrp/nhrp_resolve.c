@@ -122,6 +122,7 @@ cache_source(struct nhrp_engine *g, struct nhrp_rx *rx,
 	if (c->state == NHRP_CUT_REFUSED) {
 		f->n_refused--;
 		c->node = NULL;
+		c->connection[0] = '\0';	/* it may be elsewhere now */
 	}
 	c->state = NHRP_CUT_PASSIVE;
 	c->via = rx->n.src_proto;
@@ -459,6 +460,18 @@ answered(struct nhrp_engine *g, struct nhrp_rx *rx, struct nhrp_cut *c)
 	nhrp_cut_drop(g, c, "the answer changed", true);
 }
 
+/* a is registered by another one than this spoke.  A hub in between, which
+ * registers nothing, may speak for others. */
+static bool
+is_anothers(const struct nhrp_rx *rx, const struct addr *a)
+{
+	const struct nhrp_binding *b = nhrp_binding_find(rx->iface, a);
+
+	return b != NULL && b->node != rx->node &&
+	    rx->node->bindings != NULL &&
+	    strcmp(b->identity, rx->node->identity) != 0;
+}
+
 void
 nhrp_resolution_reply(struct nhrp_engine *g, struct nhrp_rx *rx)
 {
@@ -475,9 +488,15 @@ nhrp_resolution_reply(struct nhrp_engine *g, struct nhrp_rx *rx)
 			answered(g, rx, c);
 		return;
 	}
+	if (nhrp_cie_next(&rx->n, &in, &cie, NULL) <= 0)
+		memset(&cie, 0, sizeof(cie));
+	if (is_anothers(rx, &cie.proto) ||
+	    is_anothers(rx, &rx->n.dst_proto)) {
+		nhrp_count(g, NHRP_N_SPOOFED);
+		return;
+	}
 	/* in transit: who is told what is known exactly now */
-	if (nhrp_cie_next(&rx->n, &in, &cie, NULL) > 0 &&
-	    cie.code == NHRP_CODE_OK &&
+	if (cie.proto.len > 0 && cie.code == NHRP_CODE_OK &&
 	    cie.prefix <= rx->n.dst_proto.len * 8 &&
 	    (b = nhrp_binding_find(rx->iface, &cie.proto)) != NULL &&
 	    b->node == rx->node) {

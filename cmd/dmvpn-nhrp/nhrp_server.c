@@ -150,33 +150,89 @@ out:
 	return NULL;
 }
 
-/* With `routes`, the certified subnets of a spoke lead to it. */
+static bool
+has_route(const struct prefix *list, size_t n, const struct prefix *p)
+{
+	while (n-- > 0)
+		if (prefix_equal(&list[n], p))
+			return true;
+	return false;
+}
+
+/* May this block of the peer's be routed to its tunnel address? */
+static bool
+leads_there(const struct nhrp_binding *b, const struct prefix *p)
+{
+	char why[NHRP_WHY];
+
+	return p->addr.len == b->address.len &&
+	    !prefix_has(p, &b->address) && nhrp_prefix_ok(b->iface, p, why);
+}
+
+/* With `routes`, the certified subnets of a spoke lead to it.  Those that
+ * stay are not taken away meanwhile: packets are on their way. */
 void
 nhrp_binding_routes(struct nhrp_engine *g, struct nhrp_binding *b)
 {
 	const struct nhrp_node *n = b->node;
-	struct prefix host = prefix_host(&b->address);
-	char why[NHRP_WHY];
-	size_t i;
+	struct prefix *routes;
+	size_t i, n_routes = 0;
 
-	drop_routes(g, b, true);
-	if (!b->iface->conf.routes || n->n_blocks == 0)
+	if (!b->iface->conf.routes || n->n_blocks == 0) {
+		drop_routes(g, b, true);
 		return;
-	b->routes = calloc(n->n_blocks, sizeof(b->routes[0]));
-	if (b->routes == NULL) {
+	}
+	routes = calloc(n->n_blocks, sizeof(routes[0]));
+	if (routes == NULL) {
 		nhrp_count(g, NHRP_N_MEMORY);
 		return;
 	}
-	for (i = 0; i < n->n_blocks; i++) {
-		const struct prefix *p = &n->blocks[i];
+	for (i = 0; i < n->n_blocks; i++)
+		if (leads_there(b, &n->blocks[i])) {
+			if (!has_route(b->routes, b->n_routes, &n->blocks[i]))
+				nhrp_route_set(g, b->iface, &n->blocks[i],
+				    &b->address);
+			routes[n_routes++] = n->blocks[i];
+		}
+	for (i = 0; i < b->n_routes; i++)
+		if (!has_route(routes, n_routes, &b->routes[i]))
+			nhrp_route_delete(g, b->iface, &b->routes[i]);
+	free(b->routes);
+	b->routes = routes;
+	b->n_routes = n_routes;
+}
 
-		if (p->addr.len != b->address.len || prefix_equal(p, &host) ||
-		    prefix_has(p, &b->address) ||
-		    !nhrp_prefix_ok(b->iface, p, why))
-			continue;
-		nhrp_route_set(g, b->iface, p, &b->address);
-		b->routes[b->n_routes++] = *p;
+void
+nhrp_binding_judge(struct nhrp_engine *g, struct nhrp_binding *b)
+{
+	struct prefix p = prefix_host(&b->address);
+	char why[NHRP_WHY];
+
+	if (!nhrp_address_ok(b->iface, &b->address, why) ||
+	    (b->node->known && !nhrp_claim_ok(b->iface, b->node, &p, why)))
+		nhrp_binding_drop(g, b, why, true);
+	else if (b->node->known)
+		nhrp_binding_routes(g, b);
+}
+
+/* A route that our former life stated for it: ours to take back, and judged
+ * when we know who its peer is. */
+void
+nhrp_binding_adopt_route(struct nhrp_engine *g, struct nhrp_binding *b,
+    const struct prefix *p)
+{
+	struct prefix *more;
+
+	if (has_route(b->routes, b->n_routes, p))
+		return;
+	more = b->node->known ? NULL : realloc(b->routes,
+	    (b->n_routes + 1) * sizeof(b->routes[0]));
+	if (more == NULL) {
+		nhrp_route_delete(g, b->iface, p);
+		return;
 	}
+	b->routes = more;
+	b->routes[b->n_routes++] = *p;
 }
 
 /* May this peer have this address?  The code for the reply. */
@@ -399,6 +455,6 @@ nhrp_binding_adopt(struct nhrp_engine *g, struct nhrp_iface *f,
 	b->hold = blob->hold;
 	b->expires = g->now + (left > gone + 1000 ? left - gone : 1000);
 	nhrp_timer_start(&g->heap, &b->timer, b->expires);
-	if (n->n_blocks > 0)
-		nhrp_binding_routes(g, b);
+	if (n->known)
+		nhrp_binding_judge(g, b);
 }

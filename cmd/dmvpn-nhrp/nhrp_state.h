@@ -70,6 +70,7 @@ extern const struct name nhrp_count_names[];
 struct nhrp_node {
 	uint16_t	 peer;
 	bool		 clear;		/* protect none: we made it */
+	bool		 known;		/* dmvpn-ike says who it is */
 	bool		 marked;	/* peers_begin: not told again yet */
 	bool		 psk;
 	bool		 nat_remote;
@@ -276,6 +277,8 @@ struct nhrp_engine {
 	uint64_t	 last_ticket, last_serial, generation;
 	struct nhrp_redirect_slot redirects[NHRP_REDIRECT_SLOTS];
 	uint64_t	 counts[NHRP_N_COUNT];
+	uint32_t	 warn_tokens;	/* 1/1000 strangers */
+	uint64_t	 warn_at;
 	uint8_t		 out[NHRP_MAX];
 };
 
@@ -297,6 +300,9 @@ void nhrp_count(struct nhrp_engine *g, enum nhrp_count c);
 struct nhrp_wait *nhrp_wait_new(struct nhrp_engine *g, size_t len);
 void nhrp_wait_free(struct nhrp_engine *g, struct nhrp_wait *w);
 
+/* nhrp_iface.c: what was told of a peer, 0: of all, is void */
+void nhrp_orphans_forget(struct nhrp_engine *g, uint16_t peer);
+
 /* nhrp_node.c */
 struct nhrp_node *nhrp_node_get(struct nhrp_engine *g, uint16_t peer);
 void nhrp_node_free(struct nhrp_engine *g, struct nhrp_node *n);
@@ -307,6 +313,7 @@ void nhrp_node_gone(struct nhrp_engine *g, struct nhrp_node *n,
     const char *why);
 bool nhrp_node_take(struct nhrp_engine *g, struct nhrp_node *n);
 bool nhrp_node_may_err(struct nhrp_engine *g, struct nhrp_node *n);
+bool nhrp_node_may_warn(struct nhrp_engine *g);
 struct nhrp_node *nhrp_node_made(struct nhrp_engine *g, uint16_t peer,
     const struct addr *nbma);
 /* Ask dmvpn-gre for a clear peer; returns the ticket, 0 when it can not. */
@@ -416,6 +423,8 @@ struct nhrp_server *nhrp_server_of(struct nhrp_iface *f,
 /* The server to ask: registered ones first; NULL: none is connected. */
 struct nhrp_server *nhrp_server_best(struct nhrp_iface *f);
 void nhrp_registration_reply(struct nhrp_engine *g, struct nhrp_rx *rx);
+/* Servers without a peer take one that is there. */
+void nhrp_servers_find(struct nhrp_engine *g, struct nhrp_iface *f);
 
 /* nhrp_server.c: registrations at the hub */
 void nhrp_registration_request(struct nhrp_engine *g, struct nhrp_rx *rx);
@@ -426,6 +435,10 @@ void nhrp_binding_drop(struct nhrp_engine *g, struct nhrp_binding *b,
 void nhrp_binding_adopt(struct nhrp_engine *g, struct nhrp_iface *f,
     const struct nhrp_orphan *o, const struct nhrp_blob *b);
 void nhrp_binding_routes(struct nhrp_engine *g, struct nhrp_binding *b);
+void nhrp_binding_adopt_route(struct nhrp_engine *g, struct nhrp_binding *b,
+    const struct prefix *p);
+/* Does its peer's certificate still allow it?  Else it is dropped. */
+void nhrp_binding_judge(struct nhrp_engine *g, struct nhrp_binding *b);
 
 /* nhrp_told.c */
 void nhrp_told_add(struct nhrp_engine *g, struct nhrp_told **list,
@@ -449,6 +462,9 @@ bool nhrp_looped(const struct nhrp_rx *rx);
 struct nhrp_cut *nhrp_cut_for(const struct nhrp_iface *f,
     const struct addr *a);
 struct nhrp_cut *nhrp_cut_by_id(const struct nhrp_iface *f, uint32_t id);
+/* One that is up and goes through this neighbour. */
+struct nhrp_cut *nhrp_cut_via(const struct nhrp_iface *f,
+    const struct addr *via);
 struct nhrp_cut *nhrp_cut_new(struct nhrp_engine *g, struct nhrp_iface *f,
     const struct addr *target);
 struct nhrp_cut *nhrp_cut_ask(struct nhrp_engine *g, struct nhrp_iface *f,
@@ -483,6 +499,8 @@ void nhrp_fill_set(struct nhrp_engine *g, struct nhrp_iface *f,
 void nhrp_fill_drop(struct nhrp_engine *g, struct nhrp_iface *f,
     const struct addr *a, bool below);
 void nhrp_fill_repoint(struct nhrp_engine *g, struct nhrp_iface *f);
+void nhrp_fill_adopt(struct nhrp_engine *g, struct nhrp_iface *f,
+    const struct nhrp_orphan *o);
 void nhrp_need(struct nhrp_engine *g, const struct gre_resolve *m);
 
 /* nhrp_purge.c */

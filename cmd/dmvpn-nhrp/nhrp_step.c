@@ -210,7 +210,8 @@ nhrp_input_raw(struct nhrp_engine *g, struct nhrp_iface *f,
 }
 
 /* protect none: the outer source is who it is.  A peer is made only for a
- * packet that is well-formed and knows the secret. */
+ * packet that is well-formed and knows the secret, and for a few that do not:
+ * who mistyped it is told. */
 static void
 input_stranger(struct nhrp_engine *g, struct nhrp_iface *f,
     const struct gre_nhrp *m)
@@ -219,6 +220,7 @@ input_stranger(struct nhrp_engine *g, struct nhrp_iface *f,
 	    .raw = m->data };
 	struct nhrp_node *n = nhrp_node_clear(g, &m->remote.addr);
 	struct err e = { 0 };
+	const char *fault;
 
 	if (n != NULL) {
 		nhrp_input_raw(g, f, n, &m->remote, m->data);
@@ -234,6 +236,11 @@ input_stranger(struct nhrp_engine *g, struct nhrp_iface *f,
 	}
 	if (rx.n.type == NHRP_ERROR_INDICATION || find_step(&rx) == NULL) {
 		drop(g, &rx, NHRP_N_STRANGER, "from an unknown address");
+		return;
+	}
+	fault = auth_fault(&rx);
+	if (fault != NULL && !nhrp_node_may_warn(g)) {
+		drop(g, &rx, NHRP_N_AUTH, fault);
 		return;
 	}
 	nhrp_node_make(g, f, &m->remote.addr, &m->data);
@@ -258,7 +265,7 @@ nhrp_input(struct nhrp_engine *g, const struct gre_nhrp *m)
 	if (f == NULL)
 		return;
 	n = m->peer > 0 ? g->nodes[m->peer] : NULL;
-	if (n != NULL)
+	if (n != NULL && (n->clear || n->known))
 		nhrp_input_raw(g, f, n, &m->remote, m->data);
 	else if (m->peer == 0)
 		input_stranger(g, f, m);

@@ -20,6 +20,7 @@
 #define SERVE_RESOLVES_MAX	64	/* nhrp-resolve requests that wait */
 #define SERVE_RESOLVE_WAIT	8000	/* ms; callers wait for 10 s */
 #define SERVE_COUNT_EVERY	10000	/* ms between looks at counters */
+#define SERVE_PAGE_AGAIN	1000	/* ms, when reading them failed */
 #define SERVE_SETTLE		5000	/* ms until dmvpn-gre's peers count */
 
 struct serve_conf {
@@ -44,7 +45,7 @@ struct daemon {
 	struct nhrp_engine	*engine;
 	bool			 adopted;	/* once in a life */
 	bool			 paging;	/* peers, maps, routes come */
-	bool			 counting;	/* this paging is for counters */
+	bool			 counting;	/* counters of peers come */
 	unsigned		 settle;	/* steps after dmvpn-gre's return */
 	struct timer		 wake, quit, count, settled, late;
 	struct serve_resolve	 resolves[SERVE_RESOLVES_MAX];

@@ -42,14 +42,29 @@ lower_event(void *arg, const struct msg *m)
 	serve_turn(d);
 }
 
+static void begin_paging(struct daemon *d);
+
+/* ---- dmvpn-gre: adopt once, state again when it comes back ---- */
+
 static void
-adoption_failed(const char *of, const struct reason *why)
+page_again(void *arg)
+{
+	struct daemon *d = arg;
+
+	if (link_is_up(d->gre) && !d->paging)
+		begin_paging(d);
+}
+
+/* When the link broke all of it begins anew, else here. */
+static void
+adoption_failed(struct daemon *d, const char *of, const struct reason *why)
 {
 	log_event(LEVEL_WARN, "adoption-failed", T("call", of),
 	    T("why", why->text));
+	if (link_is_up(d->gre))
+		timer_set(d->loop, &d->settled, loop_now(d->loop) +
+		    SERVE_PAGE_AGAIN, page_again, d);
 }
-
-/* ---- dmvpn-gre: adopt once, state again when it comes back ---- */
 
 static void
 take_routes(void *arg, const void *page)
@@ -70,7 +85,7 @@ got_routes(void *arg, const struct reason *why)
 
 	d->paging = false;
 	if (why != NULL) {
-		adoption_failed("gre-routes", why);
+		adoption_failed(d, "gre-routes", why);
 		return;
 	}
 	d->adopted = true;
@@ -102,12 +117,14 @@ got_maps(void *arg, const struct reason *why)
 		return;
 	}
 	d->paging = false;
-	adoption_failed("gre-maps", why);
+	adoption_failed(d, "gre-maps", why);
 }
 
 static void
-count_peers(struct daemon *d, const struct gre_peers *r)
+take_counts(void *arg, const void *page)
 {
+	const struct gre_peers *r = page;
+	struct daemon *d = arg;
 	size_t i;
 
 	for (i = 0; i < r->n_items; i++)
@@ -117,16 +134,22 @@ count_peers(struct daemon *d, const struct gre_peers *r)
 }
 
 static void
+got_counts(void *arg, const struct reason *why)
+{
+	struct daemon *d = arg;
+
+	(void)why;		/* the next turn comes */
+	d->counting = false;
+	serve_turn(d);
+}
+
+static void
 take_peers(void *arg, const void *page)
 {
 	const struct gre_peers *r = page;
 	struct daemon *d = arg;
 	size_t i;
 
-	if (d->counting) {
-		count_peers(d, r);
-		return;
-	}
 	for (i = 0; i < r->n_items; i++)
 		nhrp_engine_adopt_peer(d->engine, loop_now(d->loop),
 		    &r->items[i]);
@@ -139,28 +162,31 @@ got_peers(void *arg, const struct reason *why)
 	const struct below_pages maps = { &gre_maps_type, OWNER, d,
 	    take_maps, got_maps };
 
-	if (why == NULL && !d->counting && !d->adopted) {
+	if (why == NULL && !d->adopted) {
 		below_pages(&d->below, d->gre, &maps);
 		return;
 	}
 	d->paging = false;
 	if (why != NULL) {
-		adoption_failed("gre-peers", why);
+		adoption_failed(d, "gre-peers", why);
 		return;
 	}
-	if (!d->counting)
-		nhrp_engine_peers_end(d->engine, loop_now(d->loop));
+	nhrp_engine_peers_end(d->engine, loop_now(d->loop));
 	serve_turn(d);
 }
 
+/* What was read before, if it was cut off, is read anew. */
 static void
-begin_paging(struct daemon *d, bool counting)
+begin_paging(struct daemon *d)
 {
 	const struct below_pages peers = { &gre_peers_type, NULL, d,
 	    take_peers, got_peers };
 
 	d->paging = true;
-	d->counting = counting;
+	if (d->adopted)
+		nhrp_engine_peers_begin(d->engine, loop_now(d->loop));
+	else
+		nhrp_engine_adopt_begin(d->engine, loop_now(d->loop));
 	below_pages(&d->below, d->gre, &peers);
 }
 
@@ -176,8 +202,7 @@ settle(void *arg)
 	if (!link_is_up(d->gre))
 		return;
 	if (d->settle == 3) {
-		nhrp_engine_peers_begin(d->engine, loop_now(d->loop));
-		begin_paging(d, false);
+		begin_paging(d);
 		return;
 	}
 	nhrp_engine_restate(d->engine, loop_now(d->loop));
@@ -194,7 +219,7 @@ gre_up(void *arg)
 
 	log_event(LEVEL_INFO, "gre-up", T("socket", d->conf.gre_path));
 	if (!d->adopted) {
-		begin_paging(d, false);
+		begin_paging(d);
 		return;
 	}
 	d->settle = 0;
@@ -216,10 +241,14 @@ static void
 count_turn(void *arg)
 {
 	struct daemon *d = arg;
+	const struct below_pages peers = { &gre_peers_type, NULL, d,
+	    take_counts, got_counts };
 
-	if (nhrp_engine_counts(d->engine) && !d->paging &&
-	    link_is_up(d->gre) && d->adopted)
-		begin_paging(d, true);
+	if (nhrp_engine_counts(d->engine) && !d->counting &&
+	    link_is_up(d->gre) && d->adopted) {
+		d->counting = true;
+		below_pages(&d->below, d->gre, &peers);
+	}
 	timer_set(d->loop, &d->count, loop_now(d->loop) + SERVE_COUNT_EVERY,
 	    count_turn, d);
 }
@@ -245,7 +274,8 @@ got_ike(void *arg, const struct reason *why)
 	struct daemon *d = arg;
 
 	if (why != NULL)
-		adoption_failed("ike-peers", why);
+		log_event(LEVEL_WARN, "adoption-failed", T("call",
+		    "ike-peers"), T("why", why->text));
 	else
 		nhrp_engine_restate_ike(d->engine, loop_now(d->loop));
 	serve_turn(d);
