@@ -1,4 +1,4 @@
-# tests/run: alone
+# tests/run: calm
 # libreswan's pluto as a peer: b (192.0.2.2) in a user-mode kernel with XFRM,
 # its certificate in NSS; a (192.0.2.1) is ours.  10.1/16 is behind a, 10.2/16
 # behind b.
