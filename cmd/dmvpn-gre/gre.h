@@ -197,6 +197,8 @@ void gre_peers_deny(struct gre *g);
 void gre_peer_changed(struct gre *g, uint16_t number);
 /* On which interfaces it is used now: classes follow. */
 void gre_peer_shape(struct gre *g, struct gre_peer_entry *p);
+/* An interface was made anew: its classes went with the old one. */
+void gre_peers_shape(struct gre *g, unsigned id);
 
 /* ------------------------------------------------------ maps, routes */
 

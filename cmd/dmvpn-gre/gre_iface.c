@@ -285,6 +285,7 @@ gre_link(struct gre *g, const struct priv_report *r, const int *fds,
 	struct gre_iface *i = gre_iface_find(g, r->link);
 	struct path_interface settings;
 	struct err e;
+	bool back;
 	size_t k;
 
 	if (i == NULL) {		/* deleted since it was asked for */
@@ -292,6 +293,7 @@ gre_link(struct gre *g, const struct priv_report *r, const int *fds,
 			close(fds[k]);
 		return;
 	}
+	back = i->index == 0 && r->index != 0;
 	i->index = r->index;
 	i->up = r->up;
 	i->mtu = r->mtu;
@@ -305,6 +307,8 @@ gre_link(struct gre *g, const struct priv_report *r, const int *fds,
 	if (n > 0)
 		i->has_taps = path_interface_taps(g->path, i->id, fds, n,
 		    &e) == 0;
+	if (back)
+		gre_peers_shape(g, i->id);
 	tell(g, i);
 }
 

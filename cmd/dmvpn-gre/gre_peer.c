@@ -274,3 +274,13 @@ gre_peer_shape(struct gre *g, struct gre_peer_entry *p)
 			ask_shape(g, p, id, want >> id & 1);
 	p->shaped = want;
 }
+
+void
+gre_peers_shape(struct gre *g, unsigned id)
+{
+	const struct gre_peer_entry *p;
+
+	for (p = g->peers; p != NULL; p = p->hh.next)
+		if (p->shaped >> id & 1)
+			ask_shape(g, p, id, true);
+}

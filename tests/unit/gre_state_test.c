@@ -357,16 +357,23 @@ test_rate_becomes_a_class_where_the_peer_is_mapped(void **state)
 {
 	struct gre_peer_set m = { .owner = "static", .peer = 50000,
 	    .encap = GRE_ENCAP_NONE, .rate = 1000000 };
+	const struct priv_report again = { .type = PRIV_LINK, .link = "t0",
+	    .index = 9, .up = true, .mtu = 1400 };
 	struct world *w = *state;
 	struct err e;
 	uint16_t got;
+	int at;
 
 	make_iface(w, "t0", "10.0.0.1/24");
 	assert_int_equal(addr_parse("192.0.2.2", &m.remote.addr, &e), 0);
 	assert_int_equal(gre_peer_state(&w->gre, &m, &got, &e), 0);
 	assert_int_equal(asked(w, PRIV_SHAPE_SET, NULL), -1);
 	assert_int_equal(try_map(w, "static", "10.0.0.2", 50000, 0, &e), 0);
-	assert_true(asked(w, PRIV_SHAPE_SET, NULL) >= 0);
+	assert_true((at = asked(w, PRIV_SHAPE_SET, NULL)) >= 0);
+	/* somebody deleted the interface; it was made again, without it */
+	gre_link_gone(&w->gre, "t0");
+	gre_link(&w->gre, &again, NULL, 0);
+	assert_true(asked(w, PRIV_SHAPE_SET, NULL) > at);
 	m.rate = 0;
 	assert_int_equal(gre_peer_state(&w->gre, &m, &got, &e), 0);
 	assert_true(asked(w, PRIV_SHAPE_DELETE, NULL) >= 0);
