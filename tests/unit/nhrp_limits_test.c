@@ -285,6 +285,32 @@ test_a_silent_server(void **state)
 	sim_free(s);
 }
 
+/* Many that have lost one server do not all ask at the same moment. */
+static void
+test_retries_are_spread(void **state)
+{
+	struct sim *s = sim_new(60);
+	bool seen[501] = { false };
+	unsigned i, different = 0;
+	uint64_t gap;
+
+	(void)state;
+	s->mute_hub = true;
+	sim_start(s);
+	sim_run(s, 1900);
+	for (i = 1; i <= 60; i++) {
+		const struct sim_site *x = &s->sites[i];
+
+		assert_in_range(x->n_sent[NHRP_REGISTRATION_REQUEST], 2, 3);
+		gap = x->sent_at[1] - x->sent_at[0];
+		assert_in_range(gap, NHRP_RETRY_FIRST / 2, NHRP_RETRY_FIRST);
+		different += !seen[gap - NHRP_RETRY_FIRST / 2];
+		seen[gap - NHRP_RETRY_FIRST / 2] = true;
+	}
+	assert_true(different > 30);
+	sim_free(s);
+}
+
 static struct sim *
 started_clear(size_t spokes)
 {
@@ -466,6 +492,8 @@ main(void)
 		    test_ike_that_says_nothing),
 		TEST("a server that does not answer is down after three",
 		    test_a_silent_server),
+		TEST("NHRP-20: retries of many are spread",
+		    test_retries_are_spread),
 		TEST("unprotected: a peer lingers while it is heard",
 		    test_clear_peers_linger),
 		TEST("unprotected: with the last tunnel all peers go",
