@@ -148,7 +148,7 @@ streams_of_hooks() {
 	[ "$lost" -eq 0 ]
 	run -0 site spoke dmvpn status
 	[[ $output == *'supervised by pid'* ]]
-	[ "$(streams_of_hooks spoke)" -eq 1 ]
+	wait_for 5 eval '[ "$(streams_of_hooks spoke)" -eq 1 ]'
 	kill_layer spoke dpd		# the adopted ones are looked after too
 }
 
