@@ -6,7 +6,6 @@
 
 /* INFORMATIONAL: deletes and liveness (RFC 7296, 1.4, 2.4, 2.25). */
 
-#define GRACE	5000	/* ms that packets on a deleted SA still count */
 #define DELETE_WAIT 8000 /* ms that we wait for the answer to a delete */
 
 int
@@ -55,7 +54,7 @@ ike_info_reply(struct ike_ctx *c)
 	}
 	if (s->out.what == IKE_DO_DELETE_CHILD &&
 	    (child = ike_csa_find(s, s->out.old)) != NULL)
-		ike_csa_remove(child, GRACE);
+		ike_csa_remove(child, IKE_DRAIN);
 	return IKE_OK;
 }
 
@@ -83,7 +82,7 @@ delete_child(struct ike_ctx *c, uint32_t spi_out)
 	    s->out.old == child->spi_in) {
 		last = false;		/* our new one is on its way */
 	}
-	ike_csa_remove(child, GRACE);
+	ike_csa_remove(child, IKE_DRAIN);
 	/* we keep a connection up: another child */
 	if (last && queue != 0)
 		ike_queue_later(s);

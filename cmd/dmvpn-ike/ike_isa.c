@@ -6,8 +6,6 @@
 
 #include "base/text.h"
 
-#define DRAIN	3000	/* ms that packets of a lost SA still count */
-
 struct rbuf
 ike_secret_view(const struct secret *s)
 {
@@ -398,7 +396,7 @@ ike_isa_die(struct ike_isa *s)
 	ike_exchange_clear(s, &s->in);
 	ike_task_drop(s);
 	DL_FOREACH_SAFE(s->children, c, t)
-		ike_csa_remove(c, s->dead_peer ? 0 : DRAIN);
+		ike_csa_remove(c, s->dead_peer ? 0 : IKE_DRAIN);
 	ike_timer_stop(g, &s->resend);
 	ike_timer_stop(g, &s->life);
 	ike_timer_stop(g, &s->wait);

@@ -246,6 +246,18 @@ take_certificate(struct ike_engine *g, struct ike_cred *k,
 	ask_certificate(g, k);
 }
 
+/* Does a profile want it still? */
+static bool
+wanted(const struct ike_engine *g, const struct ike_cred *k)
+{
+	const struct ike_profile *p;
+
+	LL_FOREACH(g->profiles, p)
+		if (p->cred == k && !p->gone)
+			return true;
+	return false;
+}
+
 /* What was asked before the last question is out of date, and may be of
  * another type. */
 void
@@ -261,8 +273,10 @@ ike_cred_answer(struct ike_engine *g, const char *name, uint64_t ticket,
 		ike_crl_stop(k);
 		if (!k->ready && why != NULL)
 			k->why = *why;
-		ike_note(g, true, "identity-failed", NULL, why != NULL ?
-		    why->text : "the agent does not answer");
+		if (wanted(g, k))
+			ike_note(g, true, "identity-failed", NULL,
+			    why != NULL ? why->text :
+			    "the agent does not answer");
 		return;
 	}
 	if (ike_crl_reading(k))
