@@ -57,12 +57,14 @@ seek(struct dpd_choice *c, struct dpd_tunnel *t, uint64_t now)
 		}
 }
 
-/* One is in use: later ones end, an earlier one is tried beside it. */
+/* One is in use: later ones end, when the answers that were on their way by
+ * them have come; an earlier one is tried beside it. */
 static void
 improve(struct dpd_choice *c, struct dpd_tunnel *t, uint64_t now)
 {
 	for (size_t i = (size_t)t->use + 1; i < t->n; i++)
-		step_at(c, t, i, DPD_LEAVE, now);
+		if (now >= t->chosen + DPD_HANDOVER)
+			step_at(c, t, i, DPD_LEAVE, now);
 	for (size_t i = 0; i < (size_t)t->use; i++)
 		if (busy(&t->run[i]) || t->run[i].state == STANDBY)
 			return;
@@ -424,6 +426,8 @@ tunnel_turn(struct dpd_choice *c, struct dpd_tunnel *t, uint64_t now)
 		refresh(&x);
 	}
 	settle(c, t, now);
+	if (t->use >= 0 && t->chosen + DPD_HANDOVER > now)
+		wake = t->chosen + DPD_HANDOVER;
 	for (size_t i = 0; i < t->n; i++) {
 		if (t->run[i].due > now)
 			wake = earlier(wake, t->run[i].due);

@@ -189,6 +189,7 @@ use(struct dpd_step *x)
 	struct dpd_tunnel *t = x->t;
 
 	t->use = (int)index_of(x);
+	t->chosen = x->now;
 	memcpy(d.tunnel, t->conf.tunnel, sizeof(d.tunnel));
 	memcpy(d.name, dpd_step_conf(x)->name, sizeof(d.name));
 	memcpy(d.connection, dpd_step_conf(x)->connection, sizeof(d.connection));

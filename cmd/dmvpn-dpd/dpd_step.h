@@ -11,6 +11,7 @@
 /* What happens to one headend: inside of dpd_choice, a table of states. */
 
 #define DPD_HEADENDS_MAX	8	/* of one tunnel, as in the contract */
+#define DPD_HANDOVER		1000	/* ms that the one before is kept */
 
 struct dpd_tunnel {
 	bool			 set;
@@ -18,6 +19,7 @@ struct dpd_tunnel {
 	size_t			 n;
 	struct dpd_headend_run	 run[DPD_HEADENDS_MAX];
 	int			 use;		/* index in run, -1: none */
+	uint64_t		 chosen;	/* when it came into use */
 	char			 last[sizeof(((struct dpd_headend *)0)->name)];
 	char			 why[sizeof(((struct dpd_chosen *)0)->why)];
 };
