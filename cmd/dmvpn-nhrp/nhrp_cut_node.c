@@ -194,6 +194,8 @@ nhrp_cut_node_up(struct nhrp_engine *g, struct nhrp_node *n)
 			else if ((c->state == NHRP_CUT_LINKING ||
 			    c->state == NHRP_CUT_PASSIVE) && matches(c, n))
 				nhrp_cut_up(g, c, n);
+			else if (c->state == NHRP_CUT_REFUSED && matches(c, n))
+				nhrp_cut_drop(g, c, "its peer came up", false);
 		}
 }
 

@@ -199,6 +199,13 @@ test_ike_fails(void **state)
 	assert_int_equal(a->n_short_up, 0);
 	assert_int_equal(a->n_routes, 0);
 	assert_ptr_equal(sim_leads(a, &b->tunnel), hub);
+	/* the other side got through: that nobody answered is forgotten */
+	sim_link(b, a, "", "");
+	sim_run(s, 20);
+	sim_hairpin(a, b);
+	sim_run(s, 1000);
+	assert_ptr_equal(sim_leads(a, &b->tunnel), b);
+	assert_int_equal(a->n_connect, 1);
 	sim_free(s);
 }
 
