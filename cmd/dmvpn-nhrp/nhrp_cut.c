@@ -352,8 +352,12 @@ on_timer(struct nhrp_engine *g, void *arg)
 	case NHRP_CUT_UP:
 		up_timer(g, c);
 		break;
-	case NHRP_CUT_PASSIVE:
 	case NHRP_CUT_REFUSED:
+		/* the next packet to there asks again */
+		nhrp_fill_drop(g, c->iface, &c->target, true);
+		nhrp_cut_drop(g, c, "it was over", true);
+		break;
+	case NHRP_CUT_PASSIVE:
 		nhrp_cut_drop(g, c, "it was over", true);
 		break;
 	}

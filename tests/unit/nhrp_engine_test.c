@@ -209,6 +209,33 @@ test_ike_fails(void **state)
 	sim_free(s);
 }
 
+/* Phase 2: packets to an address on the tunnel ask, nobody redirects. */
+static void
+test_asks_again(void **state)
+{
+	struct sim *s = sim_new(2);
+	struct sim_site *hub = &s->sites[0], *a = &s->sites[1],
+	    *b = &s->sites[2];
+	struct gre_resolve ev = { .address = b->tunnel };
+
+	(void)state;
+	snprintf(ev.interface, sizeof(ev.interface), "dmvpn0");
+	s->ike_fails = true;
+	sim_start(s);
+	sim_run(s, 1000);
+	nhrp_engine_event(a->g, s->now, &gre_resolve_type, &ev);
+	sim_run(s, 15000);
+	assert_ptr_equal(sim_leads(a, &b->tunnel), hub);
+	sim_run(s, 10000);
+	assert_null(sim_leads(a, &b->tunnel));
+	s->ike_fails = false;
+	nhrp_engine_event(a->g, s->now, &gre_resolve_type, &ev);
+	assert_ptr_equal(sim_leads(a, &b->tunnel), hub);
+	sim_run(s, 1000);
+	assert_ptr_equal(sim_leads(a, &b->tunnel), b);
+	sim_free(s);
+}
+
 static void
 test_claims(void **state)
 {
@@ -465,6 +492,8 @@ main(void)
 		    test_need),
 		TEST("NHRP-14 without IKE there is no shortcut, and one try",
 		    test_ike_fails),
+		TEST("what was refused is asked for again by a packet",
+		    test_asks_again),
 		TEST("NHRP-09 claims outside the certificate are refused",
 		    test_claims),
 		TEST("NHRP-12 a purge removes a binding everywhere",
