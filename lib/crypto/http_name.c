@@ -64,14 +64,15 @@ turn(ares_channel ch, int64_t left)
 {
 	ares_socket_t fds[ARES_GETSOCK_MAXNUM];
 	struct pollfd p[ARES_GETSOCK_MAXNUM];
-	int bits = ares_getsock(ch, fds, ARES_GETSOCK_MAXNUM);
+	uint32_t bits = (uint32_t)ares_getsock(ch, fds, ARES_GETSOCK_MAXNUM);
 	struct timeval most = { left / 1000, left % 1000 * 1000 }, tv;
 	const struct timeval *wait = ares_timeout(ch, &most, &tv);
 	nfds_t i, n = 0;
 
 	for (i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
-		bool reads = ARES_GETSOCK_READABLE(bits, i);
-		bool writes = ARES_GETSOCK_WRITABLE(bits, i);
+		/* as its macros, which shift a signed 1 by 31 places */
+		bool reads = bits >> i & 1;
+		bool writes = bits >> (i + ARES_GETSOCK_MAXNUM) & 1;
 
 		if (reads || writes)
 			p[n++] = (struct pollfd){ .fd = fds[i], .events =
