@@ -155,6 +155,7 @@ add_entry(struct overview *o, const struct nhrp_entry *n, struct err *e)
 	r->remote = n->nbma;
 	r->peer = n->peer;
 	r->up = n->peer != 0;
+	r->age = n->age;
 	cut(r->why, sizeof(r->why), n->why);
 	return 0;
 }

@@ -54,7 +54,6 @@ show_head(const struct overview *o)
 	    octets(t->tx_bytes, out));
 }
 
-/* "hub 10.0.0.1 at 198.51.100.1:500, registered for 2 min" */
 /* A headend that nobody has needed yet. */
 static bool
 in_reserve(const struct dpd_neighbour *r)
@@ -73,6 +72,7 @@ put_mark(FILE *f, const struct dpd_neighbour *r)
 		    PLAIN);
 }
 
+/* "spoke a.example has 10.0.0.2/32 at 198.51.100.1:4500 for 2 min" */
 static void
 put_row(FILE *f, const struct dpd_neighbour *r)
 {

@@ -56,6 +56,7 @@ nhrp_cut_entry(const struct nhrp_engine *g, const struct nhrp_cut *c,
 		e->nbma_claimed = c->claimed;
 	set_node(e, c->node);
 	e->hold = left(g, c->expires);
+	e->age = (g->now - c->started) / 1000;
 	snprintf(e->state, sizeof(e->state), "%s", rows[c->state].state);
 	snprintf(e->why, sizeof(e->why), "%s", c->why);
 }
@@ -70,6 +71,7 @@ binding_entry(const struct nhrp_engine *g, const struct nhrp_binding *b,
 	e->nbma = b->nbma;
 	e->nbma_claimed = b->claimed;
 	e->hold = left(g, b->expires);
+	e->age = (g->now - b->since) / 1000;
 	snprintf(e->state, sizeof(e->state), "%s",
 	    b->unique ? "unique" : "registered");
 	snprintf(e->identity, sizeof(e->identity), "%s", b->identity);
