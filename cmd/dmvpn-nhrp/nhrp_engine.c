@@ -67,6 +67,7 @@ nhrp_engine_free(struct nhrp_engine *g)
 
 	if (g == NULL)
 		return;
+	nhrp_early_free_all(g);	/* while the heap's timers are all there */
 	while ((f = g->ifaces) != NULL) {
 		g->ifaces = f->next;
 		free_iface(g, f);
@@ -86,7 +87,6 @@ nhrp_engine_free(struct nhrp_engine *g)
 		free(n->blocks);
 		free(n);
 	}
-	nhrp_early_free_all(g);
 	nhrp_heap_free(&g->heap);
 	free(g->nodes);
 	free(g);

@@ -165,7 +165,7 @@ what_waits_is_one_request_a_token_and_goes_with_it(void **state)
 	struct talk squat = { SCEP_PKCS_REQ, r2, "name 7", other, other_key,
 		MAKE_NOW };
 	uint32_t fail;
-	char name[16];
+	char name[32];
 	int i;
 
 	(void)state;
