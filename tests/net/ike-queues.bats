@@ -138,7 +138,7 @@ both_ways() {
 	[[ $output == *"queue 1"*"queue 2"* ]]
 	run -0 ike b sas -j
 	jq -e '[.children[] | .queue // 0] == [0, 1, 2]' <<<"$output"
-	! grep -E 'warn|error' "$T"/?-ike.log
+	no_alarms "$T"/?-ike.log
 }
 
 @test "without agreement one SA serves all threads" {
@@ -149,7 +149,7 @@ both_ways() {
 	}
 	both_ways wait_for 10 started
 	all 0
-	! grep -E 'warn|error' "$T"/?-ike.log
+	no_alarms "$T"/?-ike.log
 }
 
 @test "a peer that wants no more says so, and is not asked again" {
@@ -161,7 +161,7 @@ both_ways() {
 	# two of IKE_AUTH, two for each that was made, one for nothing
 	[ "$(grep -c sa-resource-info "$T/trace")" -eq 7 ]
 	all 0 1 2
-	! grep -E 'warn|error' "$T"/?-ike.log
+	no_alarms "$T"/?-ike.log
 }
 
 @test "a daemon that adopts its SAs loses nothing; all come back when a packet half dies" {
