@@ -11,8 +11,9 @@
  * With DMVPN_LOG=time the line begins with the time (UTC, RFC 3339), for logs
  * that nobody else dates; with DMVPN_LOG=cbor: one CBOR map each.  Never
  * blocks: what a full pipe does not take is dropped and counted (the next
- * line says how many).  At most 10 lines a second for one id; the rest is counted.  Foreign text is
- * escaped.  Level by DMVPN_LOG_LEVEL or log_level: error warn info debug.
+ * line says how many).  At most 10 lines a second for one id; the rest is
+ * counted.  Foreign text is escaped.  Level by DMVPN_LOG_LEVEL or log_level:
+ * error warn info debug.
  */
 enum log_level { LEVEL_ERROR, LEVEL_WARN, LEVEL_INFO, LEVEL_DEBUG };
 

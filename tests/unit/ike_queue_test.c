@@ -253,6 +253,18 @@ any_other_refusal_is_said_once_and_ends_them(void **state)
 	sim_free(s);
 }
 
+/* Both have two senders; node 0 connects, w sees all that is said. */
+static void
+connect_watched(struct sim *s, struct wire *w)
+{
+	has_senders(&s->n[0], 2);
+	has_senders(&s->n[1], 2);
+	sim_profiles(s);
+	s->filter = hash_all;
+	s->filter_arg = w;
+	sim_connect(s, 0, 1);
+}
+
 static void
 not_now_means_later_each_time(void **state)
 {
@@ -260,12 +272,7 @@ not_now_means_later_each_time(void **state)
 	struct wire w = { 0 };
 
 	(void)state;
-	has_senders(&s->n[0], 2);
-	has_senders(&s->n[1], 2);
-	sim_profiles(s);
-	s->filter = hash_all;
-	s->filter_arg = &w;
-	sim_connect(s, 0, 1);
+	connect_watched(s, &w);
 	sim_run(s, 500);
 	s->n[1].refuse_sa = true;	/* TEMPORARY_FAILURE */
 	sim_run(s, 3600000 / 2);
@@ -514,12 +521,7 @@ all_come_when_dmvpn_gre_was_gone_for_a_while(void **state)
 	struct wire w = { 0 };
 
 	(void)state;
-	has_senders(&s->n[0], 2);
-	has_senders(&s->n[1], 2);
-	sim_profiles(s);
-	s->filter = hash_all;
-	s->filter_arg = &w;
-	sim_connect(s, 0, 1);
+	connect_watched(s, &w);
 	while (w.creates == 0)
 		sim_run(s, 1);
 	ike_engine_gre_down(s->n[0].g, s->now);	/* the answer is on its way */

@@ -39,9 +39,7 @@ test_certificate_without_the_network(void **state)
 	struct prefix p = sim_subnet(a);
 
 	(void)state;
-	hub->conf.routes = true;
-	sim_start(s);
-	sim_run(s, 1000);
+	sim_routed(s);
 	assert_non_null(sim_route(hub, &p));
 	a->n_blocks = 1;
 	up_again(hub, a);

@@ -122,9 +122,7 @@ test_adopted_routes_end(void **state)
 	struct prefix p = sim_subnet(a);
 
 	(void)state;
-	hub->conf.routes = true;
-	sim_start(s);
-	sim_run(s, 1000);
+	sim_routed(s);
 	assert_non_null(sim_route(hub, &p));
 	restart(hub, false);
 	assert_non_null(sim_route(hub, &p));
@@ -143,9 +141,7 @@ test_adopted_routes_are_judged(void **state)
 	struct prefix p = sim_subnet(a);
 
 	(void)state;
-	hub->conf.routes = true;
-	sim_start(s);
-	sim_run(s, 1000);
+	sim_routed(s);
 	restart(hub, false);
 	a->n_blocks = 1;
 	tell_up(hub, sim_number(hub, a), "", false);
@@ -165,9 +161,7 @@ test_routes_stay(void **state)
 	struct prefix more = { addr_of("\x0a\x64\0\0", 4), 16 };
 
 	(void)state;
-	hub->conf.routes = true;
-	sim_start(s);
-	sim_run(s, 1000);
+	sim_routed(s);
 	assert_int_equal(hub->n_routes, 1);
 	a->blocks[a->n_blocks++] = more;
 	tell_up(hub, sim_number(hub, a), "", false);

@@ -195,9 +195,7 @@ test_routes(void **state)
 	struct prefix p = sim_subnet(a);
 
 	(void)state;
-	hub->conf.routes = true;
-	sim_start(s);
-	sim_run(s, 1000);
+	sim_routed(s);
 	assert_non_null(sim_route(hub, &p));
 	assert_true(addr_equal(&sim_route(hub, &p)->via, &a->tunnel));
 	assert_int_equal(hub->n_routes, 2);

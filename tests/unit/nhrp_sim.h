@@ -103,6 +103,8 @@ struct sim *sim_new(size_t spokes);
 void sim_free(struct sim *s);
 /* Fill the configuration of a site (conf may be changed before sim_start). */
 void sim_start(struct sim *s);		/* sets interfaces, links spokes */
+void sim_routed(struct sim *s);	/* the same, the hub routes networks; and
+				 * a second later */
 void sim_set(struct sim_site *x);
 void sim_link(struct sim_site *a, struct sim_site *b,
     const char *connection, const char *owner);

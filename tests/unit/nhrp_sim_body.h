@@ -600,6 +600,14 @@ sim_start(struct sim *s)
 	}
 }
 
+void
+sim_routed(struct sim *s)
+{
+	s->sites[0].conf.routes = true;
+	sim_start(s);
+	sim_run(s, 1000);
+}
+
 static void
 deliver(struct sim *s)
 {

@@ -49,17 +49,11 @@ member(uint16_t number)
 static int
 setup(void **state)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET };
-
 	(void)state;
 	lab_open(&e, 1, &mgre);
 	member(LIGHT);
 	member(HEAVY);
-	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	to.sin_port = htons(e.port);
-	out = socket(AF_INET, SOCK_DGRAM, 0);
-	assert_int_equal(connect(out, (struct sockaddr *)&to, sizeof(to)),
-	    0);
+	out = lab_sender(&e);
 	path_tick(e.p);
 	return 0;
 }

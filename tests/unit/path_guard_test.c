@@ -44,16 +44,10 @@ add_sa(unsigned i)
 static int
 setup(void **state)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET };
-
 	(void)state;
 	lab_open(&e, 1, &mgre);
 	lab_peer(&e, 2, GRE_ENCAP_UDP, 9);
-	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	to.sin_port = htons(e.port);
-	out = socket(AF_INET, SOCK_DGRAM, 0);
-	assert_int_equal(connect(out, (struct sockaddr *)&to, sizeof(to)),
-	    0);
+	out = lab_sender(&e);
 	path_tick(e.p);
 	return 0;
 }

@@ -239,6 +239,20 @@ lab_inject(struct lab_end *e, uint16_t from, uint8_t *p, size_t n)
 	lab_inject_tos(e, from, p, n, 0);
 }
 
+/* A socket that sends to port 4500 of this end, as the network does. */
+static inline int
+lab_sender(const struct lab_end *e)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET,
+	    .sin_port = htons(e->port) };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_true(fd >= 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	return fd;
+}
+
 /* ESP under one of lab_keys, AES-128-GCM: n octets of payload, text padded to
  * at least `text`.  Returns its length. */
 static inline size_t
