@@ -42,25 +42,43 @@ packet6(uint8_t *p, uint8_t proto, size_t payload)
 }
 
 static void
+assert_sum(const uint8_t *b, size_t n)
+{
+	uint16_t got = sum_fold(sum_add(b, n, 0));
+	uint64_t plain = 0;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		plain += i & 1 ? b[i] : (uint64_t)b[i] << 8;
+	while (plain >> 16)
+		plain = (plain & 0xffff) + (plain >> 16);
+	assert_int_equal(load16((uint8_t *)&got), plain);
+}
+
+static void
 sum_as_defined(void **state)
 {
 	uint8_t b[301];
-	uint32_t plain;
-	uint16_t got;
 	size_t n, i;
 
 	(void)state;
 	for (i = 0; i < sizeof(b); i++)
 		b[i] = (uint8_t)(i * 167 + 13);
-	for (n = 0; n <= sizeof(b); n++) {
-		plain = 0;
-		for (i = 0; i < n; i++)
-			plain += i & 1 ? b[i] : (uint32_t)b[i] << 8;
-		while (plain >> 16)
-			plain = (plain & 0xffff) + (plain >> 16);
-		got = sum_fold(sum_add(b, n, 0));
-		assert_int_equal(load16((uint8_t *)&got), plain);
-	}
+	for (n = 0; n <= sizeof(b); n++)
+		assert_sum(b, n);
+}
+
+static void
+long_sums_lose_no_carry(void **state)
+{
+	static uint8_t b[65536 + 3];
+	size_t from, n;
+
+	(void)state;
+	memset(b, 0xff, sizeof(b));
+	for (from = 0; from < 4; from++)
+		for (n = 65400; n < 65536; n++)
+			assert_sum(b + from, n);
 }
 
 static void
@@ -372,6 +390,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		{ "checksums are those of RFC 1071", sum_as_defined, NULL,
 		    NULL, NULL },
+		{ "sums of long packets lose no carry",
+		    long_sums_lose_no_carry, NULL, NULL, NULL },
 		{ "checksums of pieces add up", sums_of_pieces_add_up, NULL,
 		    NULL, NULL },
 		{ "a changed field keeps the checksum right",
