@@ -68,7 +68,9 @@ flow_flush(struct path_thread *t, struct flow *f)
 	if (f->count > 1)
 		super_head(f, &vnet);
 	memcpy(head, &vnet, VNET_HEAD);
-	eth_head(head + VNET_HEAD, f->peer, f->v6);
+	eth_head(head + VNET_HEAD, f->peer->number, f->v6);
+	count(&f->peer->rx_packets, f->count);
+	count(&f->peer->rx_bytes, f->len + (f->count - 1U) * f->head);
 	f->iov[0].iov_base = head;
 	f->iov[0].iov_len = sizeof(head);
 	tap_write(t, f->iface, f->iov, f->count + 1, f->hash, f->count,
@@ -91,7 +93,7 @@ gro_flush(struct path_thread *t)
 
 /* As it is, at once. */
 static void
-pass(struct path_thread *t, struct iface *i, uint16_t peer, uint8_t *ip,
+pass(struct path_thread *t, struct iface *i, struct peer *peer, uint8_t *ip,
     const struct ip_view *v, uint32_t hash)
 {
 	struct flow f = { .iface = i, .peer = peer, .count = 1, .ip = ip,
@@ -161,7 +163,7 @@ same_head(const struct flow *f, const uint8_t *ip, size_t head)
 }
 
 static bool
-append(struct flow *f, struct iface *i, uint16_t peer, uint8_t *ip,
+append(struct flow *f, struct iface *i, struct peer *peer, uint8_t *ip,
     const struct ip_view *v, size_t head)
 {
 	size_t n = v->len - head;
@@ -201,8 +203,9 @@ slot_of(struct path_thread *t, uint32_t hash)
 }
 
 static void
-begin(struct path_thread *t, struct flow *f, struct iface *i, uint16_t peer, uint8_t *ip,
-    const struct ip_view *v, size_t head, uint32_t hash)
+begin(struct path_thread *t, struct flow *f, struct iface *i,
+    struct peer *peer, uint8_t *ip, const struct ip_view *v, size_t head,
+    uint32_t hash)
 {
 	if (!f->listed)
 		t->begun[t->n_flows++] = f;
@@ -235,7 +238,7 @@ ended(const struct flow *f, const uint8_t *ip, const struct ip_view *v,
 }
 
 void
-gro_add(struct path_thread *t, struct iface *i, uint16_t peer, uint8_t *ip,
+gro_add(struct path_thread *t, struct iface *i, struct peer *peer, uint8_t *ip,
     const struct ip_view *v, uint64_t hash)
 {
 	size_t head = candidate(t, ip, v);

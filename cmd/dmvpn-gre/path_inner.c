@@ -110,9 +110,7 @@ in_inner(struct path_thread *t, const struct in_meta *m, struct iface *i,
 		return true;
 	clamp(i, peer, sa, p, &v);
 	cache_put(t, i->id, p, &v, peer->number);
-	count(&peer->rx_packets, 1);
-	count(&peer->rx_bytes, v.len);
-	gro_add(t, i, peer->number, p, &v,
+	gro_add(t, i, peer, p, &v,
 	    path_addr_hash(t->p->salt, p + v.src, 2U * v.alen));
 	return true;
 }

@@ -191,8 +191,10 @@ struct tx_msg {
 	const struct peer_route	*route;
 	const struct addr	*local;		/* source; len 0: by route */
 	struct peer		*peer;		/* NULL: none to count for */
-	uint32_t		 spi;		/* 0: none */
+	struct iface		*iface;		/* NULL: a packet of our own */
+	struct path_sa		*sa;		/* NULL: in clear, or our own */
 	size_t			 off, len;
+	size_t			 inner;		/* octets of packets in it */
 	uint16_t		 seg, count;
 	uint8_t			 tos;
 	bool			 closed;
@@ -221,7 +223,7 @@ struct rx {
 struct flow {
 	bool		 used, listed, tcp, v6;
 	struct iface	*iface;
-	uint16_t	 peer;
+	struct peer	*peer;
 	uint16_t	 count, seg;
 	uint16_t	 l4, head;	/* offsets into headers: L4, payload */
 	uint32_t	 hash;
@@ -506,7 +508,8 @@ void guard_tick(struct path *p, uint64_t now);
 void guard_changed(struct path *p);
 
 /* path_early.c: packets that come before their SA.  Control: */
-void early_come(struct path *p, uint32_t spi);	/* its SA is there */
+/* Its SA is there; false: it was not expected. */
+bool early_come(struct path *p, uint32_t spi);
 void early_expire(struct path *p, uint64_t now);
 void early_free_all(struct path *p);
 /* Receivers: keep a packet of an unknown SPI; false: it is none that is to
@@ -659,7 +662,7 @@ void endpoint_sockaddr(const struct endpoint *p, struct peer_route *r);
 
 /* path_gro.c */
 int gro_init(struct path_thread *t);
-void gro_add(struct path_thread *t, struct iface *i, uint16_t peer,
+void gro_add(struct path_thread *t, struct iface *i, struct peer *peer,
     uint8_t *ip, const struct ip_view *v, uint64_t hash);
 void gro_flush(struct path_thread *t);
 

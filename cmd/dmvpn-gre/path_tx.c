@@ -49,7 +49,7 @@ joins(const struct path_thread *t, const struct tx_msg *m,
 {
 	/* One SPI, since who receives several may share them out. */
 	return m->route == how->route && !m->closed && m->tos == how->tos &&
-	    m->spi == how->spi &&
+	    m->sa == how->sa && m->iface == how->iface &&
 	    m->local == how->local && !m->cut && !how->cut &&
 	    m->off + m->len == off && n <= m->seg &&
 	    m->count < PATH_SEGMENTS && m->len + n <= SEND_MAX &&
@@ -68,6 +68,7 @@ tx_commit(struct path_thread *t, const struct tx_msg *how,
 	tx->len = off + n;
 	if (m != NULL && joins(t, m, how, off, n)) {
 		m->len += n;
+		m->inner += how->inner;
 		m->count++;
 		m->closed = n < m->seg;
 		return;
@@ -142,6 +143,24 @@ prepare(struct tx *tx, unsigned i)
 	tx_control(mh, tx->ctl[i], m->local,
 	    m->route->c.remote.addr.len == 16,
 	    m->count > 1 ? m->seg : 0, m->tos);
+}
+
+/* Once a message: several threads may write these. */
+static void
+tally(const struct path_thread *t, const struct tx_msg *m)
+{
+	if (m->iface == NULL)
+		return;
+	count(&m->iface->tx_packets, m->count);
+	count(&m->iface->tx_bytes, m->inner);
+	count(&m->peer->tx_packets, m->count);
+	count(&m->peer->tx_bytes, m->inner);
+	atomic_store_explicit(&m->peer->last_out, t->now,
+	    memory_order_relaxed);
+	if (m->sa == NULL)
+		return;
+	count(&m->sa->tx_packets, m->count);
+	count(&m->sa->tx_bytes, m->inner);
 }
 
 static void
@@ -277,8 +296,10 @@ tx_flush(struct path_thread *t)
 		enum path_socket kind = tx->msg[i].route->kind;
 
 		for (end = i; end < tx->n && tx->msg[end].route->kind == kind;
-		    end++)
+		    end++) {
+			tally(t, &tx->msg[end]);
 			prepare(tx, end);
+		}
 		fd = get(&t->p->socket[kind]);
 		if (fd >= 0) {
 			send_run(t, fd, i, end);

@@ -216,21 +216,6 @@ seal(struct wrap *w, uint8_t *esp, size_t n, uint8_t next)
 	return head + job.text + s->icv_len;
 }
 
-static void
-tally(struct wrap *w, size_t n)
-{
-	count(&w->peer->tx_packets, 1);
-	count(&w->peer->tx_bytes, n);
-	atomic_store_explicit(&w->peer->last_out, w->t->now,
-	    memory_order_relaxed);
-	count(&w->iface->tx_packets, 1);
-	count(&w->iface->tx_bytes, n);
-	if (w->sa == NULL)
-		return;
-	count(&w->sa->tx_packets, 1);
-	count(&w->sa->tx_bytes, n);
-}
-
 bool
 wrap_send(struct wrap *w, uint8_t *inner, size_t n, uint16_t protocol,
     uint8_t tos)
@@ -239,7 +224,7 @@ wrap_send(struct wrap *w, uint8_t *inner, size_t n, uint16_t protocol,
 	    .checksum = w->conf->c.checksum, .keyed = w->conf->c.keyed,
 	    .key = w->conf->c.key };
 	struct tx_msg how = { .route = w->route, .peer = w->peer,
-	    .spi = w->sa != NULL ? w->sa->spi_out : 0, .tos = tos };
+	    .iface = w->iface, .sa = w->sa, .inner = n, .tos = tos };
 	uint8_t *start = inner - w->head;
 	uint8_t next = protocol == GRE_IPV6 ? IP_IPV6 : IP_IPV4;
 	size_t total = n;
@@ -251,7 +236,6 @@ wrap_send(struct wrap *w, uint8_t *inner, size_t n, uint16_t protocol,
 	}
 	if (w->sa != NULL && (total = seal(w, start, total, next)) == 0)
 		return false;
-	tally(w, n);
 	how.local = w->route->c.local.addr.len != 0 ?
 	    &w->route->c.local.addr : &w->conf->c.local;
 	/* RFC 2473, 7.1: IPv6 wants 1,280 octets whatever the path takes. */

@@ -286,7 +286,8 @@ interleaved(unsigned flows, unsigned rounds)
 		store32(p + 28, i / flows);
 		sums(p, false, 20, 88, false);
 		assert_int_equal(ip_parse(p, 88, &v), IP_OK);
-		gro_add(t, path_iface_find(e.p, 1), 2, p, &v,
+		gro_add(t, path_iface_find(e.p, 1),
+		    path_peer_find(e.p, 2), p, &v,
 		    path_addr_hash(1, p + 12, 8));
 	}
 	gro_flush(t);

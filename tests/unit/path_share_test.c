@@ -267,7 +267,7 @@ sent_with(unsigned i)
 
 	out_frame(t, path_iface_find(E.p, 1), f, n);
 	if (t->tx.n > 0)
-		spi = t->tx.msg[0].spi;
+		spi = t->tx.msg[0].sa->spi_out;
 	t->tx.n = 0;
 	t->tx.len = 0;
 	return spi;
