@@ -38,6 +38,7 @@ path_spi_expect(struct path *p, uint32_t spi, struct err *e)
 			return err_set(e, ENOMEM, "out of memory");
 		s->node.key = spi;
 		path_hash_add(&p->early, &s->node);
+		guard_changed(p);
 	}
 	s->until = p->now() + EARLY_LIFE;
 	return 0;
@@ -56,6 +57,7 @@ forget(struct path *p, struct early_spi *s)
 	unsigned i;
 
 	path_hash_remove(&p->early, &s->node);
+	p->guard.stale = true;
 	path_epoch_retire(&p->epoch, &s->retire, spi_free);
 	for (i = 0; i < p->n_in; i++) {
 		put(&p->thread[i].early_due, true);
@@ -63,13 +65,14 @@ forget(struct path *p, struct early_spi *s)
 	}
 }
 
-void
+bool
 early_come(struct path *p, uint32_t spi)
 {
 	struct early_spi *s = find(p, spi);
 
 	if (s != NULL)
 		forget(p, s);
+	return s != NULL;
 }
 
 void

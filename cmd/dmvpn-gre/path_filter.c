@@ -159,22 +159,28 @@ key_cmp(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* The keys of a table, or their upper halves; false: too many. */
+/* Add the keys of a table, or their upper halves; false: too many. */
 static bool
 collect(const struct path_hash *h, unsigned shift, struct guard_keys *to)
 {
 	const struct path_node *n;
 	size_t i;
 
-	to->n = 0;
+	if (h->n == 0)
+		return true;
 	for (i = 0; i <= h->mask; i++)
 		for (n = get(&h->slot[i]); n != NULL; n = get(&n->next)) {
 			if (to->n == GUARD_MAX)
 				return false;
 			to->key[to->n++] = (uint32_t)(n->key >> shift);
 		}
-	qsort(to->key, to->n, sizeof(to->key[0]), key_cmp);
 	return true;
+}
+
+static void
+sort(struct guard_keys *k)
+{
+	qsort(k->key, k->n, sizeof(k->key[0]), key_cmp);
 }
 
 /* --------------------------------------------------------------- sockets */
@@ -245,12 +251,16 @@ guard_part(const struct path *p, struct program *g, unsigned to_ike)
 	static struct guard_keys esp, ike;
 	uint32_t mask = p->guard.ike_mask;
 
-	if (!collect(&p->sa, 0, &esp) || esp.n == 0 || esp.n > GUARD_KEYS)
+	esp.n = ike.n = 0;
+	if (!collect(&p->sa, 0, &esp) || !collect(&p->early, 0, &esp) ||
+	    esp.n == 0 || esp.n > GUARD_KEYS)
 		return false;
 	if (!collect(&p->ike, 32, &ike) || esp.n + 2 * ike.n > GUARD_KEYS) {
 		ike.n = 0;
 		mask = 0;
 	}
+	sort(&esp);
+	sort(&ike);
 	keep_out(g, to_ike, &esp, &ike, mask);
 	return !g->full;
 }

@@ -209,8 +209,8 @@ path_sa_add(struct path *p, const struct gre_sa_add *m, unsigned interface,
 		return -1;
 	}
 	path_hash_add(&p->sa, &sa->node);
-	early_come(p, sa->spi_in);
-	guard_changed(p);
+	if (!early_come(p, sa->spi_in))
+		guard_changed(p);
 	probe_kick(p, peer);
 	path_epoch_collect(&p->epoch);
 	return 0;

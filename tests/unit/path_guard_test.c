@@ -186,6 +186,62 @@ each_spi_of_ours_gets_in(void **state)
 	assert_true(lab_drops(&e, DROP_SPI) - in < 10);
 }
 
+/* Packets may come before their SA, if it was told of. */
+static void
+what_is_expected_gets_in(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	add_sa(0);
+	for (i = 1; i < 50; i++)
+		assert_int_equal(path_spi_expect(e.p, spi_of(i), NULL), 0);
+	flood(12000, false);
+	assert_true(e.p->guard.on);
+	for (; i < 100; i++)
+		assert_int_equal(path_spi_expect(e.p, spi_of(i), NULL), 0);
+	for (i = 1; i < 100; i++) {
+		send_esp(spi_of(i));
+		drain();
+	}
+	assert_int_equal(e.p->thread[0].n_early, 99);
+	for (i = 1; i < 100; i++)
+		add_sa(i);
+	drain();
+	assert_int_equal(lab_drops(&e, DROP_ESP_SHORT) +
+	    lab_drops(&e, DROP_FORGED), 99);
+	for (i = 1; i < 100; i++) {
+		send_esp(spi_of(i));
+		drain();
+	}
+	assert_int_equal(lab_drops(&e, DROP_ESP_SHORT) +
+	    lab_drops(&e, DROP_FORGED), 198);
+}
+
+/* Whom nobody waits for any longer is a stranger. */
+static void
+what_did_not_come_stays_outside(void **state)
+{
+	uint64_t in;
+	unsigned i;
+
+	(void)state;
+	add_sa(0);
+	for (i = 1; i < 100; i++)
+		assert_int_equal(path_spi_expect(e.p, spi_of(i), NULL), 0);
+	flood(12000, false);
+	for (i = 0; i < 10; i++)
+		flood(2000, false);
+	assert_true(e.p->guard.on);
+	in = lab_drops(&e, DROP_SPI);
+	for (i = 1; i < 100; i++) {
+		send_esp(spi_of(i));
+		drain();
+	}
+	assert_int_equal(e.p->thread[0].n_early, 0);
+	assert_true(lab_drops(&e, DROP_SPI) - in < 10);
+}
+
 static void
 ike_of_ours_gets_in(void **state)
 {
@@ -234,6 +290,10 @@ main(void)
 		    a_flood_of_spis_stays_outside),
 		CASE("ESP-03: each SPI of ours gets in all the same",
 		    each_spi_of_ours_gets_in),
+		CASE("what overtakes its SA gets in through a flood",
+		    what_is_expected_gets_in),
+		CASE("an SPI whose time is over stays outside",
+		    what_did_not_come_stays_outside),
 		CASE("IKE of ours gets in through a flood of IKE",
 		    ike_of_ours_gets_in),
 		CASE("more SPIs than a filter holds: all are let in",
