@@ -87,6 +87,7 @@ sum_add(const void *from, size_t n, uint64_t sum)
 	const uint8_t *p = from;
 	uint8_t last[2] = { 0, 0 };
 	size_t most = wide(n);
+	uint32_t w;
 	uint16_t h;
 
 	if (most > 0) {
@@ -96,11 +97,17 @@ sum_add(const void *from, size_t n, uint64_t sum)
 	}
 	sum += add_words(p, n);
 	p += n & ~(size_t)7;
-	for (n &= 7; n >= 2; n -= 2, p += 2) {
+	if (n & 4) {
+		memcpy(&w, p, 4);
+		sum += w;
+		p += 4;
+	}
+	if (n & 2) {
 		memcpy(&h, p, 2);
 		sum += h;
+		p += 2;
 	}
-	if (n) {
+	if (n & 1) {
 		last[0] = *p;
 		memcpy(&h, last, 2);
 		sum += h;
