@@ -185,10 +185,14 @@ about() {
 	versions
 }
 
+# Of what is first in PATH, and so was measured.
 versions() {
-	for tool in wireguard-go openvpn nebula tinc strongswan-charon; do
-		if v=$(dpkg-query -W -f='${Version}' "$tool" 2>/dev/null); then
-			echo "$tool $v"
-		fi
+	for tool in "wireguard-go --version" "openvpn --version" \
+	    "nebula -version" "tincd --version" "$CHARON --version"; do
+		command -v "${tool% *}" >/dev/null || continue
+		# shellcheck disable=SC2086
+		line=$($tool 2>/dev/null | head -n 1 | cut -d' ' -f1-3)
+		case $line in Version:*) line="${tool%% *} $line" ;; esac
+		echo "$line"
 	done
 }

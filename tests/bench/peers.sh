@@ -136,22 +136,30 @@ up_ipv6() { up_ours ipv6 udp 2001:db8::1 2001:db8::2; }
 has_wireguard() {
 	command -v wireguard-go >/dev/null && command -v wg >/dev/null
 }
-up_wireguard() {
+up_wireguard() { up_wg wireguard; }
+# With one thread of Go it is faster where cores are few.
+has_wireguard1() { has_wireguard; }
+up_wireguard1() { up_wg wireguard1 GOMAXPROCS=1; }
+
+# up_wg NAME [VARIABLE=VALUE]
+up_wg() {
+	name=$1 dev=wg${1#wireguard}$$
+	shift
 	for e in a b; do
-		(umask 077; wg genkey >"$T/wireguard/key-$e")
-		wg pubkey <"$T/wireguard/key-$e" >"$T/wireguard/pub-$e"
-		daemon wireguard "$e" env LOG_LEVEL=error \
+		(umask 077; wg genkey >"$T/$name/key-$e")
+		wg pubkey <"$T/$name/key-$e" >"$T/$name/pub-$e"
+		daemon "$name" "$e" env "$@" LOG_LEVEL=error \
 		    WG_I_PREFER_BUGGY_USERSPACE_TO_POLISHED_KMOD=1 \
-		    wireguard-go -f "wg$$$e"
+		    wireguard-go -f "$dev$e"
 	done
 	for e in a:1:2 b:2:1; do
 		far=${e##*:} own=${e#*:} own=${own%:*} e=${e%%:*}
-		try 5 in_ns wireguard "$e" wg set "wg$$$e" listen-port 51820 \
-		    private-key "$T/wireguard/key-$e" peer \
-		    "$(cat "$T/wireguard/pub-$(other "$e")")" \
+		try 5 in_ns "$name" "$e" wg set "$dev$e" listen-port 51820 \
+		    private-key "$T/$name/key-$e" peer \
+		    "$(cat "$T/$name/pub-$(other "$e")")" \
 		    allowed-ips 0.0.0.0/0 endpoint "192.0.2.$far:51820"
-		ip -n "$N-wireguard-$e" address add "10.9.0.$own/24" dev "wg$$$e"
-		ip -n "$N-wireguard-$e" link set "wg$$$e" mtu 1400 up
+		ip -n "$N-$name-$e" address add "10.9.0.$own/24" dev "$dev$e"
+		ip -n "$N-$name-$e" link set "$dev$e" mtu 1400 up
 	done
 }
 

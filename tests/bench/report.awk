@@ -86,6 +86,7 @@ function text(    i, t, line, mine, v, input, inputs, k) {
 		    cell(".1f", n[t, "rss"] ? median(t, "rss") / 1024 : "", 5)
 	}
 	others()
+	clean()
 	print ""
 	print "The packet path alone, a packet: instructions (callgrind)," \
 	    " without libraries      ns of CPU"
@@ -123,6 +124,22 @@ function others(    i, t, v, mine, k) {
 	printf "\n1,000 peers with SAs, 1 Gbit/s of UDP: to one %.2f" \
 	    " CPU-s/GiB, over all in turn %.2f (%.2f times)\n", v,
 	    median("many", "bulk1000-cpu"), median("many", "bulk1000-cpu") / v
+}
+
+# The highest rate tried without loss, beside what the generator can do.
+function clean(    i, t, v, limit, k) {
+	if (n["veth", "udp64-pps"] > 1)
+		limit = figure("veth", "udp64-pps")
+	for (i = 1; i <= tunnels; i++) {
+		t = order[i]
+		if ((v = figure(t, "udp64-clean")) == "" || limit == "")
+			continue
+		if (!k++)
+			print "\n64 flows, less than 1 in 100 lost up to:" \
+			    " k/s, of the generator\047s limit"
+		printf "  %-12s %s %s %%\n", t, cell("d", v / 1000, 7),
+		    cell("d", 100 * v / limit, 7)
+	}
 }
 
 function thousands(t, c,    v) {
