@@ -6,19 +6,29 @@
 #include <string.h>
 #include <utlist.h>
 
-/* There are several of each peer: the key is kept without its zeros. */
+#include "base/delta.h"
+
+/* There are several of each peer: the key is kept without its zeros, of the
+ * note what differs from the first one of its kind. */
 #define SLOTS_FIRST	64
+#define PACKED_MAX	DELTA_ROOM(PRIV_NOTE_MAX)
 
 struct note {
 	struct note	*chain;		/* of its slot */
 	struct note	*prev, *next;	/* of its kind, in order */
 	uint16_t	 len;
 	uint8_t		 kind, key_len;
-	uint8_t		 b[];		/* key, then the note */
+	uint8_t		 b[];		/* key, then the delta */
+};
+
+struct model {
+	size_t		 len;
+	uint8_t		 b[];
 };
 
 struct priv_notes {
 	struct note	*kinds[PRIV_KINDS];
+	struct model	*model[PRIV_KINDS];	/* NULL: none yet */
 	size_t		 n[PRIV_KINDS], all;
 	struct note	**slot;
 	size_t		 slots;		/* a power of two; 0: none yet */
@@ -42,9 +52,11 @@ priv_notes_free(struct priv_notes *n)
 
 	if (n == NULL)
 		return;
-	for (i = 0; i < PRIV_KINDS; i++)
+	for (i = 0; i < PRIV_KINDS; i++) {
 		DL_FOREACH_SAFE(n->kinds[i], o, tmp)
 			free(o);
+		free(n->model[i]);
+	}
 	free(n->slot);
 	free(n);
 }
@@ -151,13 +163,39 @@ make_room(struct priv_notes *n, uint8_t kind, struct err *e)
 	return 0;
 }
 
+static struct rbuf
+model_of(const struct priv_notes *n, uint8_t kind)
+{
+	const struct model *m = n->model[kind];
+
+	return m == NULL ? rbuf_of(NULL, 0) : rbuf_of(m->b, m->len);
+}
+
+/* The first one is the model of its kind. */
+static int
+model_make(struct priv_notes *n, uint8_t kind, const void *data, size_t len,
+    struct err *e)
+{
+	struct model *m;
+
+	if (n->model[kind] != NULL || len == 0)
+		return 0;
+	if ((m = malloc(sizeof(*m) + len)) == NULL)
+		return err_set(e, ENOMEM, "out of memory");
+	m->len = len;
+	memcpy(m->b, data, len);
+	n->model[kind] = m;
+	return 0;
+}
+
 /* One of another length takes the place of the old one at the end of the
  * order. */
 static int
-note_make(struct priv_notes *n, const struct priv_key *key, const void *data,
-    size_t len, struct err *e)
+note_make(struct priv_notes *n, const struct priv_key *key,
+    struct rbuf packed, struct err *e)
 {
 	const uint8_t k = key_len(key);
+	const size_t len = rbuf_left(&packed);
 	struct note *o = malloc(offsetof(struct note, b) + k + len), **at;
 
 	if (o == NULL)
@@ -166,8 +204,7 @@ note_make(struct priv_notes *n, const struct priv_key *key, const void *data,
 	o->key_len = k;
 	o->len = (uint16_t)len;
 	memcpy(o->b, key->b, k);
-	if (len > 0)
-		memcpy(&o->b[k], data, len);
+	rbuf_copy(&packed, &o->b[k], len);
 	at = place_of(n, key);
 	if (*at != NULL)
 		note_free(n, at);
@@ -184,20 +221,24 @@ int
 priv_note_set(struct priv_notes *n, const struct priv_key *key,
     const void *data, size_t len, struct err *e)
 {
+	uint8_t room[PACKED_MAX];
+	struct wbuf w = wbuf_of(room, sizeof(room));
 	struct note **at;
 
 	if (len > PRIV_NOTE_MAX || key->kind >= PRIV_KINDS)
 		return err_set(e, EINVAL, "note of kind %u, %zu octets",
 		    key->kind, len);
+	if (model_make(n, key->kind, data, len, e) < 0)
+		return -1;
+	delta_put(model_of(n, key->kind), rbuf_of(data, len), &w);
 	at = place_of(n, key);
-	if (at != NULL && *at != NULL && (*at)->len == len) {
-		if (len > 0)
-			memcpy(&(*at)->b[(*at)->key_len], data, len);
+	if (at != NULL && *at != NULL && (*at)->len == w.len) {
+		memcpy(&(*at)->b[(*at)->key_len], room, w.len);
 		return 0;
 	}
 	if ((at == NULL || *at == NULL) && make_room(n, key->kind, e) < 0)
 		return -1;
-	return note_make(n, key, data, len, e);
+	return note_make(n, key, wbuf_rbuf(&w), e);
 }
 
 void
@@ -212,14 +253,19 @@ priv_note_delete(struct priv_notes *n, const struct priv_key *key)
 void
 priv_notes_each(const struct priv_notes *n, priv_note_fn *fn, void *arg)
 {
+	uint8_t whole[PRIV_NOTE_MAX];
 	const struct note *o;
 	struct priv_key key;
-	size_t i;
+	struct wbuf w;
+	uint8_t i;
 
 	for (i = 0; i < PRIV_KINDS; i++)
 		DL_FOREACH(n->kinds[i], o) {
 			key_of(o, &key);
-			if (!fn(arg, &key, &o->b[o->key_len], o->len))
+			w = wbuf_of(whole, sizeof(whole));
+			if (delta_get(model_of(n, i), rbuf_of(
+			    &o->b[o->key_len], o->len), &w) == 0 &&
+			    !fn(arg, &key, whole, w.len))
 				return;
 		}
 }
