@@ -17,15 +17,6 @@ struct ike_crl_read {
 	bool		 begun;
 };
 
-/* DER, one after the other; then the OCSP response that came with them. */
-struct ike_kept {
-	int64_t		at;	/* it was judged good then */
-	uint32_t	ocsp;
-	uint16_t	n;
-	uint16_t	len[IKE_CERTS_MAX];	/* CERT_MAX at most */
-	uint8_t		b[];
-};
-
 /* ---- to read them ---- */
 
 bool
@@ -138,53 +129,6 @@ ike_crl_answer(struct ike_engine *g, struct ike_cred *k,
 
 /* ---- to judge again ---- */
 
-int
-ike_crl_keep(struct ike_isa *s, const struct cert_set *chain,
-    const struct ike_stapled *ocsp)
-{
-	struct ike_kept *c;
-	struct rbuf der;
-	size_t i, len = rbuf_left(&ocsp->response);
-
-	for (i = 0; i < chain->n; i++) {
-		der = cert_der(chain->v[i]);
-		len += rbuf_left(&der);
-	}
-	c = calloc(1, sizeof(*c) + len);
-	if (c == NULL)
-		return -1;
-	len = 0;
-	for (i = 0; i < chain->n && i < IKE_CERTS_MAX; i++) {
-		der = cert_der(chain->v[i]);
-		c->len[c->n++] = (uint16_t)rbuf_left(&der);
-		memcpy(c->b + len, der.p, rbuf_left(&der));
-		len += rbuf_left(&der);
-	}
-	c->ocsp = (uint32_t)rbuf_left(&ocsp->response);
-	c->at = ocsp->at;
-	if (c->ocsp > 0)
-		memcpy(c->b + len, ocsp->response.p, c->ocsp);
-	free(s->kept);
-	s->kept = c;
-	s->judged = s->profile->cred->judged;
-	return 0;
-}
-
-static int
-chain_of(const struct ike_isa *s, struct cert_set *out, struct ike_stapled *ocsp)
-{
-	const uint8_t *p = s->kept->b;
-	size_t i;
-
-	for (i = 0; i < s->kept->n; p += s->kept->len[i++])
-		if (cert_set_add_der(out, rbuf_of(p, s->kept->len[i]),
-		    NULL) < 0)
-			return -1;
-	ocsp->response = rbuf_of(p, s->kept->ocsp);
-	ocsp->at = s->kept->at;
-	return out->n > 0 ? 0 : -1;
-}
-
 /* The peer is told, if it can be told now; nothing waits for its answer. */
 static void
 end(struct ike_isa *s, const struct reason *why)
@@ -208,16 +152,16 @@ end(struct ike_isa *s, const struct reason *why)
 static bool
 judge(struct ike_isa *s)
 {
-	struct cert_set chain = { .n = 0 };
 	struct reason why = { .code = "" };
-	struct ike_stapled ocsp;
+	struct ike_certs chain;
 	bool good = true;
 
 	s->judged = s->profile->cred->judged;
-	if (chain_of(s, &chain, &ocsp) == 0 &&
-	    ike_auth_judge(s, &chain, &ocsp, &why) < 0 && why.code[0] != '\0')
+	if (ike_kept_read(s->kept, &chain) == 0 &&
+	    ike_auth_judge(s, &chain.certs, &chain.ocsp, &why) < 0 &&
+	    why.code[0] != '\0')
 		good = false;
-	cert_set_fini(&chain);
+	ike_certs_fini(&chain);
 	if (!good)
 		end(s, &why);
 	return good;
@@ -234,16 +178,16 @@ is_due(const struct ike_isa *s, const struct ike_cred *k)
 static bool
 is_listed(const struct ike_isa *s, const struct ike_cred *k)
 {
-	struct cert_set chain = { .n = 0 };
-	struct ike_stapled ocsp;
+	struct ike_certs chain;
 	bool found = false;
 	size_t i, n;
 
-	(void)chain_of(s, &chain, &ocsp);
-	for (i = 0; i < chain.n; i++)
+	(void)ike_kept_read(s->kept, &chain);
+	for (i = 0; i < chain.certs.n; i++)
 		for (n = 0; n < k->crls.n; n++)
-			found = found || crl_has(k->crls.v[n], chain.v[i]);
-	cert_set_fini(&chain);
+			found = found || crl_has(k->crls.v[n],
+			    chain.certs.v[i]);
+	ike_certs_fini(&chain);
 	return found;
 }
 
@@ -296,5 +240,7 @@ ike_crl_fini(struct ike_engine *g, struct ike_cred *k)
 {
 	ike_crl_stop(k);
 	crl_set_fini(&k->crls);
+	ike_model_release(k->model);
+	k->model = NULL;
 	ike_timer_fini(g, &k->judge);
 }

@@ -115,6 +115,7 @@ struct ike_cred {			/* an identity of the agent */
 	uint8_t			 more_index;
 	struct crl_set		 crls;		/* ike_crl.c */
 	struct ike_crl_read	*crl_read;	/* while they come */
+	struct ike_model	*model;		/* ike_kept.c; NULL: none */
 	uint8_t			 n_crls;	/* as the agent says */
 	uint64_t		 judged;	/* counts changes */
 	uint64_t		 listed;	/* the one that lists were looked up for */
@@ -687,9 +688,6 @@ void ike_crl_stop(struct ike_cred *k);		/* what has come is dropped */
 bool ike_crl_reading(const struct ike_cred *k);
 void ike_crl_answer(struct ike_engine *g, struct ike_cred *k,
     const struct pki_crl_reply *r);
-/* What the peer sent, to be judged again later. */
-int ike_crl_keep(struct ike_isa *s, const struct cert_set *chain,
-    const struct ike_stapled *ocsp);
 
 /* ike_staple.c: OCSP responses in IKE (RFC 4806).  Ours comes from the agent
  * before its revocation lists; nothing is fetched here. */
@@ -704,6 +702,20 @@ void ike_staple_ask(const struct ike_profile *p, struct ike_out *o);
 void ike_staple_put(const struct ike_isa *s, struct ike_out *o);
 struct ike_stapled ike_staple_of(const struct ike_isa *s,
     const struct ike_in *in);
+
+/* ike_kept.c: what a peer showed, to be judged again later. */
+struct ike_certs {
+	struct cert_set		 certs;
+	struct ike_stapled	 ocsp;		/* borrows from room */
+	uint8_t			*room;
+};
+int ike_kept_take(struct ike_isa *s, const struct cert_set *chain,
+    const struct ike_stapled *ocsp);
+/* ike_certs_fini it, also after -1. */
+int ike_kept_read(const struct ike_kept *k, struct ike_certs *out);
+void ike_certs_fini(struct ike_certs *c);
+void ike_kept_free(struct ike_kept *k);		/* NULL is fine */
+void ike_model_release(struct ike_model *m);	/* one user less */
 
 /* ike_profile.c */
 struct ike_profile *ike_profile_find(struct ike_engine *g, const char *name);

@@ -332,7 +332,7 @@ ike_isa_free(struct ike_isa *s)
 	free(s->why);
 	free((void *)(uintptr_t)s->ident);
 	free((void *)(uintptr_t)s->blocks);
-	free(s->kept);
+	ike_kept_free(s->kept);
 	free(s->chosen);
 	secret_free(s->ni);
 	secret_free(s->nr);

@@ -246,7 +246,7 @@ verify_certificate(struct ike_ctx *c, uint8_t method)
 	if (read_chain(c->in, &chain, &c->e) < 0)
 		rc = auth_fail(c, "no-certificate", c->e.msg);
 	else if (ike_auth_judge(c->isa, &chain, &ocsp, &c->why) < 0 ||
-	    ike_crl_keep(c->isa, &chain, &ocsp) < 0)
+	    ike_kept_take(c->isa, &chain, &ocsp) < 0)
 		rc = auth_fail(c, "failed", "out of memory");
 	else if (verify_signature(c, chain.v[0], method) < 0)
 		rc = auth_fail(c, "bad-signature", c->e.msg);
