@@ -316,10 +316,11 @@ uint64_t path_due(const struct path *p);
 	X(DROP_NHRP, 39, "nhrp")			\
 	X(DROP_SOCKET, 40, "socket-full")		\
 	X(DROP_GUARD, 41, "guard")			\
-	X(DROP_FAIR, 42, "fair-share")
+	X(DROP_FAIR, 42, "fair-share")			\
+	X(DROP_NHRP_RATE, 43, "nhrp-rate")
 
 enum path_drop { PATH_DROPS(NAME_ENUM) };
-#define PATH_DROP_N 43
+#define PATH_DROP_N 44
 extern const struct name path_drop_names[];
 
 /* Sums over all threads, indexed by enum path_drop. */

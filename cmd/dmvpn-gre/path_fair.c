@@ -71,12 +71,12 @@ static uint64_t
 crowded_in(const struct path *p)
 {
 	uint64_t who = 0;
-	unsigned i;
+	unsigned i, k;
 
 	for (i = 0; i < p->n_in; i++)
-		if (reaches(&p->thread[i].full_in[PATH_UDP4].now, FULL_IN) ||
-		    reaches(&p->thread[i].full_in[PATH_UDP6].now, FULL_IN))
-			who |= 1ULL << i;
+		for (k = 0; k < PATH_SOCKETS; k++)
+			if (reaches(&p->thread[i].full_in[k].now, FULL_IN))
+				who |= 1ULL << i;
 	return who;
 }
 
@@ -132,6 +132,12 @@ fair_due(const struct path *p)
 
 /* ----------------------------------------------------------------- rates */
 
+static enum gre_encap
+encap(const struct peer *peer)
+{
+	return get(&peer->route)->c.encap;
+}
+
 /* All that came under its SPIs, good or not: it all takes its time. */
 static uint64_t
 packets_of(const struct peer *peer, enum fair_way way)
@@ -141,6 +147,8 @@ packets_of(const struct peer *peer, enum fair_way way)
 
 	if (way == FAIR_OUT)
 		return counted(&peer->tx_packets);
+	if (encap(peer) == GRE_ENCAP_NONE)
+		return counted(&peer->rx_packets);
 	for (sa = peer->pairs; sa != NULL; sa = sa->peer_next)
 		n += counted(&sa->rx_packets) + counted(&sa->replayed) +
 		    counted(&sa->forged);
@@ -163,16 +171,31 @@ rate_of(struct fair *side, struct peer *peer, uint64_t ms, bool first)
 	f->rate = f->pass == 0 ? sent : (3 * f->rate + sent) / 4;
 }
 
-/* Of `guess` packets that were lost no more are than the kernel dropped.  No
- * socket counts what a TAP did. */
+/* Do we know how many of its packets the kernel dropped? */
+static bool
+is_counted(const struct fair *f, const struct peer *peer)
+{
+	return f->way == FAIR_OUT || encap(peer) == GRE_ENCAP_UDP;
+}
+
+/* Of the packets that were lost at a guess, `guess` of them with those whom
+ * the kernel counts, no more are than it dropped.  No socket counts what a
+ * TAP did. */
 static void
 count_lost(struct path *p, struct fair *f, uint64_t guess, uint64_t dropped)
 {
-	uint64_t all = guess < dropped ? guess : dropped;
+	uint64_t all = guess < dropped ? guess : dropped, lost;
 	struct peer *peer;
 
-	for (peer = p->peers; peer != NULL && guess > 0; peer = peer->next)
-		count(&peer->drops, peer->fair[f->way].lost * all / guess);
+	for (peer = p->peers; peer != NULL; peer = peer->next) {
+		if ((lost = peer->fair[f->way].lost) == 0)
+			continue;
+		if (!is_counted(f, peer))
+			count(&p->guard.drops[GUARD_CUT], lost);
+		else
+			lost = lost * all / guess;
+		count(&peer->drops, lost);
+	}
 	if (f->way == FAIR_IN)
 		f->lost += all;
 	else
@@ -190,7 +213,8 @@ rates(struct path *p, struct fair *f, uint64_t now, uint64_t dropped)
 	for (peer = p->peers; peer != NULL; peer = peer->next) {
 		rate_of(f, peer, ms == 0 ? 1 : ms, first);
 		sum += peer->fair[f->way].rate;
-		lost += peer->fair[f->way].lost;
+		if (is_counted(f, peer))
+			lost += peer->fair[f->way].lost;
 	}
 	count_lost(p, f, lost, dropped);
 	return sum;
@@ -235,12 +259,20 @@ heavier(const void *a, const void *b)
 }
 
 static bool
-cut_key(struct fair *f, uint32_t key, uint32_t pass)
+cut_key(struct fair *f, enum filter_of of, uint32_t key, uint32_t pass)
 {
 	if (f->n == FAIR_CUTS)
 		return false;
-	f->cut[f->n++] = (struct filter_cut){ key, pass };
+	f->cut[f->n++] = (struct filter_cut){ of, key, pass };
 	return true;
+}
+
+/* Bare GRE has one socket, the first receiver's. */
+static bool
+cut_source(struct fair *f, const struct addr *a, uint32_t pass)
+{
+	return (f->receivers & 1) && cut_key(f, a->len == 4 ? OF_SOURCE4 :
+	    OF_SOURCE6, filter_source(a), pass);
 }
 
 /* All of its SAs, or none; false: there is no room, or nothing to cut. */
@@ -252,10 +284,12 @@ cut_peer(struct path *p, struct fair *f, const struct peer *peer,
 	size_t before = f->n;
 
 	if (f->way == FAIR_OUT)
-		return cut_key(f, peer->number, pass);
+		return cut_key(f, OF_PEER, peer->number, pass);
+	if (encap(peer) == GRE_ENCAP_NONE)
+		return cut_source(f, &get(&peer->route)->c.remote.addr, pass);
 	for (sa = peer->pairs; sa != NULL; sa = sa->peer_next)
 		if ((f->receivers >> share_owner(p, sa->spi_in) & 1) &&
-		    !cut_key(f, sa->spi_in, pass)) {
+		    !cut_key(f, OF_SPI, sa->spi_in, pass)) {
 			f->n = before;
 			return false;
 		}

@@ -1,4 +1,3 @@
-#include <linux/filter.h>
 #include <linux/if_tun.h>
 #include <linux/sock_diag.h>
 #include <stdlib.h>
@@ -6,130 +5,27 @@
 #include <sys/ioctl.h>
 
 #include "path_int.h"
+#include "path_program.h"
 
 #ifndef SO_MEMINFO
 #define SO_MEMINFO 55
 #endif
 
 /*
- * What the kernel lets into the UDP sockets and TAPs: filters in classic BPF,
- * which need no privilege.  path_guard.c wants strangers out, path_fair.c
- * wants less of what exceeds a peer's share.
+ * What the kernel lets into the sockets and TAPs, which needs no privilege.
+ * path_guard.c wants strangers out, path_fair.c wants less of what exceeds a
+ * peer's share.
  */
-#define GUARD_LEAF	4
-#define ESP_SAMPLE	255	/* one of 256 */
-#define SPI_AT		8	/* behind the UDP header */
-#define MAC_AT		2	/* of the peer, less two octets */
+#define SAMPLE	(GUARD_SAMPLE - 1)
 
-struct program {
-	struct sock_filter	 code[BPF_MAXINSNS];
-	unsigned		 n;
-	bool			 full;
-};
+/* What is ours: SPIs, upper halves of IKE SPIs, outer sources of bare GRE. */
+enum filter_keys { KEYS_ESP, KEYS_IKE, KEYS_GRE4, KEYS_GRE6, KEYS_N };
 
-static unsigned
-emit(struct program *g, uint16_t code, uint8_t jt, uint8_t jf, uint32_t k)
-{
-	if (g->n == BPF_MAXINSNS) {
-		g->full = true;
-		return 0;
-	}
-	g->code[g->n] = (struct sock_filter){ code, jt, jf, k };
-	return g->n++;
-}
-
-#define PASS(g)	emit(g, BPF_RET | BPF_K, 0, 0, UINT32_MAX)
-#define DROP(g)	emit(g, BPF_RET | BPF_K, 0, 0, 0)
-#define RANDOM	((uint32_t)(SKF_AD_OFF + SKF_AD_RANDOM))
-
-/* Pass when A is among the sorted keys, else go on behind the tree.  misses:
- * jumps that are still to learn where that is. */
-static void
-tree(struct program *g, const uint32_t *key, size_t n, unsigned *misses,
-    size_t *n_misses)
-{
-	size_t half = n / 2, i;
-	unsigned right;
-
-	if (n > GUARD_LEAF) {
-		emit(g, BPF_JMP | BPF_JGE | BPF_K, 0, 1, key[half]);
-		right = emit(g, BPF_JMP | BPF_JA, 0, 0, 0);
-		tree(g, key, half, misses, n_misses);
-		g->code[right].k = g->n - right - 1;
-		tree(g, key + half, n - half, misses, n_misses);
-		return;
-	}
-	for (i = 0; i < n; i++) {
-		emit(g, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, key[i]);
-		PASS(g);
-	}
-	misses[(*n_misses)++] = emit(g, BPF_JMP | BPF_JA, 0, 0, 0);
-}
-
-static void
-pass_known(struct program *g, uint32_t at, const uint32_t *key, size_t n)
-{
-	static unsigned misses[GUARD_KEYS];
-	size_t n_misses = 0, i;
-
-	emit(g, BPF_LD | BPF_W | BPF_ABS, 0, 0, at);
-	tree(g, key, n, misses, &n_misses);
-	for (i = 0; i < n_misses && !g->full; i++)
-		g->code[misses[i]].k = g->n - misses[i] - 1;
-}
-
-/* One of so many passes; mask: a power of two, less one. */
-static void
-pass_sample(struct program *g, uint32_t mask)
-{
-	emit(g, BPF_LD | BPF_W | BPF_ABS, 0, 0, RANDOM);
-	emit(g, BPF_ALU | BPF_AND | BPF_K, 0, 0, mask);
-	emit(g, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0);
-	PASS(g);
-	DROP(g);
-}
-
-/* Of each key as many as it may have; A is the packet's. */
-static void
-cut(struct program *g, const struct filter_cut *c, size_t n)
-{
-	for (; n > 0; n--, c++) {
-		emit(g, BPF_JMP | BPF_JEQ | BPF_K, 0, 4, c->key);
-		emit(g, BPF_LD | BPF_W | BPF_ABS, 0, 0, RANDOM);
-		emit(g, BPF_JMP | BPF_JGE | BPF_K, 1, 0, c->pass);
-		PASS(g);
-		DROP(g);
-	}
-}
-
-/* Keepalives and what is too short for us to judge pass.  A load behind the
- * end drops. */
-static unsigned
-begin(struct program *g)
-{
-	g->n = 0;
-	g->full = false;
-	emit(g, BPF_LD | BPF_W | BPF_LEN, 0, 0, 0);
-	emit(g, BPF_JMP | BPF_JGE | BPF_K, 1, 0, SPI_AT + 4);
-	PASS(g);
-	emit(g, BPF_LD | BPF_W | BPF_ABS, 0, 0, SPI_AT);
-	emit(g, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0);
-	return emit(g, BPF_JMP | BPF_JA, 0, 0, 0);
-}
-
-static void
-keep_out(struct program *g, unsigned to_ike, const struct guard_keys *esp,
-    const struct guard_keys *ike, uint32_t ike_mask)
-{
-	pass_known(g, SPI_AT, esp->key, esp->n);
-	pass_sample(g, ESP_SAMPLE);
-	g->code[to_ike].k = g->n - to_ike - 1;
-	if (ike->n > 0) {
-		pass_known(g, SPI_AT + 4, ike->key, ike->n);
-		pass_known(g, SPI_AT + 12, ike->key, ike->n);
-	}
-	pass_sample(g, ike_mask);
-}
+static struct keys {
+	uint32_t	key[GUARD_MAX];
+	size_t		n;
+	bool		fit;
+} keys[KEYS_N];
 
 /* It knows nothing of the SPIs and peers that we have. */
 void
@@ -159,133 +55,263 @@ key_cmp(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Add the keys of a table, or their upper halves; false: too many. */
-static bool
-collect(const struct path_hash *h, unsigned shift, struct guard_keys *to)
+static void
+key_add(struct keys *to, uint32_t key)
+{
+	if (to->n == GUARD_MAX)
+		to->fit = false;
+	else
+		to->key[to->n++] = key;
+}
+
+/* Add the keys of a table, or their upper halves. */
+static void
+collect(const struct path_hash *h, unsigned shift, struct keys *to)
 {
 	const struct path_node *n;
 	size_t i;
 
-	if (h->n == 0)
-		return true;
-	for (i = 0; i <= h->mask; i++)
-		for (n = get(&h->slot[i]); n != NULL; n = get(&n->next)) {
-			if (to->n == GUARD_MAX)
-				return false;
-			to->key[to->n++] = (uint32_t)(n->key >> shift);
-		}
-	return true;
+	for (i = 0; h->n > 0 && to->fit && i <= h->mask; i++)
+		for (n = get(&h->slot[i]); n != NULL; n = get(&n->next))
+			key_add(to, (uint32_t)(n->key >> shift));
 }
 
 static void
-sort(struct guard_keys *k)
+collect_bare(const struct path *p)
 {
-	qsort(k->key, k->n, sizeof(k->key[0]), key_cmp);
+	const struct peer *peer;
+	const struct path_peer *c;
+
+	for (peer = p->peers; peer != NULL; peer = peer->next) {
+		c = &get(&peer->route)->c;
+		if (c->encap != GRE_ENCAP_NONE)
+			continue;
+		key_add(&keys[c->remote.addr.len == 4 ? KEYS_GRE4 :
+		    KEYS_GRE6], filter_source(&c->remote.addr));
+	}
+}
+
+static void
+collect_all(const struct path *p)
+{
+	unsigned i;
+
+	for (i = 0; i < KEYS_N; i++) {
+		keys[i].n = 0;
+		keys[i].fit = true;
+	}
+	collect(&p->sa, 0, &keys[KEYS_ESP]);
+	collect(&p->early, 0, &keys[KEYS_ESP]);
+	collect(&p->ike, 32, &keys[KEYS_IKE]);
+	collect_bare(p);
+	for (i = 0; i < KEYS_N; i++) {
+		qsort(keys[i].key, keys[i].n, sizeof(keys[i].key[0]),
+		    key_cmp);
+		keys[i].fit = keys[i].fit && keys[i].n <= GUARD_KEYS;
+	}
+}
+
+uint32_t
+filter_source(const struct addr *a)
+{
+	return load32(a->b + a->len - 4);
 }
 
 /* --------------------------------------------------------------- sockets */
 
 _Static_assert(GUARD_KEYS <= GUARD_MAX, "room for the keys");
 
+static bool
+is_udp(enum path_socket kind)
+{
+	return kind == PATH_UDP4 || kind == PATH_UDP6;
+}
+
 static void
-each_socket(const struct path *p, int (*fn)(int fd, void *arg), void *arg)
-{
-	const struct port *port;
-	unsigned i;
-
-	for (i = 0; i < PATH_PORTS; i++)
-		if ((port = get(&p->port[i])) != NULL &&
-		    port->kind == PORT_SOCKET &&
-		    (port->socket == PATH_UDP4 || port->socket == PATH_UDP6))
-			(void)fn(port->fd, arg);
-}
-
-static int
-attach(int fd, void *arg)
-{
-	struct program *g = arg;
-	const struct sock_fprog prog = { .len = (unsigned short)g->n,
-	    .filter = g->code };
-
-	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog,
-	    sizeof(prog));
-}
-
-static int
-detach(int fd, void *arg)
-{
-	(void)arg;
-	filter_forget(fd);
-	return 0;
-}
-
-static int
-add_state(int fd, void *arg)
+add_state(const struct port *port, struct filter_state *s)
 {
 	uint32_t info[SK_MEMINFO_VARS] = { 0 };
 	socklen_t n = sizeof(info);
-	struct filter_state *s = arg;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &n) < 0)
-		return -1;
-	s->drops += info[SK_MEMINFO_DROPS];
+	if (getsockopt(port->fd, SOL_SOCKET, SO_MEMINFO, info, &n) < 0)
+		return;
+	*(is_udp(port->socket) ? &s->drops : &s->raw_drops) +=
+	    info[SK_MEMINFO_DROPS];
 	if (s->room == 0 || (uint64_t)info[SK_MEMINFO_RMEM_ALLOC] * s->room >
 	    (uint64_t)s->used * info[SK_MEMINFO_RCVBUF]) {
 		s->used = info[SK_MEMINFO_RMEM_ALLOC];
 		s->room = info[SK_MEMINFO_RCVBUF];
 	}
-	return 0;
 }
 
 void
 filter_state(const struct path *p, struct filter_state *s)
 {
+	const struct port *port;
+	unsigned i;
+
 	memset(s, 0, sizeof(*s));
-	each_socket(p, add_state, s);
+	for (i = 0; i < PATH_PORTS; i++)
+		if ((port = get(&p->port[i])) != NULL &&
+		    port->kind == PORT_SOCKET)
+			add_state(port, s);
 }
 
-/* With the keys of now; false: they are too many. */
+/* Each raw socket gets all: it must leave what is another receiver's. */
 static bool
-guard_part(const struct path *p, struct program *g, unsigned to_ike)
+shared(const struct path *p, enum path_socket kind)
 {
-	static struct guard_keys esp, ike;
-	uint32_t mask = p->guard.ike_mask;
+	return (kind == PATH_ESP4 || kind == PATH_ESP6) && p->n_in > 1 &&
+	    p->n_sockets[kind] == p->n_in;
+}
 
-	esp.n = ike.n = 0;
-	if (!collect(&p->sa, 0, &esp) || !collect(&p->early, 0, &esp) ||
-	    esp.n == 0 || esp.n > GUARD_KEYS)
-		return false;
-	if (!collect(&p->ike, 32, &ike) || esp.n + 2 * ike.n > GUARD_KEYS) {
-		ike.n = 0;
-		mask = 0;
+static void
+begin(const struct path *p, struct program *g, enum path_socket kind)
+{
+	switch (kind) {
+	case PATH_UDP4:
+	case PATH_UDP6:
+		program_udp(g);
+		break;
+	case PATH_ESP4:
+	case PATH_ESP6:
+		program_esp(g, kind == PATH_ESP4);
+		if (shared(p, kind))
+			program_share(g, p->n_in);
+		break;
+	case PATH_GRE4:
+	case PATH_GRE6:
+		program_gre(g, kind == PATH_GRE4);
+		break;
 	}
-	sort(&esp);
-	sort(&ike);
-	keep_out(g, to_ike, &esp, &ike, mask);
+}
+
+static enum filter_of
+key_of(enum path_socket kind)
+{
+	switch (kind) {
+	case PATH_UDP4:
+	case PATH_UDP6:
+	case PATH_ESP4:
+	case PATH_ESP6:
+		break;
+	case PATH_GRE4:
+		return OF_SOURCE4;
+	case PATH_GRE6:
+		return OF_SOURCE6;
+	}
+	return OF_SPI;
+}
+
+/* Those that such a socket sees; returns how many. */
+static size_t
+cuts(const struct path *p, struct program *g, enum path_socket kind)
+{
+	static struct filter_cut c[FAIR_CUTS];
+	const struct fair *f = &p->fair[FAIR_IN];
+	size_t i, n = 0;
+
+	for (i = 0; i < f->n; i++)
+		if (f->cut[i].of == key_of(kind))
+			c[n++] = f->cut[i];
+	program_cut(g, c, n);
+	return n;
+}
+
+static bool
+keep_out_udp(const struct path *p, struct program *g)
+{
+	const struct keys *esp = &keys[KEYS_ESP], *ike = &keys[KEYS_IKE];
+	bool room = ike->fit && esp->n + 2 * ike->n <= GUARD_KEYS;
+
+	program_keys(g, esp->key, esp->n);
+	program_sample(g, SAMPLE);
+	program_ike(g, ike->key, room ? ike->n : 0);
+	program_sample(g, room ? p->guard.asked[ASK_IKE].mask : 0);
 	return !g->full;
 }
 
-/* What does not fit must not shut anybody out. */
+static bool
+keep_out(const struct path *p, struct program *g, enum path_socket kind)
+{
+	const struct keys *k = &keys[kind == PATH_GRE4 ? KEYS_GRE4 :
+	    kind == PATH_GRE6 ? KEYS_GRE6 : KEYS_ESP];
+
+	if (!k->fit || k->n == 0)
+		return false;
+	if (is_udp(kind))
+		return keep_out_udp(p, g);
+	program_keys(g, k->key, k->n);
+	if (key_of(kind) != OF_SPI)
+		program_sample_nhrp(g, p->guard.asked[ASK_NHRP].mask);
+	program_sample(g, SAMPLE);
+	return !g->full;
+}
+
+static void
+attach(struct program *g, const struct port *port)
+{
+	struct sock_fprog prog = { .filter = g->code };
+
+	if (g->n == 0) {
+		filter_forget(port->fd);
+		return;
+	}
+	program_receiver(g, port->thread);
+	prog.len = (unsigned short)g->n;
+	(void)setsockopt(port->fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog,
+	    sizeof(prog));
+}
+
+/* All but what is cut; empty: all. */
+static void
+let_in(const struct path *p, struct program *g, enum path_socket kind)
+{
+	begin(p, g, kind);
+	if (cuts(p, g, kind) == 0 && !shared(p, kind)) {
+		g->n = 0;
+		return;
+	}
+	if (is_udp(kind))
+		program_ike(g, NULL, 0);
+	program_pass(g);
+}
+
+/* What does not fit must not shut anybody out.  true: strangers stay out. */
+static bool
+write_kind(const struct path *p, enum path_socket kind)
+{
+	static struct program g;
+	const struct port *port;
+	bool kept = false;
+	unsigned i;
+
+	if (p->guard.on) {
+		begin(p, &g, kind);
+		cuts(p, &g, kind);
+		kept = keep_out(p, &g, kind);
+	}
+	if (!kept)
+		let_in(p, &g, kind);
+	for (i = 0; i < PATH_PORTS; i++)
+		if ((port = get(&p->port[i])) != NULL &&
+		    port->kind == PORT_SOCKET && port->socket == kind)
+			attach(&g, port);
+	return kept;
+}
+
 void
 filter_write(struct path *p)
 {
-	static struct program g;
-	const struct fair *f = &p->fair[FAIR_IN];
-	unsigned to_ike = begin(&g);
+	bool kept = false;
+	unsigned i;
 
-	cut(&g, f->cut, f->n);
 	if (p->guard.on)
-		p->guard.on = guard_part(p, &g, to_ike);
-	if (!p->guard.on && f->n > 0) {
-		to_ike = begin(&g);
-		cut(&g, f->cut, f->n);
-		g.code[to_ike].k = g.n - to_ike - 1;
-		PASS(&g);
-	}
-	if (p->guard.on || f->n > 0)
-		each_socket(p, attach, &g);
-	else
-		each_socket(p, detach, NULL);
+		collect_all(p);
+	for (i = 0; i < PATH_SOCKETS; i++)
+		if (p->n_sockets[i] > 0)
+			kept = write_kind(p, (enum path_socket)i) || kept;
+	p->guard.on = kept;
 }
 
 /* A frame's destination names its peer; those that name none pass. */
@@ -303,14 +329,12 @@ filter_write_taps(struct path *p)
 
 	for (n = 0; n < f->n; n++) {
 		path_mac((uint16_t)f->cut[n].key, mac);
-		c[n] = (struct filter_cut){ load32(mac + MAC_AT),
-		    f->cut[n].pass };
+		c[n] = f->cut[n];
+		c[n].key = load32(mac + 2);
 	}
-	g.n = 0;
-	g.full = false;
-	emit(&g, BPF_LD | BPF_W | BPF_ABS, 0, 0, MAC_AT);
-	cut(&g, c, n);
-	PASS(&g);
+	program_frame(&g);
+	program_cut(&g, c, n);
+	program_pass(&g);
 	prog.len = (unsigned short)g.n;
 	for (k = 1; k < get(&p->iface_top); k++)
 		if ((i = path_iface_find(p, k)) != NULL && get(&i->n_taps) > 0)

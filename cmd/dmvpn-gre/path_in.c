@@ -246,7 +246,7 @@ in_nhrp(struct path_thread *t, const struct in_meta *m, unsigned interface,
 	else if (peer == NULL ? !bucket_take(&t->nhrp, t->now, NHRP_RATE,
 	    NHRP_BURST) : !bucket_take_shared(&peer->nhrp, t->now, NHRP_RATE,
 	    NHRP_BURST))
-		drop(t, DROP_RATE);
+		drop(t, peer == NULL ? DROP_NHRP_RATE : DROP_RATE);
 	else if (peer == NULL)
 		say_stranger(t, &h, p, n);
 	else

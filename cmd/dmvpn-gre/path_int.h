@@ -33,7 +33,7 @@
 #define PATH_RX_BUFS	32		/* large receive buffers */
 #define PATH_BUF	(65536 + 256)
 #define PATH_TX_BUF	(256 * 1024)
-#define PATH_HEAD_ROOM	64		/* ESP, IV and GRE before a packet */
+#define PATH_HEAD_ROOM	64		/* free before what is received */
 #define PATH_TAIL_ROOM	64		/* padding, trailer, ICV */
 #define PATH_FLOWS	256		/* slots of the coalescer */
 #define PATH_WAYS	4		/* of them a flow may be in */
@@ -231,7 +231,7 @@ struct flow {
 	size_t		 len;		/* of the IP packet */
 	uint8_t		*ip;		/* of the first packet, in place */
 	bool		 checked;	/* the L4 checksum was verified */
-	struct iovec	 iov[PATH_SEGMENTS + 1];	/* 0: headers of ours */
+	struct iovec	 iov[PATH_SEGMENTS];	/* 0: our headers as well */
 };
 
 /* The end of what a flow of TCP has sent; n: sent again since. */
@@ -263,6 +263,8 @@ struct path_thread {
 	_Atomic(unsigned)	 holder, wanted;
 	uint64_t		 cpu, cpu_at;	/* control's: ns used, when */
 	_Atomic(uint64_t)	 drops[PATH_DROP_N];
+	/* Of strangers: ESP that came raw, and bare GRE. */
+	_Atomic(uint64_t)	 strange_raw, strange_bare;
 	/* Events to control: of SAs and peers, of members, of strangers. */
 	struct path_ring	 first, bulk, strangers;
 	struct path_ring	 commands;	/* a sender's, from control */
@@ -286,16 +288,19 @@ struct path_thread {
 	struct resent		 resent[RESENT_SLOTS];	/* lossy */
 };
 
-/* What the kernel lets into the UDP sockets: path_filter.c. */
+/* What the kernel lets into the sockets: path_filter.c. */
 #define GUARD_KEYS	1200	/* about 2.75 instructions each, of 4,096 */
 #define FAIR_CUTS	128	/* 5 each */
 #define FAIR_ALL	UINT32_MAX
+enum filter_of { OF_SPI, OF_SOURCE4, OF_SOURCE6, OF_PEER };
 struct filter_cut {
-	uint32_t	key;		/* SPI, or number of the peer */
+	enum filter_of	of;
+	uint32_t	key;		/* SPI, filter_source or a number */
 	uint32_t	pass;		/* of FAIR_ALL */
 };
 struct filter_state {
-	uint64_t	drops;		/* by filter or for want of room */
+	uint64_t	drops;		/* of UDP, by filter or for room */
+	uint64_t	raw_drops;	/* others do not count by filter */
 	uint32_t	used, room;	/* octets of the fullest socket */
 };
 
@@ -317,17 +322,20 @@ struct fair {
 
 /* Against floods of strangers: path_guard.c. */
 #define GUARD_MAX	4096
+#define GUARD_SAMPLE	256	/* one of so many data packets passes */
 enum guard_drop { GUARD_NO_ROOM, GUARD_KEPT_OUT, GUARD_CUT };
-struct guard_keys {
-	uint32_t	key[GUARD_MAX];
-	size_t		n;
+enum guard_ask { ASK_IKE, ASK_NHRP, ASK_N };
+struct guard_asked {
+	uint64_t	was;		/* dropped at the last look */
+	uint64_t	rate;		/* a second, before the filter */
+	uint32_t	mask;		/* one of so many passes */
 };
 struct guard {
 	bool			on, stale;	/* some key is gone */
 	unsigned		calm;		/* s */
-	uint64_t		at, spi, ike, sockets;	/* at the last look */
-	uint64_t		ike_rate;
-	uint32_t		ike_mask;	/* one of so many passes */
+	/* At the last look: */
+	uint64_t		at, spi, raw, bare, sockets, raw_sockets;
+	struct guard_asked	asked[ASK_N];
 	_Atomic(uint64_t)	drops[GUARD_CUT + 1];
 };
 
@@ -493,6 +501,8 @@ void filter_write_taps(struct path *p);
 void filter_forget(int socket);
 void filter_forget_tap(int tap);
 void filter_state(const struct path *p, struct filter_state *s);
+/* What stands for the source of bare GRE in a filter. */
+uint32_t filter_source(const struct addr *a);
 
 /* path_fair.c */
 /* A thread: the batch was full, or not; c: of where it came from. */
@@ -504,7 +514,7 @@ uint64_t fair_tick(struct path *p, uint64_t now);
 
 /* path_guard.c */
 void guard_tick(struct path *p, uint64_t now);
-/* There is an SPI more that must be let in. */
+/* There is an SPI more, or a source, that must be let in. */
 void guard_changed(struct path *p);
 
 /* path_early.c: packets that come before their SA.  Control: */

@@ -186,13 +186,15 @@ path_peer_set(struct path *p, const struct path_peer *c, struct err *e)
 		path_changed(p, peer);
 	peer->keepalive_at = c->keepalive != 0 ?
 	    p->now() + c->keepalive * 1000ULL : 0;
-	if (!fresh)
-		return 0;
-	peer->prev = &p->peers;
-	if ((peer->next = p->peers) != NULL)
-		p->peers->prev = &peer->next;
-	p->peers = peer;
-	put(&p->peer[c->number], peer);
+	if (fresh) {
+		peer->prev = &p->peers;
+		if ((peer->next = p->peers) != NULL)
+			p->peers->prev = &peer->next;
+		p->peers = peer;
+		put(&p->peer[c->number], peer);
+	}
+	if (!same && c->encap == GRE_ENCAP_NONE)
+		guard_changed(p);
 	return 0;
 }
 
@@ -209,6 +211,7 @@ path_peer_delete(struct path *p, uint16_t number)
 		peer->next->prev = peer->prev;
 	probe_forget(p, peer);
 	r = get(&peer->route);
+	p->guard.stale |= r->c.encap == GRE_ENCAP_NONE;
 	path_hash_remove(&p->by_addr, &r->node);
 	path_epoch_retire(&p->epoch, &r->retire, route_free);
 	path_sa_drop_all(p, peer);

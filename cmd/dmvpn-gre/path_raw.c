@@ -5,6 +5,21 @@
 /* Raw sockets of protocols 50 and 47.  IPv4 gives the IP header as well
  * (ip(7)), IPv6 the payload only (ipv6(7)). */
 
+static void
+in_raw(struct path_thread *t, bool esp, struct in_meta *m, uint8_t *p,
+    size_t n)
+{
+	enum path_drop why = esp ? DROP_SPI : DROP_NO_PEER;
+	uint64_t before = counted(&t->drops[why]);
+
+	if (esp)
+		in_esp(t, m, p, n);
+	else
+		in_bare_gre(t, m, p, n);
+	if (counted(&t->drops[why]) != before)
+		count1(esp ? &t->strange_raw : &t->strange_bare, 1);
+}
+
 void
 in_raw4(struct path_thread *t, enum path_socket kind, struct in_meta *m,
     uint8_t *p, size_t n)
@@ -18,10 +33,7 @@ in_raw4(struct path_thread *t, enum path_socket kind, struct in_meta *m,
 	m->remote.port = 0;
 	m->local.addr = addr_of(p + 16, 4);
 	m->tos = p[1];
-	if (kind == PATH_ESP4)
-		in_esp(t, m, p + head, n - head);
-	else
-		in_bare_gre(t, m, p + head, n - head);
+	in_raw(t, kind == PATH_ESP4, m, p + head, n - head);
 }
 
 void
@@ -29,8 +41,5 @@ in_raw6(struct path_thread *t, enum path_socket kind, struct in_meta *m,
     uint8_t *p, size_t n)
 {
 	m->remote.port = 0;
-	if (kind == PATH_ESP6)
-		in_esp(t, m, p, n);
-	else
-		in_bare_gre(t, m, p, n);
+	in_raw(t, kind == PATH_ESP6, m, p, n);
 }

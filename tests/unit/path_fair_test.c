@@ -470,7 +470,7 @@ a_device_drops_what_is_cut(void **state)
 	drain();
 	assert_int_equal(frames_to(fd, HEAVY), 500);
 	dropped = tap_dropped(e.p);
-	f->cut[0] = (struct filter_cut){ HEAVY, FAIR_ALL / 4 };
+	f->cut[0] = (struct filter_cut){ OF_PEER, HEAVY, FAIR_ALL / 4 };
 	f->n = 1;
 	filter_write_taps(e.p);
 	in = frames_to(fd, HEAVY);
