@@ -52,7 +52,8 @@ nhrp_map_binding(struct nhrp_engine *g, const struct nhrp_binding *b)
 	    .unique = b->unique, .id = b->id, .hold = b->hold,
 	    .claimed = b->claimed, .nbma = b->nbma };
 
-	snprintf(blob.identity, sizeof(blob.identity), "%s", b->identity);
+	snprintf(blob.identity, sizeof(blob.identity), "%s",
+	    b->identity->s);
 	map_set(g, b->iface, &b->address, b->node->peer, true,
 	    left(g, b->expires), &blob);
 }
@@ -65,7 +66,7 @@ nhrp_map_server(struct nhrp_engine *g, const struct nhrp_server *s)
 	    .nbma = s->node->remote, .claimed = s->nat };
 
 	snprintf(blob.identity, sizeof(blob.identity), "%s",
-	    s->node->identity);
+	    s->node->identity->s);
 	map_set(g, s->iface, &s->conf.address, s->node->peer, true, 0, &blob);
 }
 
@@ -77,7 +78,7 @@ nhrp_map_cut(struct nhrp_engine *g, const struct nhrp_cut *c)
 	    .claimed = c->claimed, .nbma = c->nbma, .target = c->target };
 
 	snprintf(blob.identity, sizeof(blob.identity), "%s",
-	    c->node->identity);
+	    c->node->identity->s);
 	map_set(g, c->iface, &c->via, c->node->peer, false,
 	    left(g, c->expires), &blob);
 }

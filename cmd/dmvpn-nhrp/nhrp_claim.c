@@ -108,7 +108,7 @@ nhrp_claim_ok(const struct nhrp_iface *f, const struct nhrp_node *n,
 	size_t i;
 
 	prefix_text(p, &b);
-	if (n->clear)
+	if (n->clear != NULL)
 		return true;
 	for (i = 0; i < n->n_blocks; i++)
 		if (prefix_covers(&n->blocks[i], p))
@@ -120,7 +120,7 @@ nhrp_claim_ok(const struct nhrp_iface *f, const struct nhrp_node *n,
 		    b.s);
 	DL_FOREACH(f->cuts, c)
 		if (c->state == NHRP_CUT_UP && c->node != NULL &&
-		    strcmp(c->node->identity, n->identity) != 0 &&
+		    strcmp(c->node->identity->s, n->identity->s) != 0 &&
 		    (prefix_covers(&c->prefix, p) ||
 		    prefix_covers(p, &c->prefix)))
 			return no(why, "is held by another peer", b.s);

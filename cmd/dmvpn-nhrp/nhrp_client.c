@@ -132,13 +132,14 @@ nhrp_server_leads(const struct nhrp_server *s, const struct nhrp_node *n)
 	const char *want = s->conf.connection;
 
 	if (s->conf.nbma.len > 0)
-		return n->clear && addr_equal(&n->remote.addr, &s->conf.nbma);
-	if (n->clear)
+		return n->clear != NULL &&
+		    addr_equal(&n->remote.addr, &s->conf.nbma);
+	if (n->clear != NULL)
 		return false;
 	if (want[0] != '\0')
-		return strcmp(want, n->connection) == 0;
-	return n->connection[0] != '\0' &&
-	    strcmp(n->owner, NHRP_OWNER) != 0;
+		return strcmp(want, n->connection->s) == 0;
+	return n->connection->s[0] != '\0' &&
+	    strcmp(n->owner->s, NHRP_OWNER) != 0;
 }
 
 void
@@ -240,7 +241,7 @@ nhrp_servers_find(struct nhrp_engine *g, struct nhrp_iface *f)
 		if (s->node != NULL)
 			continue;
 		DL_FOREACH(g->all, n)
-			if (!n->marked && (n->clear || n->known) &&
+			if (!n->marked && (n->clear != NULL || n->known) &&
 			    nhrp_server_leads(s, n))
 				break;
 		if (n != NULL)

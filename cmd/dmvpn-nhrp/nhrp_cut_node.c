@@ -13,9 +13,10 @@ matches(const struct nhrp_cut *c, const struct nhrp_node *n)
 	struct prefix via = prefix_host(&c->via);
 	size_t i;
 
-	if (n->marked || n->clear != (c->iface->conf.profile[0] == '\0'))
+	if (n->marked || (n->clear != NULL) !=
+	    (c->iface->conf.profile[0] == '\0'))
 		return false;
-	if (c->linked && strcmp(n->connection, c->connection) == 0)
+	if (c->linked && strcmp(n->connection->s, c->connection) == 0)
 		return true;
 	if (!addr_equal(&n->remote.addr, &c->nbma.addr))
 		return false;
@@ -144,10 +145,11 @@ state_below(struct nhrp_engine *g, struct nhrp_cut *c)
 static void
 recall(struct nhrp_cut *c, const struct nhrp_node *n)
 {
-	if (c->linked || strcmp(n->owner, NHRP_OWNER) != 0)
+	if (c->linked || strcmp(n->owner->s, NHRP_OWNER) != 0)
 		return;
 	c->linked = true;
-	snprintf(c->connection, sizeof(c->connection), "%s", n->connection);
+	snprintf(c->connection, sizeof(c->connection), "%s",
+	    n->connection->s);
 }
 
 /* The SA is up: is the claim right?  Then map, then route. */
@@ -214,7 +216,8 @@ nhrp_cut_node_gone(struct nhrp_engine *g, struct nhrp_node *n,
 				continue;
 			o = find_node(g, c);
 			if (o != NULL && o != n &&
-			    strcmp(o->identity, n->identity) == 0) {
+			    strcmp(o->identity->s,
+			    n->identity->s) == 0) {
 				c->node = o;
 				state_below(g, c);
 			} else
@@ -295,14 +298,8 @@ nhrp_cut_adopt(struct nhrp_engine *g, struct nhrp_iface *f,
 	    first_of(p);
 	struct nhrp_cut *c;
 
-	if (n == NULL || is_up(f, p))
+	if (n == NULL || is_up(f, p) || !nhrp_node_was(g, n, b))
 		return;
-	if (n->identity[0] == '\0') {
-		snprintf(n->identity, sizeof(n->identity), "%s",
-		    b->identity);
-		n->remote = b->nbma;
-	} else if (!n->clear && strcmp(n->identity, b->identity) != 0)
-		return;		/* the number is another's by now */
 	if ((c = nhrp_cut_new(g, f, &target)) == NULL)
 		return;
 	recall(c, n);

@@ -42,6 +42,7 @@ free_iface(struct nhrp_engine *g, struct nhrp_iface *f)
 	HASH_ITER(hh, f->bindings, b, b2) {
 		HASH_DEL(f->bindings, b);
 		nhrp_told_free(&b->told, &b->n_told);
+		nhrp_text_release(b->identity);
 		free(b->routes);
 		free(b);
 	}
@@ -67,7 +68,10 @@ nhrp_engine_free(struct nhrp_engine *g)
 
 	if (g == NULL)
 		return;
-	nhrp_early_free_all(g);	/* while the heap's timers are all there */
+	/* While the heap's timers are all there. */
+	nhrp_early_free_all(g);
+	DL_FOREACH_SAFE(g->all, n, n2)
+		nhrp_node_free(g, n);
 	while ((f = g->ifaces) != NULL) {
 		g->ifaces = f->next;
 		free_iface(g, f);
@@ -82,11 +86,6 @@ nhrp_engine_free(struct nhrp_engine *g)
 	}
 	DL_FOREACH_SAFE(g->asks, a, a2)
 		free(a);
-	HASH_CLEAR(hh, g->clear);
-	DL_FOREACH_SAFE(g->all, n, n2) {
-		free(n->blocks);
-		free(n);
-	}
 	nhrp_heap_free(&g->heap);
 	free(g->nodes);
 	free(g);
@@ -240,7 +239,7 @@ on_moved(struct nhrp_engine *g, const void *m)
 	const struct gre_peer_moved *moved = m;
 	struct nhrp_node *n = g->nodes[moved->peer];
 
-	if (n != NULL && !n->clear)
+	if (n != NULL && n->clear == NULL)
 		n->remote = moved->remote;
 }
 

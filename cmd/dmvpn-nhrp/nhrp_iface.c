@@ -500,16 +500,17 @@ restate_iface(struct nhrp_engine *g, struct nhrp_iface *f)
 void
 nhrp_engine_restate(struct nhrp_engine *g, uint64_t now)
 {
-	struct nhrp_node *n, *n2;
+	struct nhrp_clear *c, *next;
 	struct nhrp_iface *f;
 
 	g->now = now;
-	HASH_ITER(hh, g->clear, n, n2) {
+	HASH_ITER(hh, g->clear, c, next) {
 		struct gre_peer_set m = { .encap = GRE_ENCAP_NONE,
-		    .fixed = true, .peer = n->peer, .remote = n->remote };
+		    .fixed = true, .peer = c->node->peer,
+		    .remote = c->node->remote };
 
 		snprintf(m.owner, sizeof(m.owner), "%s", NHRP_OWNER);
-		snprintf(m.name, sizeof(m.name), "%s", n->identity);
+		snprintf(m.name, sizeof(m.name), "%s", c->node->identity->s);
 		g->ops.call(g->ops.arg, 0, &gre_peer_set_type, &m);
 	}
 	for (f = g->ifaces; f != NULL; f = f->next)

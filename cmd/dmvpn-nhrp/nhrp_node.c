@@ -16,6 +16,9 @@ nhrp_node_get(struct nhrp_engine *g, uint16_t peer)
 		return NULL;
 	}
 	n->peer = peer;
+	n->identity = nhrp_text_new("");
+	n->connection = nhrp_text_new("");
+	n->owner = nhrp_text_new("");
 	n->tokens = NHRP_PEER_BURST * 1000;
 	n->error_tokens = 10000;
 	n->tokens_at = n->error_at = g->now;
@@ -67,11 +70,15 @@ nhrp_node_free(struct nhrp_engine *g, struct nhrp_node *n)
 	if (g->nodes[n->peer] == n)
 		g->nodes[n->peer] = NULL;
 	DL_DELETE(g->all, n);
-	if (n->clear) {
-		nhrp_timer_stop(&g->heap, &n->linger);
+	if (n->clear != NULL) {
+		nhrp_timer_stop(&g->heap, &n->clear->linger);
 		nhrp_heap_shrink(&g->heap);
-		HASH_DEL(g->clear, n);
+		HASH_DEL(g->clear, n->clear);
+		free(n->clear);
 	}
+	nhrp_text_release(n->identity);
+	nhrp_text_release(n->connection);
+	nhrp_text_release(n->owner);
 	free(n->blocks);
 	free(n);
 }
@@ -79,10 +86,10 @@ nhrp_node_free(struct nhrp_engine *g, struct nhrp_node *n)
 struct nhrp_node *
 nhrp_node_clear(struct nhrp_engine *g, const struct addr *nbma)
 {
-	struct nhrp_node *n;
+	struct nhrp_clear *c;
 
-	HASH_FIND(hh, g->clear, nbma, sizeof(*nbma), n);
-	return n;
+	HASH_FIND(hh, g->clear, nbma, sizeof(*nbma), c);
+	return c == NULL ? NULL : c->node;
 }
 
 static void
@@ -124,6 +131,29 @@ judge_bindings(struct nhrp_engine *g, struct nhrp_node *n)
 		nhrp_binding_judge(g, b);
 }
 
+/* All of them or none. */
+static int
+set_texts(struct nhrp_node *n, const struct ike_up *m)
+{
+	struct nhrp_text *identity = nhrp_text_new(m->identity);
+	struct nhrp_text *connection = nhrp_text_new(m->connection);
+	struct nhrp_text *owner = nhrp_text_new(m->owner);
+
+	if (identity == NULL || connection == NULL || owner == NULL) {
+		nhrp_text_release(identity);
+		nhrp_text_release(connection);
+		nhrp_text_release(owner);
+		return -1;
+	}
+	if (strcmp(n->identity->s, identity->s) == 0)
+		nhrp_text_release(identity);	/* others share the old one */
+	else
+		nhrp_text_set(&n->identity, identity);
+	nhrp_text_set(&n->connection, connection);
+	nhrp_text_set(&n->owner, owner);
+	return 0;
+}
+
 void
 nhrp_node_up(struct nhrp_engine *g, const struct ike_up *m)
 {
@@ -132,17 +162,19 @@ nhrp_node_up(struct nhrp_engine *g, const struct ike_up *m)
 	bool same, known;
 	size_t i;
 
-	if (n != NULL && (n->clear || strcmp(n->identity, m->identity) != 0)) {
+	if (n != NULL && (n->clear != NULL ||
+	    strcmp(n->identity->s, m->identity) != 0)) {
 		nhrp_node_gone(g, n, "its number went to another peer");
 		n = NULL;
 	}
 	if (n == NULL && (n = nhrp_node_get(g, m->peer)) == NULL)
 		return;
+	if (set_texts(n, m) < 0) {
+		nhrp_count(g, NHRP_N_MEMORY);
+		return;
+	}
 	same = same_blocks(n, m);
 	known = n->known;
-	snprintf(n->identity, sizeof(n->identity), "%s", m->identity);
-	snprintf(n->connection, sizeof(n->connection), "%s", m->connection);
-	snprintf(n->owner, sizeof(n->owner), "%s", m->owner);
 	n->remote = m->remote;
 	n->local = m->local;
 	n->psk = m->psk;
@@ -213,7 +245,7 @@ lingered(struct nhrp_engine *g, void *arg)
 	if (in_use(g, n))
 		return;
 	if (g->ifaces != NULL && g->now - n->used_at < NHRP_LINGER) {
-		nhrp_timer_start(&g->heap, &n->linger,
+		nhrp_timer_start(&g->heap, &n->clear->linger,
 		    n->used_at + NHRP_LINGER);
 		return;
 	}
@@ -222,12 +254,58 @@ lingered(struct nhrp_engine *g, void *arg)
 	nhrp_node_free(g, n);
 }
 
+bool
+nhrp_node_was(struct nhrp_engine *g, struct nhrp_node *n,
+    const struct nhrp_blob *b)
+{
+	struct nhrp_text *identity;
+
+	if (n->identity->s[0] != '\0')
+		return n->clear != NULL ||
+		    strcmp(n->identity->s, b->identity) == 0;
+	if ((identity = nhrp_text_new(b->identity)) == NULL) {
+		nhrp_count(g, NHRP_N_MEMORY);
+		return false;
+	}
+	nhrp_text_set(&n->identity, identity);
+	n->remote = b->nbma;
+	return true;
+}
+
+/* -1: no memory. */
+static int
+set_clear(struct nhrp_engine *g, struct nhrp_node *n, const struct addr *nbma)
+{
+	struct nhrp_clear *c = calloc(1, sizeof(*c));
+	struct nhrp_text *identity;
+	struct addr_buf b;
+
+	if ((identity = nhrp_text_new(addr_text(nbma, &b))) == NULL ||
+	    c == NULL || nhrp_heap_grow(&g->heap) < 0)
+		goto fail;
+	c->node = n;
+	c->nbma = *nbma;
+	c->linger.fn = lingered;
+	c->linger.arg = n;
+	HASH_ADD(hh, g->clear, nbma, sizeof(c->nbma), c);
+	if (c->hh.tbl == NULL) {
+		nhrp_heap_shrink(&g->heap);
+		goto fail;
+	}
+	n->clear = c;
+	nhrp_text_set(&n->identity, identity);
+	return 0;
+fail:
+	nhrp_text_release(identity);
+	free(c);
+	return -1;
+}
+
 /* A clear peer: its outer address is who it is. */
 struct nhrp_node *
 nhrp_node_made(struct nhrp_engine *g, uint16_t peer, const struct addr *nbma)
 {
 	struct nhrp_node *n = nhrp_node_clear(g, nbma);
-	struct addr_buf b;
 
 	if (n != NULL && n->peer == peer)
 		return n;
@@ -237,20 +315,12 @@ nhrp_node_made(struct nhrp_engine *g, uint16_t peer, const struct addr *nbma)
 		nhrp_node_gone(g, g->nodes[peer], "its number was reused");
 	if ((n = nhrp_node_get(g, peer)) == NULL)
 		return NULL;
-	n->remote = (struct endpoint){ .addr = *nbma };
-	snprintf(n->identity, sizeof(n->identity), "%s",
-	    addr_text(nbma, &b));
-	HASH_ADD(hh, g->clear, remote.addr, sizeof(n->remote.addr), n);
-	if (n->hh.tbl == NULL || nhrp_heap_grow(&g->heap) < 0) {
+	if (set_clear(g, n, nbma) < 0) {
 		nhrp_count(g, NHRP_N_MEMORY);
-		if (n->hh.tbl != NULL)
-			HASH_DEL(g->clear, n);
 		nhrp_node_free(g, n);
 		return NULL;
 	}
-	n->clear = true;
-	n->linger.fn = lingered;
-	n->linger.arg = n;
+	n->remote = (struct endpoint){ .addr = *nbma };
 	n->used_at = g->now;
 	return n;
 }
@@ -317,19 +387,20 @@ nhrp_node_make(struct nhrp_engine *g, struct nhrp_iface *f,
 void
 nhrp_node_release(struct nhrp_engine *g, struct nhrp_node *n)
 {
-	if (!n->clear || in_use(g, n) || g->nodes[n->peer] != n)
+	struct nhrp_clear *c = n->clear;
+
+	if (c == NULL || in_use(g, n) || g->nodes[n->peer] != n)
 		return;
-	if (n->linger.slot == 0)
-		nhrp_timer_start(&g->heap, &n->linger, g->now + NHRP_LINGER);
+	if (c->linger.slot == 0)
+		nhrp_timer_start(&g->heap, &c->linger, g->now + NHRP_LINGER);
 }
 
 void
 nhrp_node_flush(struct nhrp_engine *g)
 {
-	struct nhrp_node *n;
+	struct nhrp_clear *c, *next;
 
-	DL_FOREACH(g->all, n)
-		if (n->clear)
-			nhrp_timer_start(&g->heap, &n->linger,
-			    g->now + NHRP_LAST_WORDS);
+	HASH_ITER(hh, g->clear, c, next)
+		nhrp_timer_start(&g->heap, &c->linger,
+		    g->now + NHRP_LAST_WORDS);
 }

@@ -469,7 +469,7 @@ is_anothers(const struct nhrp_rx *rx, const struct addr *a)
 
 	return b != NULL && b->node != rx->node &&
 	    rx->node->bindings != NULL &&
-	    strcmp(b->identity, rx->node->identity) != 0;
+	    strcmp(b->identity->s, rx->node->identity->s) != 0;
 }
 
 void

@@ -169,6 +169,6 @@ nhrp_refused(struct nhrp_engine *g, const struct nhrp_iface *f,
 	reason_set(&ev.reason, stage, code, "%s", text);
 	if (n != NULL)
 		snprintf(ev.reason.peer, sizeof(ev.reason.peer), "%s",
-		    n->identity);
+		    n->identity->s);
 	nhrp_event(g, &nhrp_refused_type, &ev);
 }

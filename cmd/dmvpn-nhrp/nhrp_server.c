@@ -105,6 +105,7 @@ nhrp_binding_drop(struct nhrp_engine *g, struct nhrp_binding *b,
 	nhrp_heap_shrink(&g->heap);
 	detach(b);
 	HASH_DEL(f->bindings, b);
+	nhrp_text_release(b->identity);
 	fan_out(g, b);
 	nhrp_event(g, &nhrp_unregistered_type, &ev);
 	free(b);
@@ -132,6 +133,7 @@ binding_new(struct nhrp_engine *g, struct nhrp_iface *f,
 	    nhrp_heap_grow(&g->heap) < 0)
 		goto out;
 	b->iface = f;
+	b->identity = nhrp_text_share(n->identity);
 	b->address = *a;
 	b->serial = ++g->last_serial;
 	b->since = g->now;
@@ -146,6 +148,8 @@ binding_new(struct nhrp_engine *g, struct nhrp_iface *f,
 	return b;
 out:
 	nhrp_count(g, NHRP_N_MEMORY);
+	if (b != NULL)
+		nhrp_text_release(b->identity);
 	free(b);
 	return NULL;
 }
@@ -258,11 +262,11 @@ judge(struct nhrp_rx *rx, const struct nhrp_cie *cie,
 	if (b == NULL || b->node == rx->node)
 		return NHRP_CODE_OK;
 	/* protect none knows no identity: the unique flag decides */
-	if (rx->node->clear ? !b->unique :
-	    strcmp(b->identity, rx->node->identity) == 0)
+	if (rx->node->clear != NULL ? !b->unique :
+	    strcmp(b->identity->s, rx->node->identity->s) == 0)
 		return NHRP_CODE_OK;
 	snprintf(why, NHRP_WHY, "%s is registered to %.64s at %s",
-	    addr_text(address, &ab), b->identity,
+	    addr_text(address, &ab), b->identity->s,
 	    addr_text(&b->nbma.addr, &nb));
 	return NHRP_CODE_UNIQUE;
 }
@@ -275,7 +279,8 @@ announce(struct nhrp_engine *g, const struct nhrp_binding *b, bool again)
 
 	snprintf(ev.interface, sizeof(ev.interface), "%s",
 	    b->iface->conf.interface);
-	snprintf(ev.identity, sizeof(ev.identity), "%s", b->identity);
+	snprintf(ev.identity, sizeof(ev.identity), "%s",
+	    b->identity->s);
 	nhrp_count(g, NHRP_N_REGISTERED);
 	nhrp_event(g, &nhrp_registered_type, &ev);
 }
@@ -300,8 +305,7 @@ bind(struct nhrp_engine *g, struct nhrp_rx *rx, const struct addr *address,
 		detach(b);
 		attach(b, rx->node);
 	}
-	snprintf(b->identity, sizeof(b->identity), "%s",
-	    rx->node->identity);
+	nhrp_text_set(&b->identity, nhrp_text_share(rx->node->identity));
 	b->nbma = rx->node->remote;
 	/* what the packet claims never replaces what was seen */
 	b->claimed = addr_equal(nbma, &b->nbma.addr) ? addr_of(NULL, 0) :
@@ -436,18 +440,12 @@ nhrp_binding_adopt(struct nhrp_engine *g, struct nhrp_iface *f,
 	struct nhrp_node *n = nhrp_node_get(g, o->peer);
 	struct nhrp_binding *b;
 
-	if (n == NULL || nhrp_binding_find(f, &o->prefix.addr) != NULL)
-		return;
-	if (n->identity[0] == '\0') {
-		snprintf(n->identity, sizeof(n->identity), "%s",
-		    blob->identity);
-		n->remote = blob->nbma;
-	} else if (!n->clear && strcmp(n->identity, blob->identity) != 0)
+	if (n == NULL || nhrp_binding_find(f, &o->prefix.addr) != NULL ||
+	    !nhrp_node_was(g, n, blob))
 		return;
 	b = binding_new(g, f, &o->prefix.addr, n);
 	if (b == NULL)
 		return;
-	snprintf(b->identity, sizeof(b->identity), "%s", blob->identity);
 	b->nbma = blob->nbma;
 	b->claimed = blob->claimed;
 	b->unique = blob->unique;

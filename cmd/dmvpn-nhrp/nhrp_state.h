@@ -66,30 +66,40 @@
 enum nhrp_count { NHRP_COUNTS(NAME_ENUM) };
 extern const struct name nhrp_count_names[];
 
+/* A text that several have; never NULL but where one is made. */
+struct nhrp_text {
+	unsigned	 users;
+	char		 s[];
+};
+
+/* What only a node of its outer address needs. */
+struct nhrp_clear {
+	struct nhrp_node *node;
+	struct addr	 nbma;
+	struct nhrp_timer linger;	/* nothing rests on it */
+	UT_hash_handle	 hh;		/* by nbma */
+};
+
 /* A peer of dmvpn-gre, known by its number. */
 struct nhrp_node {
 	uint16_t	 peer;
-	bool		 clear;		/* protect none: we made it */
 	bool		 known;		/* dmvpn-ike says who it is */
 	bool		 marked;	/* peers_begin: not told again yet */
 	bool		 psk;
 	bool		 nat_remote;
-	char		 identity[128];
-	char		 connection[64];
-	char		 owner[64];	/* of the connection */
+	struct nhrp_clear *clear;	/* protect none: we made it */
+	struct nhrp_text *identity;
+	struct nhrp_text *connection;
+	struct nhrp_text *owner;	/* of the connection */
 	struct endpoint	 remote, local;
-	size_t		 n_blocks;
 	struct prefix	*blocks;
-	unsigned	 n_bindings, n_waits, refs;
+	unsigned	 n_blocks, n_bindings, n_waits, refs;
 	uint32_t	 tokens;	/* 1/1000 packets */
-	uint64_t	 tokens_at;
 	uint32_t	 error_tokens;
-	uint64_t	 error_at;
+	uint64_t	 tokens_at, error_at;
 	uint64_t	 packets, used_at;
 	struct nhrp_binding *bindings;
-	struct nhrp_timer linger;	/* clear, and nothing rests on it */
 	struct nhrp_node *prev, *next;	/* of all */
-	UT_hash_handle	 hh;		/* clear ones: by outer address */
 };
 
 /* Who was told what: they get a purge when it ends. */
@@ -103,19 +113,18 @@ struct nhrp_told {
 /* A registration at the hub. */
 struct nhrp_binding {
 	struct nhrp_iface *iface;
-	struct addr	 address;
 	struct nhrp_node *node;
-	char		 identity[128];
+	struct nhrp_text *identity;
+	struct addr	 address;
 	struct addr	 claimed;	/* NBMA that it gave */
 	struct endpoint	 nbma;		/* as seen */
 	bool		 unique;
-	uint32_t	 id;
 	uint16_t	 hold;
+	uint32_t	 id;
+	unsigned	 n_routes, n_told;
 	uint64_t	 since, expires;
 	uint64_t	 serial;
-	size_t		 n_routes;
 	struct prefix	*routes;
-	unsigned	 n_told;
 	struct nhrp_told *told;
 	struct nhrp_timer timer;
 	struct nhrp_binding *prev, *next;	/* of the node */
@@ -266,7 +275,7 @@ struct nhrp_engine {
 	struct nhrp_heap heap;
 	struct nhrp_node **nodes;	/* by peer number, 65,536 */
 	struct nhrp_node *all;
-	struct nhrp_node *clear;	/* by outer address */
+	struct nhrp_clear *clear;	/* hash */
 	struct nhrp_iface *ifaces;
 	struct nhrp_wait *waits;
 	struct nhrp_ask	*asks;
@@ -303,6 +312,13 @@ void nhrp_wait_free(struct nhrp_engine *g, struct nhrp_wait *w);
 /* nhrp_iface.c: what was told of a peer, 0: of all, is void */
 void nhrp_orphans_forget(struct nhrp_engine *g, uint16_t peer);
 
+/* nhrp_text.c: NULL when out of memory, but "" needs none. */
+struct nhrp_text *nhrp_text_new(const char *s);
+struct nhrp_text *nhrp_text_share(struct nhrp_text *t);	/* one user more */
+void nhrp_text_release(struct nhrp_text *t);	/* NULL is fine */
+/* Takes t; what was there is released. */
+void nhrp_text_set(struct nhrp_text **at, struct nhrp_text *t);
+
 /* nhrp_node.c */
 struct nhrp_node *nhrp_node_get(struct nhrp_engine *g, uint16_t peer);
 void nhrp_node_free(struct nhrp_engine *g, struct nhrp_node *n);
@@ -319,6 +335,10 @@ struct nhrp_node *nhrp_node_made(struct nhrp_engine *g, uint16_t peer,
 /* Ask dmvpn-gre for a clear peer; returns the ticket, 0 when it can not. */
 uint64_t nhrp_node_make(struct nhrp_engine *g, struct nhrp_iface *f,
     const struct addr *nbma, const struct rbuf *packet);
+/* Our former life says who it is; false: it is another by now. */
+struct nhrp_blob;
+bool nhrp_node_was(struct nhrp_engine *g, struct nhrp_node *n,
+    const struct nhrp_blob *b);
 /* A clear peer that nothing needs any more is deleted when it has been quiet
  * for a while: the other side may still send straight to us. */
 void nhrp_node_release(struct nhrp_engine *g, struct nhrp_node *n);

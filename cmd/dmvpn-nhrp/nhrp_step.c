@@ -265,7 +265,7 @@ nhrp_input(struct nhrp_engine *g, const struct gre_nhrp *m)
 	if (f == NULL)
 		return;
 	n = m->peer > 0 ? g->nodes[m->peer] : NULL;
-	if (n != NULL && (n->clear || n->known))
+	if (n != NULL && (n->clear != NULL || n->known))
 		nhrp_input_raw(g, f, n, &m->remote, m->data);
 	else if (m->peer == 0)
 		input_stranger(g, f, m);

@@ -30,7 +30,8 @@ set_node(struct nhrp_entry *e, const struct nhrp_node *n)
 		return;
 	e->peer = n->peer;
 	e->nbma = n->remote;
-	snprintf(e->identity, sizeof(e->identity), "%s", n->identity);
+	snprintf(e->identity, sizeof(e->identity), "%s",
+	    n->identity->s);
 }
 
 void
@@ -74,7 +75,8 @@ binding_entry(const struct nhrp_engine *g, const struct nhrp_binding *b,
 	e->age = (g->now - b->since) / 1000;
 	snprintf(e->state, sizeof(e->state), "%s",
 	    b->unique ? "unique" : "registered");
-	snprintf(e->identity, sizeof(e->identity), "%s", b->identity);
+	snprintf(e->identity, sizeof(e->identity), "%s",
+	    b->identity->s);
 }
 
 static void
@@ -275,15 +277,16 @@ why_node(struct nhrp_why_reply *out, const struct nhrp_node *n)
 	struct addr_buf a, b;
 	size_t i;
 
-	if (n->clear) {
+	if (n->clear != NULL) {
 		say(out, "peer %u is %s, unprotected", n->peer,
 		    addr_text(&n->remote.addr, &a));
 		return;
 	}
 	say(out, "peer %u is \"%s\" at %s%s, by IKE%s%s", n->peer,
-	    n->identity, endpoint_text(&n->remote, &a),
+	    n->identity->s, endpoint_text(&n->remote, &a),
 	    n->nat_remote ? ", behind a NAT" : "",
-	    n->connection[0] != '\0' ? " connection " : "", n->connection);
+	    n->connection->s[0] != '\0' ? " connection " : "",
+	    n->connection->s);
 	for (i = 0; i < n->n_blocks && i < 6; i++)
 		say(out, "its certificate allows it %s",
 		    prefix_text(&n->blocks[i], &b));
