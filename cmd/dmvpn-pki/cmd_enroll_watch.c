@@ -169,14 +169,17 @@ act(const struct enroll_opts *o, const char *path, struct watched *w,
 static void
 watch(const struct enroll_opts *o, const char *path, struct watched w)
 {
-	int64_t next = w.renew, now;
+	int64_t next = w.renew, planned = clock_wall(), now;
 	struct err e = { 0 };
 	unsigned tries = 0;
 
 	for (;;) {
 		struct watched before = w;
 
-		if ((now = clock_wall()) < next) {
+		now = clock_wall();
+		next = enroll_next(next, w.renew, planned, now);
+		planned = now;
+		if (now < next) {
 			nap(next - now);
 			/* Somebody else may have replaced it. */
 			if (look(path, &w, &e) == 0 &&

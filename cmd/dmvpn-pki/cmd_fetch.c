@@ -139,7 +139,7 @@ one(const char *place, const struct fetch_opts *o,
 	int rc = pki_fetch_init(&f, place, e), got;
 
 	if (rc == 0 && o->cache != NULL)
-		(void)pki_fetch_restore(&f, o->cache, NULL);
+		(void)pki_fetch_restore(&f, o->cache, trust, NULL);
 	if (rc == 0 && (rc = got = cmd_fetch_ask(&f, o, trust, e)) > 0)
 		rc = o->cache == NULL ? 0 : pki_fetch_save(&f, o->cache, e);
 	if (rc == 0 && o->install)
@@ -203,7 +203,7 @@ cmd_fetch(int argc, char **argv)
 	if (o.out != NULL && argc > 1)
 		return command_usage("--out takes one place");
 	status = read_trust(&o.trust, &trust, &e) < 0 ?
-	    command_fail(EXIT_USAGE, &e) : EXIT_OK;
+	    command_fail(cmd_input_status(&e), &e) : EXIT_OK;
 	for (i = 0; status == EXIT_OK && i < argc; i++)
 		if (one(argv[i], &o, o.trust.n > 0 ? &trust : NULL, &e) < 0)
 			status = command_fail(status_of(&e), &e);

@@ -74,6 +74,7 @@ struct ocsp_due {
 	char		 name[64];
 	uint8_t		 print[32];	/* of the certificate */
 	int64_t		 due;		/* wall; 0: at once */
+	int64_t		 asked;		/* wall: when that was planned */
 	int64_t		 end;		/* nextUpdate of what the agent has */
 	unsigned	 fails;
 };

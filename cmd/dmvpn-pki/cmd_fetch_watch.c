@@ -185,7 +185,8 @@ cry(struct watch_state *w, struct place *p, int64_t now)
 		p->looked = true;
 		return;
 	}
-	if (!p->asked || now - p->alarmed < ALARM_EVERY)
+	if (!p->asked || (now >= p->alarmed && now - p->alarmed <
+	    ALARM_EVERY))
 		return;
 	p->alarmed = now;
 	pki_look_time(pki_fetch_end(&p->f), end);
@@ -216,7 +217,7 @@ round_of(struct watch_state *w)
 		struct place *p = &w->places[i];
 
 		tell(w, p);		/* from the disk, before the network */
-		if (p->f.due <= now && w->agent != NULL && w->ids.n > 0) {
+		if (pki_fetch_is_due(&p->f, now, w->o->every) && w->agent != NULL && w->ids.n > 0) {
 			ask(w, p, now);
 			tell(w, p);
 		}
@@ -316,7 +317,7 @@ begin(struct watch_state *w, int n, char **places, struct err *e)
 			return -1;
 		note_dir(p);
 		if (w->o->cache != NULL &&
-		    pki_fetch_restore(&p->f, w->o->cache, &why) < 0)
+		    pki_fetch_restore(&p->f, w->o->cache, NULL, &why) < 0)
 			log_event(LEVEL_WARN, "cache-damaged",
 			    T("why", why.msg));
 	}

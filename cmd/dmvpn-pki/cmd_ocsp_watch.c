@@ -101,6 +101,7 @@ one(struct ocsp_due *d, const struct fetch_id *id, struct conn *c,
 	struct err e = { 0 };
 	char end[32];
 
+	d->asked = now;
 	if (renew(id, c, o, now, &word, &e) == 0) {
 		d->fails = 0;
 		d->end = word.next;
@@ -131,6 +132,8 @@ cmd_ocsp_watch(struct ocsp_watch *w, struct conn *c,
 			continue;
 		if (!ids->v[i].stapled && d->fails == 0)
 			d->due = 0;	/* a new agent has none */
+		if (now < d->asked)
+			d->due = 0;	/* the clock was ahead then */
 		if (d->due <= now)
 			one(d, &ids->v[i], c, o, now);
 		next = d->due < next ? d->due : next;

@@ -149,6 +149,11 @@ void enroll_fini(struct enroll *n);
 /* When a certificate is renewed: at 2/3 of its life, and up to a tenth of it
  * earlier, as random (0..2^32-1) says, so that a fleet does not come at once. */
 int64_t enroll_renew_at(int64_t from, int64_t to, uint32_t random);
+/* What was planned at `planned` for `next`, looked at now: a clock that was set
+ * back since by over a minute was wrong when it planned, so it is renew
+ * again. */
+int64_t enroll_next(int64_t next, int64_t renew, int64_t planned,
+    int64_t now);
 /* When it is time to cry: 1/3 of its life is left and it was not renewed. */
 bool enroll_alarm(int64_t from, int64_t to, int64_t now);
 /* Seconds before try number n (0, 1, ...) after a failure: doubled up to a

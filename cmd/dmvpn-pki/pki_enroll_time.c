@@ -3,6 +3,7 @@
 
 #define BACKOFF_MIN	60
 #define BACKOFF_MAX	86400
+#define SET_BACK	60	/* seconds; less is a clock that is tuned */
 
 /* A part of n as random says. */
 static int64_t
@@ -19,6 +20,12 @@ enroll_renew_at(int64_t from, int64_t to, uint32_t random)
 	int64_t life = to - from;
 
 	return from + life / 3 * 2 - spread(life / 10, random);
+}
+
+int64_t
+enroll_next(int64_t next, int64_t renew, int64_t planned, int64_t now)
+{
+	return now < planned - SET_BACK ? renew : next;
 }
 
 bool

@@ -13,6 +13,8 @@
 #include "pki_file.h"
 
 #define PART		10	/* a tenth */
+#define SLACK		60	/* seconds that a clock is set back by at most,
+				 * and nobody minds */
 #define ABOUT_MAX	1024
 #define BODY_MAX	(2u * CRL_MAX)	/* of PEM */
 
@@ -63,6 +65,18 @@ check_signer(const struct crl *c, const struct cert_set *trust,
 }
 
 static int
+check_signers(const struct crl_set *s, const struct cert_set *trust,
+    struct err *e)
+{
+	size_t i;
+
+	for (i = 0; trust != NULL && i < s->n; i++)
+		if (check_signer(s->v[i], trust, e) < 0)
+			return -1;
+	return 0;
+}
+
+static int
 check_newer(const struct crl_info *new, const struct crl_info *old,
     struct err *e)
 {
@@ -80,9 +94,10 @@ check(const struct pki_fetch *f, const struct crl_set *new,
 	struct crl_info a, b;
 	size_t i, k;
 
+	if (check_signers(new, trust, e) < 0)
+		return -1;
 	for (i = 0; i < new->n; i++) {
-		if ((trust != NULL && check_signer(new->v[i], trust, e) < 0) ||
-		    crl_info(new->v[i], &a, e) < 0)
+		if (crl_info(new->v[i], &a, e) < 0)
 			return -1;
 		for (k = 0; k < f->crls.n; k++)
 			if (crl_info(f->crls.v[k], &b, NULL) == 0 &&
@@ -103,7 +118,7 @@ pki_fetch_take(struct pki_fetch *f, struct rbuf octets,
 
 	if (f->octets != NULL && f->len == len &&
 	    memcmp(f->octets, octets.p, len) == 0)
-		return 0;
+		return check_signers(&f->crls, trust, e);
 	if (parse(octets, &new, e) < 0 || check(f, &new, trust, e) < 0) {
 		crl_set_fini(&new);
 		return -1;
@@ -191,6 +206,12 @@ pki_fetch_next(const struct pki_fetch *f, int64_t now, uint64_t every,
 			wait = best;
 	}
 	return now + wait - wait * (int64_t)(random % 1000) / 1000 / PART;
+}
+
+bool
+pki_fetch_is_due(const struct pki_fetch *f, int64_t now, uint64_t every)
+{
+	return f->due <= now || f->due - now > (int64_t)every + SLACK;
 }
 
 /* --------------------------------------------------------- copy on the disk */
@@ -291,7 +312,8 @@ restore_about(struct pki_fetch *f, const char *dir)
 }
 
 int
-pki_fetch_restore(struct pki_fetch *f, const char *dir, struct err *e)
+pki_fetch_restore(struct pki_fetch *f, const char *dir,
+    const struct cert_set *trust, struct err *e)
 {
 	struct secret *text;
 	char path[1024];
@@ -303,7 +325,7 @@ pki_fetch_restore(struct pki_fetch *f, const char *dir, struct err *e)
 		return 0;
 	if ((text = pki_file_read(path, false, BODY_MAX, e)) == NULL)
 		return -1;
-	rc = pki_fetch_take(f, rbuf_of(text->b, text->len), NULL, e);
+	rc = pki_fetch_take(f, rbuf_of(text->b, text->len), trust, e);
 	secret_free(text);
 	if (rc < 0)
 		return err_in(e, "%s", path);

@@ -55,6 +55,10 @@ int64_t pki_fetch_end(const struct pki_fetch *f);
 int64_t pki_fetch_next(const struct pki_fetch *f, int64_t now, uint64_t every,
     uint32_t random);
 
+/* Is it time to look?  A time that pki_fetch_next can not have said at `now`
+ * was planned by a clock that was ahead, and is over. */
+bool pki_fetch_is_due(const struct pki_fetch *f, int64_t now, uint64_t every);
+
 enum pki_fetch_age {
 	PKI_FETCH_FRESH,
 	PKI_FETCH_ENDING,	/* less than a tenth of its life is left */
@@ -71,7 +75,9 @@ int pki_fetch_save(const struct pki_fetch *f, const char *dir,
  * the directory (".alarm"); "": all is well. */
 int pki_fetch_alarm(const struct pki_fetch *f, const char *dir,
     const char *text, struct err *e);
-/* 1: it was there; 0: it was not. -1: it is damaged. */
-int pki_fetch_restore(struct pki_fetch *f, const char *dir, struct err *e);
+/* 1: it was there; 0: it was not. -1: it is damaged, or (EPERM) not signed by
+ * who is trusted. */
+int pki_fetch_restore(struct pki_fetch *f, const char *dir,
+    const struct cert_set *trust, struct err *e);
 
 #endif

@@ -60,6 +60,7 @@ int cert_set_add_pem(struct cert_set *s, const char *pem, size_t len,
     struct err *e);
 void cert_set_fini(struct cert_set *s);
 
+/* Whole lists: one that tells only changes (RFC 5280, 5.2.4) is refused. */
 struct crl *crl_parse(struct rbuf der, struct err *e);
 void crl_free(struct crl *c);
 const struct X509_crl_st *crl_x509(const struct crl *c);

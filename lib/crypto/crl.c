@@ -38,6 +38,12 @@ crl_parse(struct rbuf der, struct err *e)
 		ERR_clear_error();
 		return err_null(err_set(e, EBADMSG, "CRL: not X.509"));
 	}
+	/* In the place of a whole one it would let in whom that revokes. */
+	if (X509_CRL_get_ext_by_NID(c->x, NID_delta_crl, -1) >= 0) {
+		crl_free(c);
+		return err_null(err_set(e, EBADMSG, "CRL: a delta list, which "
+		    "tells changes alone; the whole one is wanted"));
+	}
 	return c;
 }
 

@@ -8,6 +8,7 @@
 #include "crypto/verdict_int.h"
 
 #define DEPTH_MAX	8
+#define CRL_CLOCK_SLACK	300	/* seconds */
 
 /* X509_verify_cert's errors, by the check that they belong to. */
 static const struct verify_row {
@@ -92,6 +93,17 @@ is_about_crl(int error)
 	    error == X509_V_ERR_CRL_HAS_EXPIRED;
 }
 
+/* Made just now, by a clock that is a little ahead of ours. */
+static bool
+is_just_made(const struct verdict_walk *w, X509_STORE_CTX *ctx)
+{
+	const X509_CRL *crl = X509_STORE_CTX_get0_current_crl(ctx);
+	time_t soon = (time_t)(w->ask->at + CRL_CLOCK_SLACK);
+
+	return crl != NULL && X509_cmp_time(X509_CRL_get0_lastUpdate(crl),
+	    &soon) < 0;
+}
+
 /* With need_crl: OCSP may stand for the one about the leaf, and an anchor is
  * trusted as it stands. */
 static bool
@@ -111,6 +123,8 @@ put_off(struct verdict_walk *w, int error, X509_STORE_CTX *ctx)
 static bool
 tolerated(struct verdict_walk *w, int error, X509_STORE_CTX *ctx)
 {
+	if (error == X509_V_ERR_CRL_NOT_YET_VALID && is_just_made(w, ctx))
+		return true;
 	if (w->ask->need_crl)
 		return put_off(w, error, ctx);
 	/* Of another scope: other partitions are there, but not ours. */

@@ -142,6 +142,21 @@ pki_14_failures_wait_longer_and_the_last_third_cries(void **state)
 	assert_true(enroll_alarm(0, 90, 100));
 }
 
+static void
+a_clock_that_is_set_back_takes_what_it_planned_with_it(void **state)
+{
+	int64_t now = MAKE_NOW, renew = now + 60 * MAKE_DAY;
+
+	(void)state;
+	assert_int_equal(enroll_next(now + 500, renew, now, now), now + 500);
+	assert_int_equal(enroll_next(now + 500, renew, now, now - 30),
+	    now + 500);
+	assert_int_equal(enroll_next(now + 500, renew, now, now + 90),
+	    now + 500);
+	assert_int_equal(enroll_next(now + 400 * MAKE_DAY, renew,
+	    now + 399 * MAKE_DAY, now), renew);
+}
+
 /* ------------------------------------------------------------------ trust */
 
 static void
@@ -518,6 +533,8 @@ main(void)
 		    pki_14_renewal_begins_at_two_thirds_and_a_fleet_is_spread),
 		cmocka_unit_test(
 		    pki_14_failures_wait_longer_and_the_last_third_cries),
+		cmocka_unit_test(
+		    a_clock_that_is_set_back_takes_what_it_planned_with_it),
 		cmocka_unit_test(fingerprints_are_read_as_people_write_them),
 		cmocka_unit_test(nobody_is_trusted_unless_told),
 		cmocka_unit_test(

@@ -203,12 +203,12 @@ the_copy_on_the_disk_comes_back_and_a_damaged_one_does_not(void **state)
 
 	(void)state;
 	assert_non_null(mkdtemp(dir));
-	assert_int_equal(pki_fetch_restore(&g, dir, &why), 0);
+	assert_int_equal(pki_fetch_restore(&g, dir, NULL, &why), 0);
 	assert_int_equal(take(&f, list(&ca, 5, MAKE_NOW, MAKE_NOW + WEEK),
 	    NULL), 1);
 	snprintf(f.etag, sizeof(f.etag), "\"a b\"");
 	assert_int_equal(pki_fetch_save(&f, dir, &why), 0);
-	assert_int_equal(pki_fetch_restore(&g, dir, &why), 1);
+	assert_int_equal(pki_fetch_restore(&g, dir, NULL, &why), 1);
 	assert_int_equal(g.crls.n, 1);
 	assert_string_equal(g.etag, "\"a b\"");
 	assert_string_equal(g.modified, "");
@@ -220,24 +220,87 @@ the_copy_on_the_disk_comes_back_and_a_damaged_one_does_not(void **state)
 	replace_list(dir, &g);
 	pki_fetch_fini(&g);
 	g = place();
-	assert_int_equal(pki_fetch_restore(&g, dir, &why), 1);
+	assert_int_equal(pki_fetch_restore(&g, dir, NULL, &why), 1);
 	assert_string_equal(g.etag, "");
 	pki_fetch_fini(&g);
 	/* without what was told about it, all is asked for again */
 	each_file(dir, "about", 20);
 	g = place();
-	assert_int_equal(pki_fetch_restore(&g, dir, &why), 1);
+	assert_int_equal(pki_fetch_restore(&g, dir, NULL, &why), 1);
 	assert_string_equal(g.etag, "");
 	pki_fetch_fini(&g);
 	each_file(dir, "crl", 40);
 	g = place();
-	assert_int_equal(pki_fetch_restore(&g, dir, &why), -1);
+	assert_int_equal(pki_fetch_restore(&g, dir, NULL, &why), -1);
 	assert_int_equal(g.crls.n, 0);
 	pki_fetch_fini(&g);
 	pki_fetch_fini(&f);
 	each_file(dir, "about", -1);
 	each_file(dir, "crl", -1);
 	assert_int_equal(rmdir(dir), 0);
+}
+
+/* A delta list says only what has changed since another one (RFC 5280, 5.2.4).
+ * In the place of that, it would let in whom that has revoked. */
+static void
+a_delta_list_takes_the_place_of_none(void **state)
+{
+	struct pki_fetch f = place();
+	X509_CRL *crl = pki_issue_crl(&ca.ca, 8, MAKE_NOW, MAKE_NOW + WEEK,
+	    NULL, 0, NULL);
+	ASN1_INTEGER *base = ASN1_INTEGER_new();
+	unsigned char *der = NULL;
+	int len;
+
+	(void)state;
+	assert_int_equal(take(&f, list(&ca, 7, MAKE_NOW, MAKE_NOW + WEEK),
+	    NULL), 1);
+	assert_int_equal(ASN1_INTEGER_set(base, 7), 1);
+	assert_int_equal(X509_CRL_add1_ext_i2d(crl, NID_delta_crl, base, 1,
+	    0), 1);
+	assert_true(X509_CRL_sign(crl, ca.ca.key, EVP_sha256()) > 0);
+	len = i2d_X509_CRL(crl, &der);
+	assert_true(len > 0);
+	assert_int_equal(take(&f, rbuf_of(der, (size_t)len), NULL), -1);
+	assert_int_equal(why.code, EBADMSG);
+	assert_non_null(strstr(why.msg, "delta"));
+	assert_int_equal(f.crls.n, 1);
+	OPENSSL_free(der);
+	ASN1_INTEGER_free(base);
+	X509_CRL_free(crl);
+	pki_fetch_fini(&f);
+}
+
+static void
+the_same_octets_again_are_judged_again(void **state)
+{
+	struct pki_fetch f = place();
+	struct rbuf one = list(&ca, 7, MAKE_NOW, MAKE_NOW + WEEK);
+	struct cert_set good = { 1, { ca.ca_cert } };
+	struct cert_set bad = { 1, { other.ca_cert } };
+
+	(void)state;
+	assert_int_equal(take(&f, one, NULL), 1);
+	assert_int_equal(take(&f, one, &bad), -1);
+	assert_int_equal(why.code, EPERM);
+	assert_int_equal(take(&f, one, &good), 0);
+	pki_fetch_fini(&f);
+}
+
+static void
+what_was_planned_by_a_clock_that_was_ahead_is_due(void **state)
+{
+	struct pki_fetch f = place();
+
+	(void)state;
+	f.due = pki_fetch_next(&f, MAKE_NOW, PKI_FETCH_EVERY, 0);
+	assert_false(pki_fetch_is_due(&f, MAKE_NOW, PKI_FETCH_EVERY));
+	assert_true(pki_fetch_is_due(&f, f.due, PKI_FETCH_EVERY));
+	/* set back by a little, and by a year */
+	assert_false(pki_fetch_is_due(&f, MAKE_NOW - 1, PKI_FETCH_EVERY));
+	assert_true(pki_fetch_is_due(&f, MAKE_NOW - 365 * MAKE_DAY,
+	    PKI_FETCH_EVERY));
+	pki_fetch_fini(&f);
 }
 
 int
@@ -252,6 +315,10 @@ main(void)
 		    failures_are_tried_again_soon_and_then_less_and_less),
 		cmocka_unit_test(
 		    the_copy_on_the_disk_comes_back_and_a_damaged_one_does_not),
+		cmocka_unit_test(a_delta_list_takes_the_place_of_none),
+		cmocka_unit_test(the_same_octets_again_are_judged_again),
+		cmocka_unit_test(
+		    what_was_planned_by_a_clock_that_was_ahead_is_due),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

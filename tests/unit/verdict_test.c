@@ -415,7 +415,8 @@ ike_29_strict_wants_a_current_crl_of_this_ca(void **state)
 	struct make other;
 	struct crl *good = make_crl(&root, NULL, MAKE_NOW - 10, MAKE_NOW + 10);
 	struct crl *old = make_crl(&root, NULL, MAKE_NOW - 10, MAKE_NOW - 5);
-	struct crl *early = make_crl(&root, NULL, MAKE_NOW + 5, MAKE_NOW + 10);
+	struct crl *early = make_crl(&root, NULL, MAKE_NOW + 500,
+	    MAKE_NOW + 510);
 	struct crl *foreign;
 	struct q q = { .leaf = peer, .anchor = root.ca_cert,
 		.need_crl = true };
@@ -439,6 +440,32 @@ ike_29_strict_wants_a_current_crl_of_this_ca(void **state)
 	crl_free(early);
 	crl_free(foreign);
 	make_fini(&other);
+}
+
+static void
+a_crl_of_a_clock_that_is_a_little_ahead_counts(void **state)
+{
+	char serial[48];
+	struct crl *none = make_crl(&root, NULL, MAKE_NOW + 200,
+	    MAKE_NOW + 900);
+	struct crl *named = make_crl(&root, cert_serial(peer, serial,
+	    sizeof(serial)), MAKE_NOW + 200, MAKE_NOW + 900);
+	struct q q = { .leaf = peer, .anchor = root.ca_cert, .crl = none };
+
+	(void)state;
+	assert_int_equal(judge(&q), VERDICT_OK);
+	q.need_crl = true;
+	assert_int_equal(judge(&q), VERDICT_OK);
+	q.crl = named;
+	assert_int_equal(judge(&q), VERDICT_REVOKED);
+	q.need_crl = false;
+	assert_int_equal(judge(&q), VERDICT_REVOKED);
+	/* more than a little */
+	q.crl = none;
+	q.at = MAKE_NOW - 200;
+	assert_int_equal(judge(&q), VERDICT_NO_CRL);
+	crl_free(none);
+	crl_free(named);
 }
 
 static void
@@ -720,6 +747,8 @@ main(void)
 		    ike_28_years_around_2050_and_9999_are_read_right),
 		cmocka_unit_test(ike_29_what_a_crl_names_is_revoked),
 		cmocka_unit_test(ike_29_strict_wants_a_current_crl_of_this_ca),
+		cmocka_unit_test(
+		    a_crl_of_a_clock_that_is_a_little_ahead_counts),
 		cmocka_unit_test(
 		    a_crl_with_a_forged_signature_counts_for_nothing),
 		cmocka_unit_test(
