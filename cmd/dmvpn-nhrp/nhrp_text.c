@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* The empty one is nobody's. */
-static struct nhrp_text none = { 1, "" };
+static struct nhrp_text none = { 1, { '\0' } };
 
 struct nhrp_text *
 nhrp_text_new(const char *s)
