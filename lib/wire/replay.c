@@ -10,16 +10,21 @@ clamped(uint32_t window)
 	return window > REPLAY_MAX ? REPLAY_MAX : window;
 }
 
-/* A power of two, one word more than the window needs, so that clearing
- * ahead never touches what is inside it. */
+/* One word more than the window needs, so that clearing ahead never touches
+ * what is inside it. */
 static uint32_t
 words(uint32_t window)
 {
-	uint32_t need = (clamped(window) + 63) / 64 + 1, n = 1;
+	return (clamped(window) + 63) / 64 + 1;
+}
 
-	while (n < need)
-		n *= 2;
-	return n;
+/* The word of a number that is inside the window. */
+static inline uint32_t
+word_of(const struct replay *r, uint64_t seq)
+{
+	uint32_t back = (uint32_t)((r->top >> 6) - (seq >> 6));
+
+	return r->at >= back ? r->at - back : r->at + r->words - back;
 }
 
 size_t
@@ -33,7 +38,7 @@ replay_init(struct replay *r, uint32_t window)
 {
 	memset(r, 0, replay_size(window));
 	r->window = clamped(window);
-	r->mask = words(window) - 1;
+	r->words = (uint16_t)words(window);
 }
 
 uint64_t
@@ -64,26 +69,31 @@ replay_check(const struct replay *r, uint64_t seq)
 		return true;
 	if (r->top - seq >= r->window)
 		return false;
-	return !(r->bits[(seq >> 6) & r->mask] >> (seq & 63) & 1);
+	return !(r->bits[word_of(r, seq)] >> (seq & 63) & 1);
+}
+
+/* The window goes on to seq: the words on the way are empty. */
+static void
+advance(struct replay *r, uint64_t seq)
+{
+	uint64_t n = (seq >> 6) - (r->top >> 6);
+
+	if (n > r->words)
+		n = r->words;
+	for (; n > 0; n--) {
+		r->at = r->at + 1 == r->words ? 0 : r->at + 1;
+		r->bits[r->at] = 0;
+	}
+	r->top = seq;
 }
 
 bool
 replay_accept(struct replay *r, uint64_t seq)
 {
-	uint64_t word, last, *w;
-
-	if (!replay_check(r, seq))
+	if (seq > r->top)
+		advance(r, seq);
+	else if (!replay_check(r, seq))
 		return false;
-	if (seq > r->top) {
-		word = (r->top >> 6) + 1;
-		last = seq >> 6;
-		if (last - (r->top >> 6) > r->mask)
-			word = last - r->mask;
-		for (; word <= last; word++)
-			r->bits[word & r->mask] = 0;
-		r->top = seq;
-	}
-	w = &r->bits[(seq >> 6) & r->mask];
-	*w |= 1ULL << (seq & 63);
+	r->bits[word_of(r, seq)] |= 1ULL << (seq & 63);
 	return true;
 }

@@ -17,7 +17,8 @@
 struct replay {
 	uint64_t	top;		/* highest accepted, 0: none yet */
 	uint32_t	window;
-	uint32_t	mask;		/* words - 1 */
+	uint16_t	words;
+	uint16_t	at;		/* word of top; others lie before it */
 	uint64_t	bits[];
 };
 
