@@ -21,9 +21,11 @@
 
 /*
  * What strangers may send to port 4500, at a rate: ESP of unknown SPIs, or
- * IKE_SA_INIT of unknown SPIs.  Many source ports, no two packets alike.
+ * IKE_SA_INIT of unknown SPIs (ike500: without the marker); or ESP of
+ * unknown SPIs right in IP.  Many source ports, no two packets alike.
  *
- *	flood esp|ike ADDRESS PORT MILLISECONDS RATE	prints how many went
+ *	flood esp|ike|ike500 ADDRESS PORT MS RATE		prints how many went
+ *	flood raw ADDRESS PROTOCOL MS RATE
  *
  * And what a member may: 64 octets of UDP in GRE in ESP, good in every way,
  * from port 4500 as a peer without NAT; or IKE with the SPIs of an IKE SA
@@ -84,6 +86,18 @@ ike(uint8_t *p)
 	p[22] = 34;		/* IKE_SA_INIT */
 	p[23] = 0x08;
 	memcpy(p + 28, &len, 4);
+}
+
+/* The same behind no marker. */
+static void
+ike500(uint8_t *p)
+{
+	uint8_t marked[SIZE] = { 0 };
+	uint32_t len = htonl(SIZE);
+
+	ike(marked);
+	memcpy(p, marked + 4, SIZE - 4);
+	memcpy(p + 24, &len, 4);
 }
 
 static struct {
@@ -188,11 +202,12 @@ member_begin(char **argv)
 }
 
 static int
-source(const struct sockaddr_in *to, uint16_t port)
+source(const struct sockaddr_in *to, uint16_t port, bool raw)
 {
 	struct sockaddr_in from = { .sin_family = AF_INET,
 	    .sin_port = htons(port) };
-	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	int fd = socket(AF_INET, raw ? SOCK_RAW : SOCK_DGRAM,
+	    raw ? ntohs(to->sin_port) : 0);
 
 	if (fd < 0 || bind(fd, (const struct sockaddr *)&from,
 	    sizeof(from)) < 0 || connect(fd, (const struct sockaddr *)to,
@@ -213,6 +228,8 @@ struct kind {
 static const struct kind kinds[] = {
 	{ "esp", esp, SOURCES, 0, 6 },
 	{ "ike", ike, SOURCES, 0, 6 },
+	{ "ike500", ike500, SOURCES, 0, 6 },
+	{ "raw", esp, SOURCES, 0, 6 },
 	{ "member", member_packet, 1, 4500, 9 },
 	{ "known", known, 1, 4500, 8 },
 };
@@ -230,7 +247,7 @@ flood(const struct kind *k, const struct sockaddr_in *to, uint64_t ms,
 	unsigned i, turn = 0;
 
 	for (i = 0; i < k->sources; i++)
-		fd[i] = source(to, k->port);
+		fd[i] = source(to, k->port, strcmp(k->name, "raw") == 0);
 	for (i = 0; i < BATCH; i++) {
 		iov[i].iov_base = data[i];
 		iov[i].iov_len = k->fill == member_packet ? member_size() :
@@ -271,7 +288,8 @@ main(int argc, char **argv)
 	const struct kind *k = argc < 2 ? NULL : kind_of(argc, argv, &to);
 
 	if (k == NULL) {
-		fprintf(stderr, "usage: flood esp|ike ADDRESS PORT MS RATE\n"
+		fprintf(stderr, "usage: flood esp|ike|ike500 ADDRESS PORT MS RATE\n"
+		    "       flood raw ADDRESS PROTOCOL MS RATE\n"
 		    "       flood member ADDRESS PORT MS RATE SPI FROM TO\n"
 		    "       flood known ADDRESS PORT MS RATE SPI-I SPI-R\n");
 		return 100;

@@ -1,12 +1,18 @@
 #!/bin/sh
-# flood.sh [ROUNDS [RATE]]: what a flood of strangers costs a tunnel that is
-# up: TCP through it while ESP of unknown SPIs comes to port 4500, and while
-# the same comes to a port that nft drops, in turn.  Medians and their ratio.
+# flood.sh [ROUNDS [RATE [udp|raw]]]: what a flood of strangers costs a tunnel
+# that is up: TCP through it while ESP of unknown SPIs comes to port 4500 (or,
+# with raw, by protocol 50), and while the same comes to an address where nft
+# drops it, in turn.  Medians and their ratio.
 set -eu
 
 B=$(cd "${B:-build/bin}" && pwd)
 D=$(cd "${D:-build/release/bench}" && pwd)
-rounds=${1:-5} rate=${2:-200000} seconds=2
+rounds=${1:-5} rate=${2:-200000} way=${3:-udp} seconds=2
+case $way in
+udp) encap=udp kind=esp port=4500 ;;
+raw) encap=esp kind=raw port=50 ;;
+*) echo "flood.sh: udp or raw" >&2; exit 100 ;;
+esac
 N=flood$$
 [ "$(id -u)" -eq 0 ] || { echo "flood.sh: namespaces need root" >&2; exit 100; }
 for tool in ip nft iperf3 jq; do
@@ -52,7 +58,8 @@ site() {
 	on "$1" "$B/dmvpn-gre" run -r 4 4>"$T/$1/ready" >"$T/$1/log" 2>&1 &
 	read -r _ <"$T/$1/ready"
 	on "$1" "$B/dmvpn-gre" interface set dmvpn0 -a "10.9.0.$2/24"
-	on "$1" "$B/dmvpn-gre" peer set 1 --remote "192.0.2.$3" >/dev/null
+	on "$1" "$B/dmvpn-gre" peer set 1 --remote "192.0.2.$3" \
+	    --encap "$encap" >/dev/null
 	on "$1" "$B/dmvpn-gre" map set dmvpn0 "10.9.0.$3" 1
 	on "$1" "$B/dmvpn-gre" sa add 1 --esn --spi-in "0x100$2" \
 	    --spi-out "0x100$3" -k "$T/key-$1"
@@ -62,10 +69,10 @@ hex() {
 	od -An -v -tx1 -N20 /dev/urandom | tr -d ' \n'
 }
 
-# Mbit/s through the tunnel while a flood comes to that port
+# Mbit/s through the tunnel while a flood comes to that address of b
 measure() {
-	on x "$D/flood" esp 203.0.113.2 "$1" $((seconds * 1000 + 600)) "$rate" \
-	    >"$T/sent" &
+	on x "$D/flood" "$kind" "203.0.113.$1" "$port" \
+	    $((seconds * 1000 + 600)) "$rate" >"$T/sent" &
 	flood=$!
 	sleep 0.3
 	on a iperf3 -c 10.9.0.2 -t "$seconds" -J |
@@ -84,11 +91,12 @@ for ns in a b x; do
 done
 link a wire b 192.0.2.1 192.0.2.2
 link x other b 203.0.113.1 203.0.113.2
+ip -n "$N-b" address add 203.0.113.3/24 dev other
 on b nft -f - <<END
 table inet flood {
 	chain in {
 		type filter hook prerouting priority -300;
-		udp dport 4501 drop
+		ip daddr 203.0.113.3 drop
 	}
 }
 END
@@ -103,15 +111,17 @@ sleep 1
 i=0
 while [ "$i" -lt "$rounds" ]; do
 	i=$((i + 1))
-	measure 4501
-	measure 4500
+	measure 3
+	measure 2
 done
-for port in 4501 4500; do
-	echo "flood at port $port: $(median "$T/$port") Mbit/s through the" \
-	    "tunnel; $(($(median "$T/sent-$port") * 10 / (seconds * 10 + 6)))" \
+for to in 3 2; do
+	what=dropped
+	[ "$to" = 3 ] || what="to us"
+	echo "flood $what: $(median "$T/$to") Mbit/s through the" \
+	    "tunnel; $(($(median "$T/sent-$to") * 10 / (seconds * 10 + 6)))" \
 	    "packets/s of flood"
 done
-echo "$(median "$T/4500") $(median "$T/4501")" |
+echo "$(median "$T/2") $(median "$T/3")" |
     awk '{ printf "ratio: %.2f (to reach: 0.80)\n", $1 / $2 }'
 on b "$B/dmvpn-gre" status -j | jq -c '[.drops[] |
     select(.reason == "guard" or .reason == "invalid-spi")]'
