@@ -61,7 +61,7 @@ super_head(struct flow *f, struct virtio_net_hdr *vnet)
 static void
 flow_flush(struct path_thread *t, struct flow *f)
 {
-	uint8_t head[VNET_HEAD + ETH_HEAD];
+	uint8_t *head = f->ip - TAP_HEAD;
 	struct virtio_net_hdr vnet = { .flags = f->checked ?
 	    VIRTIO_NET_HDR_F_DATA_VALID : 0 };
 
@@ -71,10 +71,7 @@ flow_flush(struct path_thread *t, struct flow *f)
 	eth_head(head + VNET_HEAD, f->peer->number, f->v6);
 	count(&f->peer->rx_packets, f->count);
 	count(&f->peer->rx_bytes, f->len + (f->count - 1U) * f->head);
-	f->iov[0].iov_base = head;
-	f->iov[0].iov_len = sizeof(head);
-	tap_write(t, f->iface, f->iov, f->count + 1, f->hash, f->count,
-	    f->len);
+	tap_write(t, f->iface, f->iov, f->count, f->hash, f->len);
 	f->used = false;
 }
 
@@ -91,16 +88,31 @@ gro_flush(struct path_thread *t)
 	t->n_flows = 0;
 }
 
+/* Our headers come to stand right before it. */
+static void
+first(struct flow *f, uint8_t *ip, const struct ip_view *v)
+{
+	f->count = 1;
+	f->ip = ip;
+	f->len = v->len;
+	f->iov[0].iov_base = ip - TAP_HEAD;
+	f->iov[0].iov_len = TAP_HEAD + v->len;
+}
+
 /* As it is, at once. */
 static void
 pass(struct path_thread *t, struct iface *i, struct peer *peer, uint8_t *ip,
     const struct ip_view *v, uint32_t hash)
 {
-	struct flow f = { .iface = i, .peer = peer, .count = 1, .ip = ip,
-	    .v6 = v->version == 6, .len = v->len, .hash = hash };
+	struct flow f;			/* not to be cleared: 1 KB */
 
-	f.iov[1].iov_base = ip;
-	f.iov[1].iov_len = v->len;
+	f.iface = i;
+	f.peer = peer;
+	f.v6 = v->version == 6;
+	f.hash = hash;
+	f.checked = false;
+	f.head = 0;
+	first(&f, ip, v);
 	flow_flush(t, &f);
 }
 
@@ -175,9 +187,9 @@ append(struct flow *f, struct iface *i, struct peer *peer, uint8_t *ip,
 		return false;
 	if (f->tcp && load32(ip + v->l4 + 4) != f->next_seq)
 		return false;
-	f->count++;
 	f->iov[f->count].iov_base = ip + head;
 	f->iov[f->count].iov_len = n;
+	f->count++;
 	f->len += n;
 	f->next_seq += (uint32_t)n;
 	if (f->tcp)
@@ -216,16 +228,12 @@ begin(struct path_thread *t, struct flow *f, struct iface *i,
 	f->v6 = v->version == 6;
 	f->iface = i;
 	f->peer = peer;
-	f->count = 1;
+	first(f, ip, v);
 	f->seg = (uint16_t)(v->len - head);
 	f->l4 = v->l4;
 	f->head = (uint16_t)head;
 	f->hash = hash;
-	f->len = v->len;
-	f->ip = ip;
 	f->next_seq = f->tcp ? load32(ip + v->l4 + 4) + f->seg : 0;
-	f->iov[1].iov_base = ip;
-	f->iov[1].iov_len = v->len;
 }
 
 /* A flow ends with a short packet or one that is to be pushed. */

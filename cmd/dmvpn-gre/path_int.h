@@ -43,6 +43,7 @@
 #define PATH_MTU_FLOOR6	1280
 #define ETH_HEAD	14
 #define VNET_HEAD	10
+#define TAP_HEAD	(VNET_HEAD + ETH_HEAD)
 
 #define SAID_SLOTS	1024
 
@@ -643,7 +644,8 @@ uint64_t path_addr_hash(uint64_t salt, const void *octets, size_t n);
 uint64_t tap_dropped(const struct path *p);
 void tap_read(struct path_thread *t, struct iface *i, int fd);
 void tap_write(struct path_thread *t, struct iface *i,
-    struct iovec *iov, int n, uint32_t hash, unsigned packets, size_t bytes);
+    const struct iovec *iov, unsigned packets, uint32_t hash,
+    size_t bytes);
 void tap_answer(struct path_thread *t, struct iface *i, uint16_t peer,
     uint8_t *ip, size_t n);
 
@@ -654,7 +656,8 @@ void in_bare_gre(struct path_thread *t, const struct in_meta *m,
     uint8_t *p, size_t n);
 void in_gre(struct path_thread *t, const struct in_meta *m,
     struct peer *peer, enum gre_protect protect, uint8_t *p, size_t n);
-/* path_inner.c */
+/* path_inner.c: the TAP_HEAD octets before the packet, which were headers or
+ * the end of another, are written over until the batch ends. */
 bool in_inner(struct path_thread *t, const struct in_meta *m,
     struct iface *i, struct peer *peer, uint8_t *p, size_t n, int version,
     const struct path_sa *sa);

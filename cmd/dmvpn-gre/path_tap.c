@@ -100,21 +100,24 @@ tap_read(struct path_thread *t, struct iface *i, int fd)
 	tx_flush(t);
 }
 
-/* iov[0] begins with the vnet header.  The queue is chosen by flow: the
- * kernel answers a flow on the queue that it came by. */
+/* Packets, the first behind the vnet header.  The queue is chosen by flow:
+ * the kernel answers a flow on the queue that it came by. */
 void
-tap_write(struct path_thread *t, struct iface *i, struct iovec *iov, int n,
-    uint32_t hash, unsigned packets, size_t bytes)
+tap_write(struct path_thread *t, struct iface *i, const struct iovec *iov,
+    unsigned packets, uint32_t hash, size_t bytes)
 {
 	unsigned taps = get(&i->n_taps);
 	ssize_t rc;
+	int fd;
 
 	if (taps == 0) {
 		count1(&t->drops[DROP_TAP], packets);
 		return;
 	}
+	fd = get(&i->tap[hash % taps]);
 	do
-		rc = writev(get(&i->tap[hash % taps]), iov, n);
+		rc = packets == 1 ? write(fd, iov->iov_base, iov->iov_len) :
+		    writev(fd, iov, (int)packets);
 	while (rc < 0 && errno == EINTR);
 	if (rc < 0) {
 		count1(&t->drops[DROP_TAP], packets);

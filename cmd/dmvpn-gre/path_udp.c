@@ -229,7 +229,7 @@ socket_read(struct path_thread *t, enum path_socket kind, int fd)
 	int i, n;
 
 	for (i = 0; i < PATH_RX_BUFS; i++) {
-		rx->iov[i].iov_base = rx->buf[i];
+		rx->iov[i].iov_base = rx->buf[i] + PATH_HEAD_ROOM;
 		rx->iov[i].iov_len = 65536;
 		rx->mm[i].msg_hdr = (struct msghdr){
 			.msg_name = &rx->from[i],
@@ -244,7 +244,8 @@ socket_read(struct path_thread *t, enum path_socket kind, int fd)
 		t->turn_read += (unsigned)n;
 	fair_batch(t, &t->full_in[kind], n == PATH_RX_BUFS);
 	for (i = 0; i < n; i++)
-		in_message(t, kind, &rx->mm[i], rx->buf[i]);
+		in_message(t, kind, &rx->mm[i],
+		    rx->buf[i] + PATH_HEAD_ROOM);
 	gro_flush(t);
 	share_wake(t);
 }

@@ -160,7 +160,8 @@ measured_in(struct bench *b)
 	unsigned k;
 
 	for (k = 0; k < b->wire->n; k++)
-		in_udp(t, &m, b->wire->p[k], b->wire->len[k]);
+		in_udp(t, &m, b->wire->p[k] + PATH_HEAD_ROOM,
+		    b->wire->len[k]);
 	gro_flush(t);
 }
 
@@ -179,7 +180,7 @@ take(struct bench *b)
 		m = &tx->msg[i];
 		for (at = 0; at < m->len && w->n < MOST; at += n) {
 			n = m->len - at < m->seg ? m->len - at : m->seg;
-			memcpy(w->p[w->n], tx->buf + m->off + at, n);
+			memcpy(w->p[w->n] + PATH_HEAD_ROOM, tx->buf + m->off + at, n);
 			w->len[w->n++] = n;
 		}
 	}

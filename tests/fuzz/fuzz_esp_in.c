@@ -31,7 +31,7 @@ seal(const struct path_fuzz *f, uint32_t spi, struct rbuf in, uint8_t next,
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	static uint8_t buf[32][4096];
+	static uint8_t buf[32][TAP_HEAD + 4096];
 	struct path_fuzz *f = path_fuzz_open();
 	struct path_thread *t = &f->p->thread[0];
 	struct rbuf in = rbuf_of(data, len), piece;
@@ -45,6 +45,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		uint8_t how = rbuf_u8(&in);
 		uint8_t next = how & 8 ? rbuf_u8(&in) :
 		    how & 2 ? IP_GRE : how & 4 ? IP_IPV6 : IP_IPV4;
+		uint8_t *p = buf[i] + TAP_HEAD;
 		size_t n;
 
 		m.tos = how >> 6;
@@ -52,11 +53,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		n = rbuf_left(&piece);
 		if (how & 1)
 			n = seal(f, how & 2 ? 0x1000 : 0x2000, piece, next,
-			    buf[i]);
+			    p);
 		else if (n > 0)
-			memcpy(buf[i], piece.p, n);
+			memcpy(p, piece.p, n);
 		if (n > 0)
-			in_udp(t, &m, buf[i], n);
+			in_udp(t, &m, p, n);
 	}
 	fuzz_drain(f);
 	return 0;

@@ -4,7 +4,7 @@
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	static uint8_t buf[32][4096];
+	static uint8_t buf[32][TAP_HEAD + 4096];
 	struct path_fuzz *f = path_fuzz_open();
 	struct path_thread *t = &f->p->thread[0];
 	struct rbuf in = rbuf_of(data, len), piece;
@@ -13,7 +13,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	t->now = fuzz_now;
 	for (i = 0; i < 32 && rbuf_left(&in) > 0; i++) {
-		uint8_t how = rbuf_u8(&in), *p = buf[i];
+		uint8_t how = rbuf_u8(&in), *p = buf[i] + TAP_HEAD;
 		size_t n;
 
 		piece = fuzz_piece(&in);

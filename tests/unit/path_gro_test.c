@@ -211,26 +211,27 @@ collect(struct lab_end *e)
 static void
 one_batch(struct lab_end *e, struct peer *peer)
 {
-	static uint8_t buf[200][2048];
+	static uint8_t room[200][HEAD + 2048];
 	struct path_thread *t = &e->p->thread[0];
 	struct iface *i = path_iface_find(e->p, 1);
 	struct in_meta m = { .udp = true };
 	unsigned k, n = 1 + dice(200), f = 0;
 
 	for (k = 0; k < n; k++) {
+		uint8_t *p = room[k] + HEAD;
 		size_t len;
 		struct line *l;
 
 		if (dice(6) == 0)
 			f = dice(FLOWS);
-		len = make(buf[k], f);
+		len = make(p, f);
 		l = &lines[f];
 		l->p[l->n] = malloc(len);
 		assert_non_null(l->p[l->n]);
-		memcpy(l->p[l->n], buf[k], len);
+		memcpy(l->p[l->n], p, len);
 		l->len[l->n++] = len;
-		assert_true(in_inner(t, &m, i, peer, buf[k], len,
-		    buf[k][0] >> 4, NULL));
+		assert_true(in_inner(t, &m, i, peer, p, len, p[0] >> 4,
+		    NULL));
 	}
 	gro_flush(t);
 	collect(e);
@@ -263,7 +264,7 @@ what_is_joined_can_be_cut_again(void **state)
 static unsigned
 interleaved(unsigned flows, unsigned rounds)
 {
-	static uint8_t packets[400 * 8][96], out[70000];
+	static uint8_t packets[400 * 8][HEAD + 96], out[70000];
 	static unsigned came[400];
 	const uint8_t *ip = out + HEAD, *at;
 	struct path_thread *t;
@@ -278,7 +279,7 @@ interleaved(unsigned flows, unsigned rounds)
 	t = &e.p->thread[0];
 	memset(came, 0, sizeof(came));
 	for (i = 0; i < flows * rounds; i++) {
-		uint8_t *p = packets[i];
+		uint8_t *p = packets[i] + HEAD;
 
 		lab_udp_frame(frame, 2, 60);
 		memcpy(p, frame + HEAD, 88);

@@ -548,7 +548,7 @@ static void
 bare(const uint8_t *gre, size_t n, uint8_t last)
 {
 	struct path_thread *t = &A.p->thread[0];
-	uint8_t copy[512];
+	uint8_t room[TAP_HEAD + 512], *copy = room + TAP_HEAD;
 	struct in_meta m = { .remote = lab_at(0), .local = lab_at(0) };
 
 	m.remote.addr.b[3] = last;

@@ -223,12 +223,14 @@ static inline void
 lab_inject_tos(struct lab_end *e, uint16_t from, uint8_t *p, size_t n,
     uint8_t tos)
 {
+	static uint8_t room[PATH_BUF];
 	struct path_thread *t = &e->p->thread[0];
 	struct in_meta m = { .remote = lab_at(from), .local = lab_at(4500),
 	    .tos = tos, .udp = true };
 
 	t->now = lab_now;
-	in_udp(t, &m, p, n);
+	memcpy(room + PATH_HEAD_ROOM, p, n);
+	in_udp(t, &m, room + PATH_HEAD_ROOM, n);
 	gro_flush(t);
 	say_wake(t);
 }

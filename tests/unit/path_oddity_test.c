@@ -13,6 +13,7 @@ enum base { TCP4, TCP6, UDP4, UDP6 };
 enum sums { RIGHT, WRONG, NONE_AT_ALL };
 
 struct packet {
+	uint8_t	room[TAP_HEAD];
 	uint8_t	b[256];
 	size_t	len, l4;
 };
