@@ -612,13 +612,15 @@ ike_child_install(struct ike_isa *s, bool in, struct ike_csa *c,
 	size_t len = key_len(c->cipher);
 	struct gre_sa_add *m = calloc(1, sizeof(*m));
 	struct rbuf keys = rbuf_of(keymat, 2 * len), first, second;
+	struct sk_keys k;
 	uint64_t ticket = 0;
 
 	c->peer = s->peer;
 	c->standby = standby;
+	sk_recall(s->keys, &k);
 	if (m == NULL || s->peer == NULL || !s->g->gre_up)
 		err_set(e, EAGAIN, "dmvpn-gre is not there");
-	else if (sk_keymat(&s->suite, &s->keys, shared, ni, nr, keymat,
+	else if (sk_keymat(&s->suite, &k, shared, ni, nr, keymat,
 	    2 * len, e) == 0 && ike_random(s->g, install, sizeof(install)) ==
 	    0) {
 		first = rbuf_sub(&keys, len);
@@ -631,6 +633,7 @@ ike_child_install(struct ike_isa *s, bool in, struct ike_csa *c,
 		ticket = ike_call(s->g, s, in, &gre_sa_add_type, m);
 	}
 	secret_wipe(keymat, sizeof(keymat));
+	sk_keys_wipe(&k);
 	free(m);
 	return ticket;
 }

@@ -308,7 +308,7 @@ protected_packet(struct ike_engine *g, struct ike_isa *s, struct ike_in *in,
 	struct err e = { 0 };
 	int rc;
 
-	if (s->keys.prf_len == 0 || !in_window(s, in)) {
+	if (s->keys == NULL || !in_window(s, in)) {
 		drop(g, in, IKE_C_OUT_OF_WINDOW, "outside the window");
 		return;
 	}

@@ -275,9 +275,9 @@ struct ike_isa {
 	struct ike_proposal	*chosen;	/* ike_chosen */
 	uint16_t		 pfs;		/* group the peer's children need */
 	struct sk_suite		 suite;
-	struct sk_keys		 keys;
+	struct sk_kept		*keys;		/* NULL: not made yet */
 	uint64_t		 iv_count;
-	struct secret		*ni, *nr;
+	struct secret		*ni, *nr;	/* until it is up */
 	bool			 nat_local, nat_remote;
 	bool			 own_kind;	/* speaks our vendor id */
 	bool			 fragments;	/* both do RFC 7383 */
@@ -310,7 +310,7 @@ struct ike_isa {
 	struct ike_isa		*rival;		/* peer's rekey of this SA */
 	uint64_t		 rekeys_since;	/* the peer's, also of before */
 	unsigned		 rekeys;
-	struct secret		*lowest;	/* nonce of the rekey exchange */
+	struct secret		*lowest;	/* of its nonces */
 	struct reason		*why;		/* ike_why; NULL: not said */
 	struct ike_isa		*peer_next;	/* of the same peer */
 	struct ike_isa		*prev, *next;	/* of the engine */

@@ -337,7 +337,7 @@ ike_isa_free(struct ike_isa *s)
 	secret_free(s->ni);
 	secret_free(s->nr);
 	secret_free(s->lowest);
-	sk_keys_wipe(&s->keys);
+	sk_kept_free(s->keys);
 	free(s);
 }
 
@@ -422,7 +422,7 @@ ike_isa_sweep(struct ike_engine *g)
 
 /* For those who may see our keys: a line for Wireshark. */
 static void
-export_keys(struct ike_isa *s)
+export_keys(struct ike_isa *s, const struct sk_keys *k)
 {
 	struct ike_keys m = { .spi_i = s->spi_i, .spi_r = s->spi_r };
 	char ei[80], er[80], ai[132], ar[132], si[20], sr[20];
@@ -447,10 +447,10 @@ export_keys(struct ike_isa *s)
 	    "HMAC_SHA2_512_256 [RFC4868]" :
 	    s->suite.integ == IKE_INTEG_HMAC_SHA1_96 ?
 	    "HMAC_SHA1_96 [RFC2404]" : "NONE [RFC4306]";
-	text_hex(s->keys.i.enc, s->keys.i.enc_len, ei, sizeof(ei));
-	text_hex(s->keys.r.enc, s->keys.r.enc_len, er, sizeof(er));
-	text_hex(s->keys.i.integ, s->keys.i.int_len, ai, sizeof(ai));
-	text_hex(s->keys.r.integ, s->keys.r.int_len, ar, sizeof(ar));
+	text_hex(k->i.enc, k->i.enc_len, ei, sizeof(ei));
+	text_hex(k->r.enc, k->r.enc_len, er, sizeof(er));
+	text_hex(k->i.integ, k->i.int_len, ai, sizeof(ai));
+	text_hex(k->r.integ, k->r.int_len, ar, sizeof(ar));
 	snprintf(si, sizeof(si), "%016llx", (unsigned long long)s->spi_i);
 	snprintf(sr, sizeof(sr), "%016llx", (unsigned long long)s->spi_r);
 	snprintf(m.line, sizeof(m.line), "%s,%s,%s,%s,\"%s\",%s,%s,\"%s\"",
@@ -467,14 +467,19 @@ ike_isa_keys(struct ike_isa *s, struct rbuf shared, uint16_t old_prf,
 	    .ni = ike_secret_view(s->ni), .nr = ike_secret_view(s->nr),
 	    .spi_i = s->spi_i, .spi_r = s->spi_r, .old_prf = old_prf,
 	    .old_d = old_d };
+	struct sk_keys k;
 
-	if (sk_derive(&s->suite, &seed, &s->keys, s->auth == NULL ? NULL :
-	    &s->auth->proof, e) < 0) {
-		sk_keys_wipe(&s->keys);
-		return -1;
+	sk_kept_free(s->keys);
+	s->keys = NULL;
+	if (sk_derive(&s->suite, &seed, &k, s->auth == NULL ? NULL :
+	    &s->auth->proof, e) == 0) {
+		if ((s->keys = sk_keep(&k)) == NULL)
+			err_set(e, ENOMEM, "out of memory");
+		else
+			export_keys(s, &k);
 	}
-	export_keys(s);
-	return 0;
+	sk_keys_wipe(&k);
+	return s->keys == NULL ? -1 : 0;
 }
 
 /* Lifetimes: rekey after it, less up to a tenth so that sides do not meet. */
@@ -491,10 +496,27 @@ start_life(struct ike_isa *s)
 	ike_timer_set(s->g, &s->life, s->born + s->rekey_at);
 }
 
+/* Of the nonces only the lowest still counts, where two SAs meet. */
+static void
+keep_lowest(struct ike_isa *s)
+{
+	bool of_i = s->ni != NULL && s->nr != NULL &&
+	    ike_nonce_cmp(s->ni, s->nr) < 0;
+
+	if (s->lowest == NULL) {
+		s->lowest = of_i ? s->ni : s->nr;
+		*(of_i ? &s->ni : &s->nr) = NULL;
+	}
+	secret_free(s->ni);
+	secret_free(s->nr);
+	s->ni = s->nr = NULL;
+}
+
 void
 ike_isa_up(struct ike_isa *s)
 {
 	leave_half_open(s);
+	keep_lowest(s);
 	s->announced = true;
 	free(s->why);
 	s->why = NULL;
@@ -562,6 +584,7 @@ ike_isa_adopt(struct ike_isa *from, struct ike_isa *to)
 	from->phase = IKE_REPLACED;
 	to->announced = true;
 	to->phase = IKE_UP;
+	keep_lowest(to);
 	start_life(to);
 	ike_timer_set(from->g, &from->life, from->g->now +
 	    from->g->tune.half_open_life);

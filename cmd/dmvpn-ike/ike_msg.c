@@ -99,6 +99,17 @@ ike_send_octets(struct ike_engine *g, const struct endpoint *local,
 
 /* ---- sealing ---- */
 
+/* The keys of one direction; wipe it. */
+static void
+recall(const struct ike_isa *s, bool own, struct sk_dir *k)
+{
+	struct sk_keys all;
+
+	sk_recall(s->keys, &all);
+	*k = own == s->initiator ? all.i : all.r;
+	sk_keys_wipe(&all);
+}
+
 /* AEAD: a counter, never twice under one key.  CBC: random. */
 static int
 next_iv(struct ike_isa *s, const struct sk_dir *k, uint8_t iv[SK_IV_MAX])
@@ -113,10 +124,10 @@ next_iv(struct ike_isa *s, const struct sk_dir *k, uint8_t iv[SK_IV_MAX])
 
 /* One datagram at the end of w: SK, or fragment n of total. */
 static int
-seal_one(struct ike_isa *s, struct ike_header *h, uint8_t first,
-    struct rbuf clear, uint16_t n, uint16_t total, struct wbuf *w)
+seal_one(struct ike_isa *s, const struct sk_dir *k, struct ike_header *h,
+    uint8_t first, struct rbuf clear, uint16_t n, uint16_t total,
+    struct wbuf *w)
 {
-	const struct sk_dir *k = s->initiator ? &s->keys.i : &s->keys.r;
 	size_t start = w->len, len = sk_sealed_len(k, rbuf_left(&clear));
 	uint8_t iv[SK_IV_MAX];
 
@@ -137,9 +148,8 @@ seal_one(struct ike_isa *s, struct ike_header *h, uint8_t first,
 
 /* How much clear text goes into one fragment. */
 static size_t
-fragment_room(struct ike_isa *s)
+fragment_room(const struct ike_isa *s, const struct sk_dir *k)
 {
-	const struct sk_dir *k = s->initiator ? &s->keys.i : &s->keys.r;
 	size_t room = s->g->tune.fragment - SKF_HEAD;
 
 	while (room > 1 && sk_sealed_len(k, room) >
@@ -149,11 +159,10 @@ fragment_room(struct ike_isa *s)
 }
 
 static struct ike_flight *
-seal(struct ike_isa *s, struct ike_header *h, uint8_t first,
-    struct rbuf clear)
+seal_by(struct ike_isa *s, const struct sk_dir *k, struct ike_header *h,
+    uint8_t first, struct rbuf clear)
 {
 	struct ike_engine *g = s->g;
-	const struct sk_dir *k = s->initiator ? &s->keys.i : &s->keys.r;
 	struct ike_flight *f;
 	uint16_t len[IKE_FRAGMENTS_MAX];
 	struct wbuf w = wbuf_of(g->wire, sizeof(g->wire));
@@ -163,7 +172,7 @@ seal(struct ike_isa *s, struct ike_header *h, uint8_t first,
 	room = left;
 	if (s->fragments && SK_HEAD + sk_sealed_len(k, left) >
 	    g->tune.fragment) {
-		room = fragment_room(s);
+		room = fragment_room(s, k);
 		total = (left + room - 1) / room;
 	}
 	if (total > IKE_FRAGMENTS_MAX)
@@ -172,7 +181,7 @@ seal(struct ike_isa *s, struct ike_header *h, uint8_t first,
 		before = w.len;
 		left = rbuf_left(&clear);
 		part = rbuf_sub(&clear, left < room ? left : room);
-		if (seal_one(s, h, first, part, (uint16_t)(i + 1),
+		if (seal_one(s, k, h, first, part, (uint16_t)(i + 1),
 		    (uint16_t)total, &w) < 0)
 			return NULL;
 		len[n++] = (uint16_t)(w.len - before);
@@ -187,6 +196,19 @@ seal(struct ike_isa *s, struct ike_header *h, uint8_t first,
 	f->b = (uint8_t *)&f->len[n];
 	memcpy(f->len, len, n * sizeof(len[0]));
 	memcpy(f->b, w.buf, w.len);
+	return f;
+}
+
+static struct ike_flight *
+seal(struct ike_isa *s, struct ike_header *h, uint8_t first,
+    struct rbuf clear)
+{
+	struct ike_flight *f;
+	struct sk_dir k;
+
+	recall(s, true, &k);
+	f = seal_by(s, &k, h, first, clear);
+	secret_wipe(&k, sizeof(k));
 	return f;
 }
 
@@ -433,12 +455,12 @@ int
 ike_open(struct ike_isa *s, struct ike_in *in, struct rbuf payloads,
     struct err *e)
 {
-	const struct sk_dir *k = s->initiator ? &s->keys.r : &s->keys.i;
 	struct wbuf w = wbuf_of(s->g->opened, sizeof(s->g->opened));
 	struct ike_walk walk = ike_walk_of(in->h.next, payloads);
 	struct ike_payload p = { 0 };
 	struct ike_skf f = { 0 };
 	struct rbuf head, body, raw = in->raw;
+	struct sk_dir k;
 	int rc;
 
 	while ((rc = ike_walk_next(&walk, &p, e)) == 1)
@@ -453,7 +475,10 @@ ike_open(struct ike_isa *s, struct ike_in *in, struct rbuf payloads,
 		body = f.data;
 	}
 	head = rbuf_sub(&raw, rbuf_left(&raw) - rbuf_left(&body));
-	if (sk_open(k, head, body, &w, e) < 0) {
+	recall(s, false, &k);
+	rc = sk_open(&k, head, body, &w, e);
+	secret_wipe(&k, sizeof(k));
+	if (rc < 0) {
 		s->g->counters[IKE_C_FORGED]++;
 		return -1;
 	}

@@ -510,6 +510,13 @@ ike_peer_leave(struct ike_isa *s)
 
 /* ---- one SA an identity and path ---- */
 
+static const struct secret *
+lowest_of(const struct ike_isa *s)
+{
+	return s->lowest != NULL ? s->lowest :
+	    ike_nonce_cmp(s->ni, s->nr) < 0 ? s->ni : s->nr;
+}
+
 /* Two SAs because both sides began at once: the one with the lowest nonce is
  * closed by its beginner.  Both sides see the same nonces.  Others than our
  * kind do not do so, and Linux as the peer takes packets of one of the two
@@ -517,14 +524,9 @@ ike_peer_leave(struct ike_isa *s)
 static struct ike_isa *
 loser_of(struct ike_isa *a, struct ike_isa *b)
 {
-	const struct secret *la = ike_nonce_cmp(a->ni, a->nr) < 0 ? a->ni :
-	    a->nr;
-	const struct secret *lb = ike_nonce_cmp(b->ni, b->nr) < 0 ? b->ni :
-	    b->nr;
-
 	if (!a->own_kind)
 		return a->initiator ? a : b;
-	return ike_nonce_cmp(la, lb) < 0 ? a : b;
+	return ike_nonce_cmp(lowest_of(a), lowest_of(b)) < 0 ? a : b;
 }
 
 /* Its SAs send no more from now on; what is on its way to them still comes. */

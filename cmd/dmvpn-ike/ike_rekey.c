@@ -121,6 +121,8 @@ heir_keys(struct ike_isa *s, struct ike_isa *heir,
 	    IKE_T_INTEG);
 	struct rbuf spi = rbuf_of(p->spi, 8);
 	uint64_t theirs = rbuf_be64(&spi);
+	struct sk_keys old;
+	int rc;
 
 	if (encr == NULL || prf == NULL || theirs == 0)
 		return err_set(e, EBADMSG, "bad SPI");
@@ -130,8 +132,11 @@ heir_keys(struct ike_isa *s, struct ike_isa *heir,
 	heir->suite = (struct sk_suite){ .encr = encr->id,
 	    .key_bits = encr->key_bits, .prf = prf->id,
 	    .integ = integ != NULL ? integ->id : 0 };
-	return ike_isa_keys(heir, rbuf_of(shared->b, shared->len),
-	    s->suite.prf, rbuf_of(s->keys.d, s->keys.prf_len), e);
+	sk_recall(s->keys, &old);
+	rc = ike_isa_keys(heir, rbuf_of(shared->b, shared->len),
+	    s->suite.prf, rbuf_of(old.d, old.prf_len), e);
+	sk_keys_wipe(&old);
+	return rc;
 }
 
 /* It is not to be: we began it, so we close it. */

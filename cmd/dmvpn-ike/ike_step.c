@@ -160,7 +160,7 @@ refuse(struct ike_ctx *c)
 {
 	struct ike_isa *s = c->isa;
 
-	if (c->notify != 0 && s->phase != IKE_DEAD && s->keys.prf_len != 0)
+	if (c->notify != 0 && s->phase != IKE_DEAD && s->keys != NULL)
 		ike_answer_notify(s, c->notify, c->notify_data,
 		    c->notify_len);
 }
@@ -205,7 +205,7 @@ unexpected(struct ike_ctx *c, enum ike_phase at, enum ike_kind kind)
 		    "the peer's answer is malformed");
 		ike_isa_die(s);
 	}
-	if (kind != IKE_REQUEST || s->keys.prf_len == 0)
+	if (kind != IKE_REQUEST || s->keys == NULL)
 		return;
 	if (!expected(at, c->in->h.exchange, kind))
 		return;
@@ -231,7 +231,7 @@ ike_step_request(struct ike_engine *g, struct ike_isa *s,
 	if (s->phase == IKE_UP && !s->announced)
 		ike_rekey_claimed(s, in);
 	ike_queue_confirm(s);
-	if (in->critical != 0 && s->keys.prf_len != 0) {
+	if (in->critical != 0 && s->keys != NULL) {
 		s->in.exchange = in->h.exchange;
 		ike_answer_notify(s, IKE_N_UNSUPPORTED_CRITICAL_PAYLOAD,
 		    &in->critical, 1);

@@ -25,7 +25,7 @@ ike_auth_mac(struct ike_isa *s, bool of_initiator, struct rbuf body,
 	const uint8_t *key = of_initiator ? s->auth->proof.pi :
 	    s->auth->proof.pr;
 
-	return prf_make(s->suite.prf, rbuf_of(key, s->keys.prf_len), &body, 1,
+	return prf_make(s->suite.prf, rbuf_of(key, sk_kept_prf_len(s->keys)), &body, 1,
 	    out, e);
 }
 
@@ -68,7 +68,7 @@ ask_psk(struct ike_isa *s, bool in, const struct secret *message,
 	}
 	m.message = ike_secret_view(message);
 	m.nonce = ike_secret_view(nonce);
-	m.mac = rbuf_of(mac, s->keys.prf_len);
+	m.mac = rbuf_of(mac, sk_kept_prf_len(s->keys));
 	return ike_call(s->g, s, in, &pki_psk_type, &m);
 }
 
@@ -92,7 +92,7 @@ ike_auth_sign(struct ike_isa *s, bool in)
 	    s->profile->set.identity);
 	m.message = ike_secret_view(a->init_own);
 	m.nonce = ike_secret_view(peer_nonce(s));
-	m.mac = rbuf_of(a->own, s->keys.prf_len);
+	m.mac = rbuf_of(a->own, sk_kept_prf_len(s->keys));
 	for (i = 0; i < a->n_hashes && i < 8; i++)
 		m.hashes[m.n_hashes++] = a->hashes[i];
 	return ike_call(s->g, s, in, &pki_sign_type, &m);
@@ -112,7 +112,7 @@ ike_auth_psk_equal(struct ike_isa *s, const struct pki_sign_reply *r)
 	const struct secret *got = s->auth->peer_auth;
 
 	return got != NULL && rbuf_left(&r->auth) == got->len &&
-	    got->len == s->keys.prf_len &&
+	    got->len == sk_kept_prf_len(s->keys) &&
 	    secret_equal(r->auth.p, got->b, got->len);
 }
 
@@ -231,7 +231,7 @@ verify_signature(struct ike_ctx *c, const struct cert *leaf, uint8_t method)
 
 	parts.v[0] = ike_secret_view(s->auth->init_peer);
 	parts.v[1] = ike_secret_view(own_nonce(s));
-	parts.v[2] = rbuf_of(s->auth->peer, s->keys.prf_len);
+	parts.v[2] = rbuf_of(s->auth->peer, sk_kept_prf_len(s->keys));
 	return sign_verify(leaf, method, ike_secret_view(s->auth->peer_auth),
 	    &parts, s->profile->set.allow_weak, &c->e);
 }

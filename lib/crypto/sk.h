@@ -69,6 +69,14 @@ int sk_derive(const struct sk_suite *s, const struct sk_seed *seed,
     struct sk_keys *k, struct sk_proof *proof, struct err *e);
 void sk_keys_wipe(struct sk_keys *k);
 
+/* Keys while nothing is sealed or opened with them, in no more room than they
+ * need: most SAs are quiet most of the time. */
+struct sk_kept;
+struct sk_kept *sk_keep(const struct sk_keys *k);	/* NULL: no memory */
+void sk_recall(const struct sk_kept *kept, struct sk_keys *k);	/* wipe it */
+size_t sk_kept_prf_len(const struct sk_kept *kept);	/* of NULL: 0 */
+void sk_kept_free(struct sk_kept *kept);	/* wipes; NULL is fine */
+
 /* KEYMAT = prf+(SK_d, [g^ir (new)] | Ni | Nr), RFC 7296, 2.17. */
 int sk_keymat(const struct sk_suite *s, const struct sk_keys *k,
     struct rbuf shared, struct rbuf ni, struct rbuf nr, uint8_t *out,
