@@ -56,8 +56,10 @@ struct daemon {
 	bool			 gre_known;	/* its state was read */
 	bool			 agent_up;
 	int			 udp4, udp6;	/* port 500 */
+	int			 new4, new6;	/* of those without an SA */
 	int			 ask4, ask6;	/* for local_for */
 	struct watch		 watch4, watch6;
+	struct watch		 watch_new4, watch_new6;
 	struct timer		 wake, quit, give_up;
 	uint64_t		 last_probe;
 	struct serve_probe	 probes[SERVE_PROBES_MAX];

@@ -1,5 +1,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -8,9 +9,19 @@
 #include "serve.h"
 #include "sys/log.h"
 
+#ifndef SO_ATTACH_REUSEPORT_CBPF
+#define SO_ATTACH_REUSEPORT_CBPF 51
+#endif
+
+/*
+ * Port 500 has two queues: requests of those who have no IKE SA yet wait in
+ * one of their own, which is read last.  However many they are, they never
+ * crowd out what belongs to IKE SAs.
+ */
 #define BATCH		16
 #define DATAGRAM_MAX	16384	/* longer ones are no IKE of any peer */
 #define RECEIVE_BUFFER	(1 << 20)
+#define FLAGS_AT	19	/* RFC 7296, 3.1 */
 #define MARK_ROOM	(CMSG_SPACE(sizeof(struct in6_pktinfo)) + \
 			    CMSG_SPACE(sizeof(struct in_pktinfo)))
 
@@ -79,7 +90,7 @@ flag_on(int fd, int level, int option)
 }
 
 static int
-udp_open(int family, uint16_t port, struct err *e)
+udp_open(int family, uint16_t port, bool more, struct err *e)
 {
 	struct addr any = { .len = family == AF_INET ? 4 : 16 };
 	int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -97,10 +108,50 @@ udp_open(int family, uint16_t port, struct err *e)
 	    flag_on(fd, IPPROTO_IPV6, IPV6_V6ONLY) < 0 ||
 	    flag_on(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO) < 0)
 		err_sys(e, "UDP socket options");
+	else if (more && flag_on(fd, SOL_SOCKET, SO_REUSEPORT) < 0)
+		err_sys(e, "a second socket on port %u", port);
 	else if (bind(fd, &s.any, len) == 0)
 		return fd;
 	else
 		in_use(port, e);
+	close(fd);
+	return -1;
+}
+
+/* To the second socket: requests without a responder's SPI (RFC 7296, 3.1).
+ * A load behind the end gives the first. */
+static int
+split(int fd)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 8),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 5),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 12),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 3),
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, FLAGS_AT),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, IKE_FLAG_RESPONSE, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	const struct sock_fprog prog = {
+	    .len = sizeof(code) / sizeof(code[0]), .filter = code };
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &prog,
+	    sizeof(prog));
+}
+
+/* The port was ours alone; this one shares it with us.  -1: not here. */
+static int
+udp_second(int first, int family, uint16_t port)
+{
+	struct err e;
+	int fd;
+
+	if (first < 0 || flag_on(first, SOL_SOCKET, SO_REUSEPORT) < 0 ||
+	    (fd = udp_open(family, port, true, &e)) < 0)
+		return -1;
+	if (split(fd) == 0)
+		return fd;
 	close(fd);
 	return -1;
 }
@@ -110,8 +161,9 @@ serve_udp_open(struct daemon *d, struct err *e)
 {
 	struct err no6 = { 0 };
 
+	d->new4 = d->new6 = -1;
 	d->ask4 = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	d->udp4 = udp_open(AF_INET, d->conf.port, e);
+	d->udp4 = udp_open(AF_INET, d->conf.port, false, e);
 	if (d->udp4 < 0 && !d->conf.may_lack)
 		return -1;
 	if (d->udp4 < 0) {
@@ -119,7 +171,7 @@ serve_udp_open(struct daemon *d, struct err *e)
 		d->ask6 = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 		return 0;
 	}
-	d->udp6 = udp_open(AF_INET6, d->conf.port, &no6);
+	d->udp6 = udp_open(AF_INET6, d->conf.port, false, &no6);
 	if (d->udp6 < 0 && no6.code == EADDRINUSE) {
 		*e = no6;
 		return -1;
@@ -128,6 +180,8 @@ serve_udp_open(struct daemon *d, struct err *e)
 		log_event(LEVEL_INFO, "no-ipv6", T("why", no6.msg));
 	else
 		d->ask6 = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	d->new4 = udp_second(d->udp4, AF_INET, d->conf.port);
+	d->new6 = udp_second(d->udp6, AF_INET6, d->conf.port);
 	return 0;
 }
 
@@ -144,8 +198,12 @@ serve_udp_close(struct daemon *d)
 {
 	watch_stop(&d->watch4);
 	watch_stop(&d->watch6);
+	watch_stop(&d->watch_new4);
+	watch_stop(&d->watch_new6);
 	udp_close(&d->udp4);
 	udp_close(&d->udp6);
+	udp_close(&d->new4);
+	udp_close(&d->new6);
 	udp_close(&d->ask4);
 	udp_close(&d->ask6);
 }
@@ -203,7 +261,7 @@ batch_prepare(struct batch *b)
 }
 
 static void
-udp_readable(struct daemon *d, int fd)
+udp_read(struct daemon *d, int fd)
 {
 	static struct batch b;
 	struct endpoint local, remote;
@@ -222,6 +280,15 @@ udp_readable(struct daemon *d, int fd)
 		ike_engine_packet(d->engine, loop_now(d->loop), clock_wall(),
 		    &local, &remote, b.data[i], b.head[i].msg_len);
 	}
+}
+
+/* What came for SAs first. */
+static void
+udp_readable(struct daemon *d, int known, int fresh)
+{
+	udp_read(d, known);
+	if (fresh >= 0)
+		udp_read(d, fresh);
 	serve_turn(d);
 }
 
@@ -230,7 +297,7 @@ readable4(void *arg)
 {
 	struct daemon *d = arg;
 
-	udp_readable(d, d->udp4);
+	udp_readable(d, d->udp4, -1);
 }
 
 static void
@@ -238,18 +305,45 @@ readable6(void *arg)
 {
 	struct daemon *d = arg;
 
-	udp_readable(d, d->udp6);
+	udp_readable(d, d->udp6, -1);
+}
+
+static void
+readable_new4(void *arg)
+{
+	struct daemon *d = arg;
+
+	udp_readable(d, d->udp4, d->new4);
+}
+
+static void
+readable_new6(void *arg)
+{
+	struct daemon *d = arg;
+
+	udp_readable(d, d->udp6, d->new6);
 }
 
 int
 serve_udp_watch(struct daemon *d, struct err *e)
 {
-	if (d->udp4 >= 0 && watch_read(d->loop, &d->watch4, d->udp4,
-	    readable4, d, e) < 0)
-		return -1;
-	if (d->udp6 < 0)
-		return 0;
-	return watch_read(d->loop, &d->watch6, d->udp6, readable6, d, e);
+	const struct {
+		struct watch	*w;
+		int		 fd;
+		loop_fn		*fn;
+	} all[] = {
+		{ &d->watch4, d->udp4, readable4 },
+		{ &d->watch6, d->udp6, readable6 },
+		{ &d->watch_new4, d->new4, readable_new4 },
+		{ &d->watch_new6, d->new6, readable_new6 },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (all[i].fd >= 0 && watch_read(d->loop, all[i].w, all[i].fd,
+		    all[i].fn, d, e) < 0)
+			return -1;
+	return 0;
 }
 
 /* ---- sending ---- */

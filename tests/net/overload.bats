@@ -155,6 +155,39 @@ ike_site() {
 	gre "$1" interface set dmvpn0
 }
 
+# queue TEST: a socket of b at port 500 has so much in its queue and so many
+# drops, as awk says it of q and d.
+queue() {
+	on b cat /proc/net/udp | awk '$2 ~ /:01F4$/ { split($5, v, ":")
+		q = v[2] ~ /[1-9A-F]/; d = $NF; if ('"$1"') found = 1 }
+		END { exit !found }'
+}
+
+@test "IKE-01: a flood of IKE_SA_INIT at port 500 leaves room for an SA that is up" {
+	local n p
+	ns_new a b
+	link a:e0=192.0.2.1/24 b:e0=192.0.2.2/24
+	stranger
+	printf 'correct horse' >"$T/psk"
+	for n in a b; do
+		ike_site "$n"
+	done
+	ike b profile set p -i dmvpn0 --identity me --accept --raw-esp
+	ike a profile set p -i dmvpn0 --identity me --raw-esp
+	ike a connection set hub -p p --remote 192.0.2.2 --wait 15
+	ike a peers -j | jq -e '.remote == "192.0.2.2:500"'
+	p=$(ike a peers -j | jq .peer)
+	# As slow as can be: nothing is read.
+	kill -STOP "$(pid_of ike-b)"
+	on x "$FLOOD" ike500 203.0.113.2 500 200 100000 3>&-
+	queue 'd > 0'
+	on a timeout 10 "$B/dmvpn-ike" probe-peer "$p" 3>&- &
+	n=$!
+	wait_for 5 queue 'd == 0 && q'
+	kill -CONT "$(pid_of ike-b)"
+	wait "$n"
+}
+
 @test "much IKE of one member does not delay that of another" {
 	local n p spi
 	ns_new a b c
