@@ -44,18 +44,34 @@ steer(const struct ike_engine *g, uint8_t queue, uint32_t spi)
 	return spi - spi % n + (queue - 1u) % n;
 }
 
+/* We draw them ourselves, at random. */
+static struct ike_csa **
+bucket(struct ike_engine *g, uint32_t spi_in)
+{
+	return &g->by_child[spi_in % IKE_BUCKETS];
+}
+
+struct ike_csa *
+ike_csa_by_spi(struct ike_engine *g, uint32_t spi_in)
+{
+	struct ike_csa *c;
+
+	LL_FOREACH2(*bucket(g, spi_in), c, spi_next)
+		if (c->spi_in == spi_in)
+			return c;
+	return NULL;
+}
+
 static int
 draw_spi(struct ike_engine *g, uint8_t queue, uint32_t *spi)
 {
-	struct ike_csa *c;
 	int i;
 
 	for (i = 0; i < 16; i++) {
 		if (ike_random(g, spi, sizeof(*spi)) < 0)
 			return -1;
 		*spi = steer(g, queue, *spi);
-		HASH_FIND(hh, g->by_child, spi, sizeof(*spi), c);
-		if (*spi >= 256 && c == NULL)
+		if (*spi >= 256 && ike_csa_by_spi(g, *spi) == NULL)
 			return 0;
 	}
 	return -1;
@@ -67,8 +83,8 @@ ike_csa_new(struct ike_isa *s, bool ours, uint8_t queue)
 	struct ike_engine *g = s->g;
 	struct ike_csa *c = calloc(1, sizeof(*c));
 
-	if (c == NULL || ike_timer_init(g, &c->soft, ike_csa_soft, c) < 0 ||
-	    ike_timer_init(g, &c->hard, ike_csa_hard, c) < 0 ||
+	if (c == NULL || ike_timer_init(g, &c->soft, IKE_TIMER_SOFT) < 0 ||
+	    ike_timer_init(g, &c->hard, IKE_TIMER_HARD) < 0 ||
 	    draw_spi(g, queue, &c->spi_in) < 0) {
 		g->counters[IKE_C_NO_MEMORY]++;
 		if (c != NULL) {
@@ -82,7 +98,7 @@ ike_csa_new(struct ike_isa *s, bool ours, uint8_t queue)
 	c->ours = ours;
 	c->queue = queue;
 	c->born = g->now;
-	HASH_ADD(hh, g->by_child, spi_in, sizeof(c->spi_in), c);
+	LL_PREPEND2(*bucket(g, c->spi_in), c, spi_next);
 	DL_APPEND(s->children, c);
 	return c;
 }
@@ -94,7 +110,7 @@ ike_csa_free(struct ike_csa *c)
 	struct ike_engine *g = s->g;
 	struct ike_csa *k;
 
-	HASH_DEL(g->by_child, c);
+	LL_DELETE2(*bucket(g, c->spi_in), c, spi_next);
 	DL_DELETE(s->children, c);
 	DL_FOREACH(s->children, k)
 		if (k->rival == c->spi_in)
@@ -137,8 +153,8 @@ set_selectors(struct ike_csa *c, const struct ike_ts *local, size_t n_local,
 	free(c->local);
 	c->local = ts;
 	c->remote = &ts[n_local];
-	c->n_local = n_local;
-	c->n_remote = n_remote;
+	c->n_local = (uint8_t)n_local;
+	c->n_remote = (uint8_t)n_remote;
 	return 0;
 }
 

@@ -62,22 +62,33 @@ is_ours(const struct ike_isa *s, const struct ike_ts *ts)
 	return meets(ts, &own);
 }
 
+/* Does it take a part of what ts is? */
+static bool
+holds(const struct ike_csa *c, const struct ike_ts *ts)
+{
+	size_t i;
+
+	if (c->mode != SA_MODE_TUNNEL || c->peer == NULL ||
+	    (!c->sent && !c->installed && !c->lost))
+		return false;
+	for (i = 0; i < c->n_remote; i++)
+		if (meets(ts, &c->remote[i]))
+			return true;
+	return false;
+}
+
 /* Who else holds a part of it now: a name, or NULL. */
 static const char *
 holder(const struct ike_isa *s, const char *identity, const struct ike_ts *ts)
 {
-	const struct ike_csa *c, *t;
-	size_t i;
+	const struct ike_isa *t;
+	const struct ike_csa *c;
 
-	HASH_ITER(hh, s->g->by_child, c, t) {
-		if (c->mode != SA_MODE_TUNNEL || c->peer == NULL ||
-		    (!c->sent && !c->installed && !c->lost) ||
-		    strcmp(c->peer->identity, identity) == 0)
-			continue;
-		for (i = 0; i < c->n_remote; i++)
-			if (meets(ts, &c->remote[i]))
+	DL_FOREACH(s->g->isas, t)
+		DL_FOREACH(t->children, c)
+			if (holds(c, ts) &&
+			    strcmp(c->peer->identity, identity) != 0)
 				return c->peer->identity;
-	}
 	return NULL;
 }
 

@@ -242,8 +242,8 @@ ike_conn_try(struct ike_engine *g, struct ike_conn *c)
 	ike_init_begin(c->isa);
 }
 
-static void
-retry(struct ike_engine *g, void *conn)
+void
+ike_conn_retry(struct ike_engine *g, void *conn)
 {
 	ike_conn_try(g, conn);
 }
@@ -299,7 +299,8 @@ ike_engine_connection_set(struct ike_engine *g, uint64_t now, int64_t wall,
 		change(g, c, m);
 	else {
 		c = calloc(1, sizeof(*c));
-		if (c == NULL || ike_timer_init(g, &c->retry, retry, c) < 0) {
+		if (c == NULL || ike_timer_init(g, &c->retry,
+		    IKE_TIMER_RETRY) < 0) {
 			free(c);
 			reason_set(why, "connection", "failed",
 			    "out of memory");

@@ -206,8 +206,8 @@ judge_listed(struct ike_engine *g, const struct ike_cred *k)
 }
 
 /* Timer */
-static void
-judge_some(struct ike_engine *g, void *arg)
+void
+ike_crl_judge(struct ike_engine *g, void *arg)
 {
 	struct ike_cred *k = arg;
 	struct ike_isa *s, *next;
@@ -232,7 +232,7 @@ judge_some(struct ike_engine *g, void *arg)
 int
 ike_crl_init(struct ike_engine *g, struct ike_cred *k)
 {
-	return ike_timer_init(g, &k->judge, judge_some, k);
+	return ike_timer_init(g, &k->judge, IKE_TIMER_JUDGE);
 }
 
 void

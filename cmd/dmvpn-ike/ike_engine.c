@@ -406,7 +406,7 @@ ike_engine_wake(struct ike_engine *g, uint64_t now, int64_t wall)
 	g->now = now;
 	g->wall = wall;
 	while ((t = ike_timer_due(g)) != NULL) {
-		t->fn(g, t->arg);
+		ike_timer_fire(g, t);
 		ike_isa_sweep(g);
 	}
 }

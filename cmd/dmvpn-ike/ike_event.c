@@ -7,9 +7,8 @@
 static struct ike_csa *
 child_of(struct ike_engine *g, uint32_t spi_in)
 {
-	struct ike_csa *c;
+	struct ike_csa *c = ike_csa_by_spi(g, spi_in);
 
-	HASH_FIND(hh, g->by_child, &spi_in, sizeof(spi_in), c);
 	return c != NULL && c->installed ? c : NULL;
 }
 

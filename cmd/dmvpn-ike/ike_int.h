@@ -13,6 +13,7 @@
 #include "crypto/ident.h"
 #include "crypto/sk.h"
 #include "ike_engine.h"
+#include "ike_timer.h"
 #include "wire/ike_proposal.h"
 
 /*
@@ -85,16 +86,6 @@ extern const struct name ike_phase_names[];
 enum ike_what { IKE_WHATS(NAME_ENUM) };
 extern const struct name ike_what_names[];
 
-/* ---- time ---- */
-
-/* A timer is a member of what it serves; 0 is stopped. */
-struct ike_timer {
-	uint64_t	 at;
-	size_t		 slot;		/* in the heap + 1; 0: not there */
-	void (*fn)(struct ike_engine *g, void *arg);
-	void		*arg;
-};
-
 /* ---- what users ask for ---- */
 
 struct ike_cred {			/* an identity of the agent */
@@ -151,7 +142,7 @@ struct ike_conn {			/* a connection to keep up */
 /* ---- SAs ---- */
 
 struct ike_csa {
-	struct ike_isa		*isa;	/* NULL: an orphan's */
+	struct ike_isa		*isa;
 	struct ike_peer		*peer;
 	uint32_t		 spi_in;
 	uint32_t		 spi_out;
@@ -166,12 +157,12 @@ struct ike_csa {
 	bool			 doomed;	/* the peer will close it */
 	bool			 standby;	/* does not send yet */
 	uint8_t			 queue;		/* of this sender; 0: of all */
+	bool			 esn;
+	uint8_t			 n_local, n_remote;
 	enum sa_mode		 mode;
 	enum esp_cipher		 cipher;
-	bool			 esn;
 	uint64_t		 born;
 	struct ike_proposal	*chosen;	/* ike_chosen */
-	size_t			 n_local, n_remote;
 	struct ike_ts		*local;		/* n_local + n_remote of them */
 	struct ike_ts		*remote;	/* not freed: behind local */
 	struct secret		*lowest;	/* nonce of its exchange */
@@ -179,7 +170,7 @@ struct ike_csa {
 	uint32_t		 rival;		/* peer's rekey of this one */
 	struct ike_timer	 soft;
 	struct ike_timer	 hard;
-	UT_hash_handle		 hh;		/* by spi_in */
+	struct ike_csa		*spi_next;	/* of its bucket, by spi_in */
 	struct ike_csa		*prev, *next;	/* of the IKE SA */
 };
 
@@ -327,11 +318,11 @@ struct ike_orphan {
 
 struct ike_peer {
 	uint16_t		 number;
-	const char		*profile;	/* not freed: behind identity */
 	bool			 stated;	/* dmvpn-gre knows it */
-	uint32_t		 denied;	/* hash of what was stated so */
-	uint64_t		 rate;		/* as stated */
 	bool			 orphan;	/* left by an earlier run */
+	uint32_t		 denied;	/* hash of what was stated so */
+	const char		*profile;	/* not freed: behind identity */
+	uint64_t		 rate;		/* as stated */
 	uint64_t		 changed;	/* a living SA gave way to another
 						 * endpoint's; 0: never */
 	struct endpoint		 remote, local;
@@ -342,7 +333,6 @@ struct ike_peer {
 	struct ike_timer	 life;		/* orphans: then they go */
 	struct ike_timer	 call;		/* orphans: we call the peer */
 	struct ike_peer		*same;		/* of its bucket */
-	UT_hash_handle		 hh;		/* by number */
 	char			 identity[];
 };
 
@@ -374,8 +364,9 @@ struct ike_engine {
 	struct ike_isa		*by_spi[IKE_BUCKETS];
 	struct ike_isa		*by_remote[IKE_BUCKETS];
 	struct ike_auth_state	*by_init;
-	struct ike_csa		*by_child;
-	struct ike_peer		*peers;
+	struct ike_csa		*by_child[IKE_BUCKETS];
+	struct ike_peer		*peers[IKE_PEERS_MAX + 1];
+	size_t			 n_peers;
 	struct ike_peer		*by_identity[IKE_BUCKETS];
 	struct ike_wait		*waits;
 	uint64_t		 taken[IKE_PEERS_MAX / 64 + 1];
@@ -446,16 +437,6 @@ void ike_step_response(struct ike_engine *g, struct ike_isa *s,
 void ike_step_answer(struct ike_engine *g, struct ike_isa *s, bool in,
     const void *m, const struct reason *why);
 
-/* ike_timer.c: a heap; a timer of storage that ike_timer_init was told of
- * always finds room in it. */
-int ike_timer_init(struct ike_engine *g, struct ike_timer *t,
-    void (*fn)(struct ike_engine *g, void *arg), void *arg);
-void ike_timer_fini(struct ike_engine *g, struct ike_timer *t);
-void ike_timer_set(struct ike_engine *g, struct ike_timer *t, uint64_t at);
-void ike_timer_stop(struct ike_engine *g, struct ike_timer *t);
-/* The next that is due, stopped; NULL when none is. */
-struct ike_timer *ike_timer_due(struct ike_engine *g);
-
 /* ike_engine.c */
 int ike_random(struct ike_engine *g, void *to, size_t len);
 /* base plus up to a tenth of it */
@@ -489,7 +470,6 @@ int ike_send_answer(struct ike_isa *s, uint8_t exchange, struct ike_out *o);
 void ike_answer_notify(struct ike_isa *s, uint16_t type, const void *data,
     size_t len);
 void ike_flight_send(struct ike_isa *s, const struct ike_flight *f);
-void ike_resend(struct ike_engine *g, void *isa);	/* timer */
 void ike_request_done(struct ike_isa *s);
 /* Decrypt what in->raw holds after the header. 1: payloads are in in->clear;
  * 0: a fragment, more are to come; -1: drop. */
@@ -612,6 +592,7 @@ size_t ike_claim_keep(struct ike_ctx *c, struct ike_ts *ts, size_t n);
 
 /* ike_child.c: CHILD_SAs */
 struct ike_csa *ike_csa_new(struct ike_isa *s, bool ours, uint8_t queue);
+struct ike_csa *ike_csa_by_spi(struct ike_engine *g, uint32_t spi_in);
 void ike_csa_free(struct ike_csa *c);		/* says nothing to anybody */
 struct ike_csa *ike_csa_find(struct ike_isa *s, uint32_t spi_in);
 struct ike_csa *ike_csa_find_out(struct ike_isa *s, uint32_t spi_out);
@@ -639,8 +620,6 @@ uint64_t ike_child_install(struct ike_isa *s, bool in, struct ike_csa *c,
     struct err *e);
 void ike_child_up(struct ike_csa *c);
 void ike_child_use(struct ike_csa *c);
-void ike_csa_soft(struct ike_engine *g, void *csa);
-void ike_csa_hard(struct ike_engine *g, void *csa);
 void ike_child_text(const struct ike_csa *c, struct ike_child *out,
     uint64_t now);
 
@@ -760,6 +739,9 @@ bool ike_peer_twice(struct ike_isa *s, struct reason *why);
 void ike_peer_settle(struct ike_isa *s);	/* others of its identity */
 void ike_peer_moved(struct ike_isa *s);
 struct ike_peer *ike_peer_find(struct ike_engine *g, uint16_t number);
+/* All of them by number: begin with *at 0; NULL after the last.  Any may be
+ * freed meanwhile. */
+struct ike_peer *ike_peer_next(const struct ike_engine *g, uint16_t *at);
 void ike_peer_free_all(struct ike_engine *g);
 struct ike_peer *ike_peer_new(struct ike_engine *g, uint16_t number,
     const char *identity, const char *profile);	/* NULL: no memory */
@@ -768,7 +750,6 @@ bool ike_peer_needs_child(const struct ike_isa *s);
 
 /* ike_orphan.c: peers and SAs that an earlier run of ours left */
 void ike_orphans_begin(struct ike_engine *g);	/* call their peers soon */
-void ike_orphan_call(struct ike_engine *g, void *peer);
 /* s is up: calls to there that nobody answered yet are for nothing. */
 void ike_orphan_call_end(struct ike_isa *s);
 void ike_orphans_remove(struct ike_engine *g, struct ike_peer *p);

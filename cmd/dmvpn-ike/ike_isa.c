@@ -108,8 +108,8 @@ ike_isa_live(const struct ike_isa *s)
 
 /* Timer: a half-open SA that did not come up, one that is to be rekeyed, or
  * one that lived too long. */
-static void
-life_end(struct ike_engine *g, void *arg)
+void
+ike_isa_life_end(struct ike_engine *g, void *arg)
 {
 	struct ike_isa *s = arg;
 	uint64_t hard;
@@ -136,8 +136,8 @@ life_end(struct ike_engine *g, void *arg)
 
 /* Timer: an IKE SA without a child asks for one again, one with the first
  * for those of the queues. */
-static void
-child_again(struct ike_engine *g, void *arg)
+void
+ike_isa_child_again(struct ike_engine *g, void *arg)
 {
 	struct ike_isa *s = arg;
 
@@ -149,8 +149,8 @@ child_again(struct ike_engine *g, void *arg)
 }
 
 /* Timer: the agent or dmvpn-gre does not answer. */
-static void
-wait_end(struct ike_engine *g, void *arg)
+void
+ike_isa_wait_end(struct ike_engine *g, void *arg)
 {
 	struct ike_isa *s = arg;
 	struct reason why;
@@ -181,10 +181,10 @@ draw_spi(struct ike_engine *g, uint64_t *spi)
 static int
 timers_init(struct ike_engine *g, struct ike_isa *s)
 {
-	return ike_timer_init(g, &s->resend, ike_resend, s) < 0 ||
-	    ike_timer_init(g, &s->life, life_end, s) < 0 ||
-	    ike_timer_init(g, &s->wait, wait_end, s) < 0 ||
-	    ike_timer_init(g, &s->again, child_again, s) < 0 ? -1 : 0;
+	return ike_timer_init(g, &s->resend, IKE_TIMER_RESEND) < 0 ||
+	    ike_timer_init(g, &s->life, IKE_TIMER_LIFE) < 0 ||
+	    ike_timer_init(g, &s->wait, IKE_TIMER_WAIT) < 0 ||
+	    ike_timer_init(g, &s->again, IKE_TIMER_AGAIN) < 0 ? -1 : 0;
 }
 
 struct ike_isa *

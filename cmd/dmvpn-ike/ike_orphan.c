@@ -93,8 +93,7 @@ ike_engine_gre_sa(struct ike_engine *g, uint64_t now,
 	g->now = now;
 	if (strcmp(m->owner, "ike") != 0 || p == NULL)
 		return;
-	HASH_FIND(hh, g->by_child, &spi, sizeof(spi), c);
-	if (c != NULL) {
+	if ((c = ike_csa_by_spi(g, spi)) != NULL) {
 		c->present = true;
 		return;
 	}
@@ -120,11 +119,11 @@ draw(struct ike_engine *g, uint64_t below)
 void
 ike_orphans_begin(struct ike_engine *g)
 {
-	uint64_t span = FIRST_CALL + CALLS_APART *
-	    (uint64_t)HASH_CNT(hh, g->peers);
-	struct ike_peer *p, *t;
+	uint64_t span = FIRST_CALL + CALLS_APART * (uint64_t)g->n_peers;
+	struct ike_peer *p;
+	uint16_t at = 0;
 
-	HASH_ITER(hh, g->peers, p, t)
+	while ((p = ike_peer_next(g, &at)) != NULL)
 		if (p->orphans != NULL && p->isa == NULL)
 			ike_timer_set(g, &p->call, g->now + FIRST_CALL +
 			    draw(g, span));

@@ -19,10 +19,16 @@
 struct ike_peer *
 ike_peer_find(struct ike_engine *g, uint16_t number)
 {
-	struct ike_peer *p;
+	return number <= IKE_PEERS_MAX ? g->peers[number] : NULL;
+}
 
-	HASH_FIND(hh, g->peers, &number, sizeof(number), p);
-	return p;
+struct ike_peer *
+ike_peer_next(const struct ike_engine *g, uint16_t *at)
+{
+	while (*at < IKE_PEERS_MAX)
+		if (g->peers[++*at] != NULL)
+			return g->peers[*at];
+	return NULL;
 }
 
 /* The bucket of an identity (FNV-1a). */
@@ -76,7 +82,8 @@ peer_free(struct ike_engine *g, struct ike_peer *p)
 	ike_orphans_free(p);
 	ike_timer_fini(g, &p->life);
 	ike_timer_fini(g, &p->call);
-	HASH_DEL(g->peers, p);
+	g->peers[p->number] = NULL;
+	g->n_peers--;
 	LL_DELETE2(*bucket(g, p->identity), p, same);
 	mark(g, p->number, false);
 	free(p);
@@ -85,9 +92,10 @@ peer_free(struct ike_engine *g, struct ike_peer *p)
 void
 ike_peer_free_all(struct ike_engine *g)
 {
-	struct ike_peer *p, *t;
+	struct ike_peer *p;
+	uint16_t at = 0;
 
-	HASH_ITER(hh, g->peers, p, t)
+	while ((p = ike_peer_next(g, &at)) != NULL)
 		peer_free(g, p);
 }
 
@@ -102,8 +110,8 @@ forget(struct ike_engine *g, struct ike_peer *p)
 }
 
 /* Timer: orphans had their time; a number is kept no longer. */
-static void
-life_end(struct ike_engine *g, void *arg)
+void
+ike_peer_life_end(struct ike_engine *g, void *arg)
 {
 	struct ike_peer *p = arg;
 
@@ -123,8 +131,9 @@ ike_peer_new(struct ike_engine *g, uint16_t number, const char *identity,
 	struct ike_peer *p = calloc(1, sizeof(*p) + len + strlen(profile) +
 	    1);
 
-	if (p == NULL || ike_timer_init(g, &p->life, life_end, p) < 0 ||
-	    ike_timer_init(g, &p->call, ike_orphan_call, p) < 0) {
+	if (p == NULL || ike_timer_init(g, &p->life,
+	    IKE_TIMER_PEER_LIFE) < 0 ||
+	    ike_timer_init(g, &p->call, IKE_TIMER_PEER_CALL) < 0) {
 		g->counters[IKE_C_NO_MEMORY]++;
 		if (p != NULL)
 			ike_timer_fini(g, &p->life);
@@ -136,7 +145,8 @@ ike_peer_new(struct ike_engine *g, uint16_t number, const char *identity,
 	memcpy(&p->identity[len], profile, strlen(profile) + 1);
 	p->profile = &p->identity[len];
 	mark(g, number, true);
-	HASH_ADD(hh, g->peers, number, sizeof(p->number), p);
+	g->peers[number] = p;
+	g->n_peers++;
 	LL_PREPEND2(*bucket(g, p->identity), p, same);
 	return p;
 }
@@ -145,15 +155,14 @@ ike_peer_new(struct ike_engine *g, uint16_t number, const char *identity,
 static uint16_t
 steal(struct ike_engine *g)
 {
-	struct ike_peer *p, *t;
-	uint16_t number;
+	struct ike_peer *p;
+	uint16_t at = 0;
 
-	HASH_ITER(hh, g->peers, p, t) {
+	while ((p = ike_peer_next(g, &at)) != NULL) {
 		if (p->isa != NULL || p->stated)
 			continue;
-		number = p->number;
 		peer_free(g, p);
-		return number;
+		return at;
 	}
 	return 0;
 }
@@ -248,10 +257,11 @@ rate_now(const struct ike_isa *s)
 void
 ike_peers_restate(struct ike_engine *g)
 {
-	struct ike_peer *p, *t;
 	struct gre_peer_set m;
+	struct ike_peer *p;
+	uint16_t at = 0;
 
-	HASH_ITER(hh, g->peers, p, t)
+	while ((p = ike_peer_next(g, &at)) != NULL)
 		if (p->isa != NULL && p->stated &&
 		    (put_denied(p->isa, &m) != p->denied ||
 		    rate_now(p->isa) != p->rate))
@@ -666,15 +676,18 @@ ike_peer_lost_replaced(struct ike_isa *s)
 void
 ike_engine_gre_down(struct ike_engine *g, uint64_t now)
 {
-	struct ike_peer *p, *t;
-	struct ike_csa *c, *u;
+	struct ike_peer *p;
+	struct ike_isa *s;
+	struct ike_csa *c;
+	uint16_t at = 0;
 
 	g->now = now;
 	g->gre_up = false;
-	HASH_ITER(hh, g->peers, p, t)
+	while ((p = ike_peer_next(g, &at)) != NULL)
 		p->stated = false;
-	HASH_ITER(hh, g->by_child, c, u)
-		c->present = false;
+	DL_FOREACH(g->isas, s)
+		DL_FOREACH(s->children, c)
+			c->present = false;
 }
 
 static void
@@ -703,13 +716,14 @@ find_lost(struct ike_engine *g, struct ike_isa *s)
 void
 ike_engine_gre_up(struct ike_engine *g, uint64_t now, int64_t wall)
 {
-	struct ike_peer *p, *t;
 	struct ike_isa *s, *u;
+	struct ike_peer *p;
+	uint16_t at = 0;
 
 	g->now = now;
 	g->wall = wall;
 	g->gre_up = true;
-	HASH_ITER(hh, g->peers, p, t)
+	while ((p = ike_peer_next(g, &at)) != NULL)
 		if (!p->stated && p->isa != NULL)
 			ike_peer_state(p);
 	ike_orphans_begin(g);

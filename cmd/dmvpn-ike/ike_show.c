@@ -160,12 +160,13 @@ ike_engine_peers(const struct ike_engine *g, uint64_t after,
     struct ike_peers *page)
 {
 	const size_t room = sizeof(page->items) / sizeof(page->items[0]);
-	const struct ike_peer *p, *t;
+	const struct ike_peer *p;
 	uint64_t n = 0;
+	uint16_t at = 0;
 
 	memset(page, 0, sizeof(*page));
 	page->generation = g->generation;
-	HASH_ITER(hh, g->peers, p, t) {
+	while ((p = ike_peer_next(g, &at)) != NULL) {
 		if (p->isa == NULL || p->isa->phase != IKE_UP ||
 		    !p->isa->announced || n++ < after)
 			continue;
@@ -180,9 +181,10 @@ ike_engine_peers(const struct ike_engine *g, uint64_t after,
 void
 ike_engine_sizes(const struct ike_engine *g, uint64_t *sas, uint64_t *peers)
 {
-	const struct ike_peer *p, *t;
+	const struct ike_peer *p;
 	const struct ike_isa *s;
 	const struct ike_conn *c;
+	uint16_t at = 0;
 
 	*sas = *peers = 0;
 	DL_FOREACH(g->isas, s)
@@ -190,7 +192,7 @@ ike_engine_sizes(const struct ike_engine *g, uint64_t *sas, uint64_t *peers)
 	LL_FOREACH(g->conns, c)
 		if (c->isa == NULL)
 			(*sas)++;
-	HASH_ITER(hh, g->peers, p, t)
+	while ((p = ike_peer_next(g, &at)) != NULL)
 		if (p->isa != NULL && p->isa->phase == IKE_UP &&
 		    p->isa->announced)
 			(*peers)++;

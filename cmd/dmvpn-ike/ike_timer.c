@@ -2,12 +2,35 @@
 
 #include <stdlib.h>
 
+static const struct {
+	size_t	member;		/* of its owner */
+	void (*fn)(struct ike_engine *g, void *owner);
+} kinds[] = {
+	[IKE_TIMER_JUDGE] = { offsetof(struct ike_cred, judge),
+	    ike_crl_judge },
+	[IKE_TIMER_RETRY] = { offsetof(struct ike_conn, retry),
+	    ike_conn_retry },
+	[IKE_TIMER_SOFT] = { offsetof(struct ike_csa, soft), ike_csa_soft },
+	[IKE_TIMER_HARD] = { offsetof(struct ike_csa, hard), ike_csa_hard },
+	[IKE_TIMER_RESEND] = { offsetof(struct ike_isa, resend), ike_resend },
+	[IKE_TIMER_LIFE] = { offsetof(struct ike_isa, life),
+	    ike_isa_life_end },
+	[IKE_TIMER_WAIT] = { offsetof(struct ike_isa, wait),
+	    ike_isa_wait_end },
+	[IKE_TIMER_AGAIN] = { offsetof(struct ike_isa, again),
+	    ike_isa_child_again },
+	[IKE_TIMER_PEER_LIFE] = { offsetof(struct ike_peer, life),
+	    ike_peer_life_end },
+	[IKE_TIMER_PEER_CALL] = { offsetof(struct ike_peer, call),
+	    ike_orphan_call },
+};
+
 /* A binary heap of pointers; slot is the index + 1. */
 static void
 place(struct ike_engine *g, size_t i, struct ike_timer *t)
 {
 	g->heap[i] = t;
-	t->slot = i + 1;
+	t->slot = (uint32_t)(i + 1);
 }
 
 static void
@@ -41,7 +64,7 @@ down(struct ike_engine *g, size_t i)
 
 int
 ike_timer_init(struct ike_engine *g, struct ike_timer *t,
-    void (*fn)(struct ike_engine *g, void *arg), void *arg)
+    enum ike_timer_kind kind)
 {
 	struct ike_timer **more;
 	size_t cap = g->heap_cap == 0 ? 64 : g->heap_cap * 2;
@@ -54,17 +77,17 @@ ike_timer_init(struct ike_engine *g, struct ike_timer *t,
 		g->heap_cap = cap;
 	}
 	g->n_timers++;
-	*t = (struct ike_timer){ .fn = fn, .arg = arg };
+	*t = (struct ike_timer){ .kind = (uint8_t)kind };
 	return 0;
 }
 
 void
 ike_timer_fini(struct ike_engine *g, struct ike_timer *t)
 {
-	if (t->fn == NULL)
+	if (t->kind == IKE_TIMER_NONE)
 		return;
 	ike_timer_stop(g, t);
-	t->fn = NULL;
+	t->kind = IKE_TIMER_NONE;
 	g->n_timers--;
 }
 
@@ -89,7 +112,7 @@ ike_timer_stop(struct ike_engine *g, struct ike_timer *t)
 void
 ike_timer_set(struct ike_engine *g, struct ike_timer *t, uint64_t at)
 {
-	if (t->fn == NULL)
+	if (t->kind == IKE_TIMER_NONE)
 		return;
 	ike_timer_stop(g, t);
 	t->at = at == 0 ? 1 : at;
@@ -107,4 +130,10 @@ ike_timer_due(struct ike_engine *g)
 	t = g->heap[0];
 	ike_timer_stop(g, t);
 	return t;
+}
+
+void
+ike_timer_fire(struct ike_engine *g, struct ike_timer *t)
+{
+	kinds[t->kind].fn(g, (char *)t - kinds[t->kind].member);
 }

@@ -700,11 +700,13 @@ what_was_before_does_not_go_before(void **state)
 static struct ike_csa *
 csa_of(const struct sim_node *n, unsigned queue)
 {
-	struct ike_csa *c, *t;
+	struct ike_isa *s;
+	struct ike_csa *c;
 
-	HASH_ITER(hh, n->g->by_child, c, t)
-		if (c->queue == queue && c->installed && !c->deleting)
-			return c;
+	DL_FOREACH(n->g->isas, s)
+		DL_FOREACH(s->children, c)
+			if (c->queue == queue && c->installed && !c->deleting)
+				return c;
 	return NULL;
 }
 
