@@ -127,6 +127,13 @@ struct gre_route_entry {
 	UT_hash_handle		 hh;
 };
 
+/* Metrics that routes have: a prefix is looked up under each. */
+#define GRE_METRICS 8
+struct gre_metric {
+	uint32_t	metric;
+	size_t		n;		/* routes; 0: free */
+};
+
 struct gre_sa_entry {
 	uint32_t		 spi_in, spi_out;
 	uint64_t		 serial;
@@ -150,6 +157,8 @@ struct gre {
 	struct gre_peer_entry	*peers;
 	struct gre_map_entry	*maps;
 	struct gre_route_entry	*routes;
+	struct gre_metric	 metrics[GRE_METRICS];
+	size_t			 n_other_metrics;	/* routes */
 	struct gre_sa_entry	*sas;
 	uint64_t		 maps_at;	/* none ends before; 0: none */
 	uint16_t		 next_peer;

@@ -113,6 +113,24 @@ check(struct gre *g, const struct gre_iface *i, const char *owner,
 	return 0;
 }
 
+/* Its count, or that of all for which there is no room. */
+static size_t *
+with_metric(struct gre *g, uint32_t metric, bool fresh)
+{
+	size_t *room = NULL;
+	unsigned i;
+
+	for (i = 0; i < GRE_METRICS; i++) {
+		if (g->metrics[i].n > 0 && g->metrics[i].metric == metric)
+			return &g->metrics[i].n;
+		if (g->metrics[i].n > 0 || !fresh || room != NULL)
+			continue;
+		g->metrics[i].metric = metric;
+		room = &g->metrics[i].n;
+	}
+	return room != NULL ? room : &g->n_other_metrics;
+}
+
 static struct gre_route_entry *
 entry_new(struct gre *g, const struct gre_route_key *key, struct err *e)
 {
@@ -124,6 +142,7 @@ entry_new(struct gre *g, const struct gre_route_key *key, struct err *e)
 	o->serial = ++g->serial;
 	HASH_ADD(hh, g->routes, key, sizeof(o->key), o);
 	if (hash_added(o)) {
+		++*with_metric(g, key->metric, true);
 		g->generation++;
 		return o;
 	}
@@ -214,6 +233,7 @@ gre_route_free(struct gre *g, struct gre_route_entry *o, void *job)
 	}
 	gre_note_route(g, o, true);
 	HASH_DEL(g->routes, o);
+	--*with_metric(g, o->key.metric, false);
 	free(o->kept);
 	free(o);
 	g->generation++;
@@ -230,20 +250,51 @@ asked_for(const struct gre_route_delete *m, const struct gre_route_entry *o)
 	return false;
 }
 
+static void
+remove_listed(struct gre *g, const struct gre_route_delete *m, unsigned id,
+    void *job)
+{
+	struct gre_route_entry *o, *tmp;
+
+	HASH_ITER(hh, g->routes, o, tmp)
+		if (o->key.id == id &&
+		    strcmp(gre_owner(o->kept), m->owner) == 0 &&
+		    asked_for(m, o))
+			gre_route_free(g, o, job);
+}
+
+static void
+remove_found(struct gre *g, const struct gre_route_delete *m, unsigned id,
+    void *job)
+{
+	struct gre_route_entry *o;
+	struct gre_route_key key;
+	size_t k, i;
+
+	for (k = 0; k < m->n_prefixes; k++)
+		for (i = 0; i < GRE_METRICS; i++) {
+			key = key_of(id, &m->prefixes[k],
+			    g->metrics[i].metric);
+			if (g->metrics[i].n > 0 &&
+			    (o = find(g, &key)) != NULL &&
+			    strcmp(gre_owner(o->kept), m->owner) == 0)
+				gre_route_free(g, o, job);
+		}
+}
+
 /* A prefix means its routes of every metric that this owner has. */
 int
 gre_routes_remove(struct gre *g, const struct gre_route_delete *m, void *job,
     struct err *e)
 {
 	struct gre_iface *i = gre_iface_find(g, m->interface);
-	struct gre_route_entry *o, *tmp;
 
 	if (i == NULL)
 		return err_set(e, ENOENT, "there is no interface %s",
 		    m->interface);
-	HASH_ITER(hh, g->routes, o, tmp)
-		if (o->key.id == i->id && strcmp(gre_owner(o->kept), m->owner) == 0 &&
-		    asked_for(m, o))
-			gre_route_free(g, o, job);
+	if (g->n_other_metrics > 0)
+		remove_listed(g, m, i->id, job);
+	else
+		remove_found(g, m, i->id, job);
 	return 0;
 }

@@ -331,6 +331,54 @@ test_owner_takes_back_only_its_own_routes(void **state)
 }
 
 static void
+route_of_metric(struct world *w, const char *prefix, uint32_t metric)
+{
+	struct gre_route_set m = { .interface = "t0", .owner = "nhrp",
+	    .n_items = 1 };
+	struct err e;
+
+	assert_int_equal(prefix_parse(prefix, &m.items[0].prefix, &e), 0);
+	m.items[0].metric = metric;
+	assert_int_equal(gre_routes_state(&w->gre, &m, NULL, &e), 0);
+}
+
+static void
+take_back(struct world *w, const char *prefix)
+{
+	struct gre_route_delete d = { .interface = "t0", .owner = "nhrp",
+	    .n_prefixes = 1 };
+	struct err e;
+
+	assert_int_equal(prefix_parse(prefix, &d.prefixes[0], &e), 0);
+	assert_int_equal(gre_routes_remove(&w->gre, &d, NULL, &e), 0);
+}
+
+/* Few metrics are looked up one by one, of many all routes are. */
+static void
+test_a_prefix_goes_in_every_metric(void **state)
+{
+	static const unsigned numbers[] = { 1, 2, GRE_METRICS,
+	    GRE_METRICS + 1, 3 * GRE_METRICS };
+	struct world *w = *state;
+	unsigned i, k;
+
+	make_iface(w, "t0", "10.0.0.1/24");
+	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		for (k = 0; k < numbers[i]; k++) {
+			route_of_metric(w, "172.16.0.0/16", 100 + k);
+			route_of_metric(w, "172.17.0.0/16", 100 + k);
+		}
+		take_back(w, "172.18.0.0/16");
+		assert_int_equal(HASH_COUNT(w->gre.routes), 2 * numbers[i]);
+		take_back(w, "172.16.0.0/16");
+		assert_int_equal(HASH_COUNT(w->gre.routes), numbers[i]);
+		take_back(w, "172.17.0.0/16");
+		assert_int_equal(HASH_COUNT(w->gre.routes), 0);
+		assert_int_equal(w->gre.n_other_metrics, 0);
+	}
+}
+
+static void
 test_peer_takes_maps_along(void **state)
 {
 	struct world *w = *state;
@@ -624,6 +672,7 @@ main(void)
 		TEST(test_map_ends_with_its_holding_time),
 		TEST(test_direct_routes_go_by_the_peers_number),
 		TEST(test_owner_takes_back_only_its_own_routes),
+		TEST(test_a_prefix_goes_in_every_metric),
 		TEST(test_peer_takes_maps_along),
 		TEST(test_rate_becomes_a_class_where_the_peer_is_mapped),
 		TEST(test_notes_bring_everything_back),
