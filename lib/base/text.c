@@ -1,31 +1,44 @@
 #include "base/text.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
+
+/* One octet as it is shown: how many characters. */
+static size_t
+escape_one(uint8_t c, char out[4])
+{
+	static const char hex[] = "0123456789abcdef";
+
+	if (c == '\\' || c == '"') {
+		out[0] = '\\';
+		out[1] = (char)c;
+		return 2;
+	}
+	out[0] = (char)c;
+	if (c >= 0x20 && c < 0x7f)
+		return 1;
+	out[0] = '\\';
+	out[1] = 'x';
+	out[2] = hex[c >> 4];
+	out[3] = hex[c & 15];
+	return 4;
+}
 
 const char *
 text_escape(const void *octets, size_t len, char *out, size_t out_len)
 {
 	const uint8_t *p = octets;
-	size_t i, n = 0;
-	char one[8];
+	size_t i, w, n = 0;
+	char one[4];
 
 	if (out_len == 0)
 		return out;
 	for (i = 0; i < len; i++) {
-		int w;
-
-		if (p[i] == '\\' || p[i] == '"')
-			w = snprintf(one, sizeof(one), "\\%c", p[i]);
-		else if (p[i] >= 0x20 && p[i] < 0x7f)
-			w = snprintf(one, sizeof(one), "%c", p[i]);
-		else
-			w = snprintf(one, sizeof(one), "\\x%02x", p[i]);
-		if (n + (size_t)w + (i + 1 < len ? 4 : 1) > out_len)
+		w = escape_one(p[i], one);
+		if (n + w + (i + 1 < len ? 4 : 1) > out_len)
 			break;
-		memcpy(out + n, one, (size_t)w);
-		n += (size_t)w;
+		memcpy(out + n, one, w);
+		n += w;
 	}
 	out[n] = '\0';
 	if (i < len && out_len - n > 3)

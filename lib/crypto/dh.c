@@ -1,9 +1,11 @@
 #include "crypto/dh.h"
 
 #include <openssl/bn.h>
+#include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/obj_mac.h>
+#include <openssl/params.h>
 
 #include <errno.h>
 #include <stdlib.h>
@@ -95,35 +97,67 @@ dh_free(struct dh *d)
 
 /* ---- X25519 ---- */
 
-static int
-x25519_make(struct dh *d, const uint8_t *seed)
+/* A key of given octets; private may be NULL.  The maker is fetched once: that
+ * costs as much as some of what keys are made for. */
+static EVP_PKEY *
+x25519_key(const uint8_t *private, const uint8_t *public)
 {
-	size_t len = X25519_LEN;
+	static EVP_PKEY_CTX *maker;
+	OSSL_PARAM params[3], *p = params;
+	EVP_PKEY *k = NULL;
 
-	d->raw = EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, seed,
-	    X25519_LEN);
-	return d->raw != NULL && EVP_PKEY_get_raw_public_key(d->raw,
-	    d->public, &len) == 1 && len == X25519_LEN ? 0 : -1;
+	if (maker == NULL) {
+		maker = EVP_PKEY_CTX_new_from_name(NULL, "X25519", NULL);
+		if (maker != NULL && EVP_PKEY_fromdata_init(maker) != 1) {
+			EVP_PKEY_CTX_free(maker);
+			maker = NULL;
+		}
+	}
+	if (maker == NULL)
+		return NULL;
+	*p++ = OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY,
+	    (void *)(uintptr_t)public, X25519_LEN);
+	if (private != NULL)
+		*p++ = OSSL_PARAM_construct_octet_string(
+		    OSSL_PKEY_PARAM_PRIV_KEY, (void *)(uintptr_t)private,
+		    X25519_LEN);
+	*p = OSSL_PARAM_construct_end();
+	if (EVP_PKEY_fromdata(maker, &k, private != NULL ? EVP_PKEY_KEYPAIR :
+	    EVP_PKEY_PUBLIC_KEY, params) != 1)
+		return NULL;
+	return k;
 }
 
-/* The all-zero result of a small-order point is refused (RFC 8031, 5):
+/* All octets are a point: there is nothing to check in them (RFC 7748, 5).
+ * The all-zero result of a small-order point is refused (RFC 8031, 5):
  * OpenSSL's derive fails on it. */
 static int
 x25519_shared(const struct dh *d, const uint8_t *peer, uint8_t *out)
 {
-	EVP_PKEY *pub = EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL,
-	    peer, X25519_LEN);
+	EVP_PKEY *pub = x25519_key(NULL, peer);
 	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(d->raw, NULL);
 	size_t len = X25519_LEN;
 	int rc = -1;
 
 	if (pub != NULL && ctx != NULL && EVP_PKEY_derive_init(ctx) == 1 &&
-	    EVP_PKEY_derive_set_peer(ctx, pub) == 1 &&
+	    EVP_PKEY_derive_set_peer_ex(ctx, pub, 0) == 1 &&
 	    EVP_PKEY_derive(ctx, out, &len) == 1 && len == X25519_LEN)
 		rc = 0;
 	EVP_PKEY_CTX_free(ctx);
 	EVP_PKEY_free(pub);
 	return rc;
+}
+
+/* OpenSSL makes the public value with slow portable code, unless it is given;
+ * it is what the private one and the base point share (RFC 7748, 6.1), and
+ * that is computed fast.  The base point in its place is not looked at. */
+static int
+x25519_make(struct dh *d, const uint8_t *seed)
+{
+	static const uint8_t base[X25519_LEN] = { 9 };
+
+	d->raw = x25519_key(seed, base);
+	return d->raw != NULL ? x25519_shared(d, base, d->public) : -1;
 }
 
 /* ---- curves: the KE payload is x | y, the secret is x (RFC 5903) ---- */

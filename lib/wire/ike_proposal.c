@@ -519,6 +519,27 @@ try_all(const struct ike_choice *c, const struct ike_proposal_in *in,
 	return 0;
 }
 
+/* In words, what was offered, what is wanted and where the two part: only
+ * when nothing fits, for it takes as long as all the rest. */
+static void
+explain(const struct ike_choice *c, struct ike_mismatch *why)
+{
+	struct ike_sa_walk w = ike_sa_walk_of(c->sa);
+	struct ike_proposal_in in;
+	struct ike_proposal one;
+	char text[IKE_PROPOSAL_TEXT];
+	size_t i;
+
+	while (ike_sa_next(&w, &in, NULL) == 1) {
+		(void)try_all(c, &in, &one, why, NULL);
+		append(why->offered, sizeof(why->offered),
+		    ike_proposal_in_text(&in, text, sizeof(text)));
+	}
+	for (i = 0; i < c->n_ours; i++)
+		append(why->wanted, sizeof(why->wanted),
+		    ike_proposal_text(&c->ours[i], text, sizeof(text)));
+}
+
 int
 ike_proposal_choose(const struct ike_choice *c, struct ike_proposal *chosen,
     struct ike_mismatch *why, struct err *e)
@@ -526,28 +547,22 @@ ike_proposal_choose(const struct ike_choice *c, struct ike_proposal *chosen,
 	struct ike_sa_walk w = ike_sa_walk_of(c->sa);
 	struct ike_proposal_in in;
 	struct ike_proposal one;
-	char text[IKE_PROPOSAL_TEXT];
 	int rc, k, best = 0;
-	size_t i;
 
 	if (why != NULL)
 		memset(why, 0, sizeof(*why));
 	while ((rc = ike_sa_next(&w, &in, e)) == 1) {
-		if ((k = try_all(c, &in, &one, why, e)) < 0)
+		if ((k = try_all(c, &in, &one, NULL, e)) < 0)
 			return -1;
 		if (k > 0 && (best == 0 || k < best)) {
 			best = k;
 			*chosen = one;
 		}
-		if (why != NULL)
-			append(why->offered, sizeof(why->offered),
-			    ike_proposal_in_text(&in, text, sizeof(text)));
 	}
 	if (rc < 0)
 		return -1;
-	for (i = 0; why != NULL && i < c->n_ours; i++)
-		append(why->wanted, sizeof(why->wanted),
-		    ike_proposal_text(&c->ours[i], text, sizeof(text)));
+	if (best == 0 && why != NULL)
+		explain(c, why);
 	return best > 0;
 }
 
