@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/secret.h"
 #include "crypto/dh.h"
 #include "crypto/prf.h"
 #include "sys/daemon.h"
@@ -17,11 +18,26 @@
 
 /* ---- what the engine wants done ---- */
 
+/* An exchange takes it in small pieces: they are cut from a larger one, and
+ * wiped there. */
 static int
 op_random(void *arg, void *to, size_t len)
 {
-	(void)arg;
-	return random_bytes(to, len, NULL);
+	struct daemon *d = arg;
+	uint8_t *from;
+
+	if (len > sizeof(d->random))
+		return random_bytes(to, len, NULL);
+	if (len > d->random_left) {
+		if (random_bytes(d->random, sizeof(d->random), NULL) < 0)
+			return -1;
+		d->random_left = sizeof(d->random);
+	}
+	from = &d->random[sizeof(d->random) - d->random_left];
+	memcpy(to, from, len);
+	secret_wipe(from, len);
+	d->random_left -= len;
+	return 0;
 }
 
 static void
@@ -290,5 +306,5 @@ serve_close(struct daemon *d)
 	if (d->keys != NULL)
 		fclose(d->keys);
 	loop_free(d->loop);
-	memset(d, 0, sizeof(*d));
+	secret_wipe(d, sizeof(*d));
 }

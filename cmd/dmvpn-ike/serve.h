@@ -20,6 +20,7 @@
  * decided is decided in ike_*.c.
  */
 #define SERVE_FAILURES_MAX	64	/* remembered for "why" */
+#define SERVE_RANDOM		1024	/* octets, drawn together */
 #define SERVE_PROBES_MAX	256	/* ike-probe requests that wait */
 #define SERVE_PROBE_LIMIT	5000	/* ms, then the answer is no */
 
@@ -66,6 +67,8 @@ struct daemon {
 	struct ike_failed	 failures[SERVE_FAILURES_MAX];
 	uint64_t		 failure_stamp;
 	FILE			*keys;
+	uint8_t			 random[SERVE_RANDOM];
+	size_t			 random_left;	/* at its end */
 	bool			 stopping;
 	bool			 lost;		/* an inherited link broke */
 };

@@ -97,6 +97,8 @@ struct msg {
 struct reason;		/* types.h */
 
 int msg_read(struct rbuf in, struct msg *m, struct err *e);
+/* The first message of a CBOR Sequence, which in is moved past. */
+int msg_next(struct rbuf *in, struct msg *m, struct err *e);
 int msg_write_request(struct wbuf *w, uint32_t id, const struct msg_type *t,
     const void *m, struct err *e);
 int msg_write_reply(struct wbuf *w, uint32_t id, const struct msg_type *t,

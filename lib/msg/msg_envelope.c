@@ -98,21 +98,12 @@ read_failure(struct rbuf in, struct msg *m, struct err *e)
 	return 0;
 }
 
-int
-msg_read(struct rbuf in, struct msg *m, struct err *e)
+/* in is one item, and a good one. */
+static int
+read_one(struct rbuf in, struct msg *m, struct err *e)
 {
-	struct rbuf at = in;
 	unsigned keys;
 
-	memset(m, 0, sizeof(*m));
-	if (rbuf_left(&in) > MSG_MAX)
-		return err_set(e, EBADMSG, "message: %zu octets, %d is the "
-		    "most", rbuf_left(&in), MSG_MAX);
-	if (item_check(&at, 0, e) < 0)
-		return err_in(e, "message");
-	if (rbuf_left(&at) > 0)
-		return err_set(e, EBADMSG, "message: %zu octets follow it",
-		    rbuf_left(&at));
 	if (envelope_keys(in, &keys, e) < 0)
 		return err_in(e, "message");
 	switch (keys) {
@@ -127,6 +118,31 @@ msg_read(struct rbuf in, struct msg *m, struct err *e)
 	}
 	return err_set(e, EBADMSG, "message: neither request, reply, failure "
 	    "nor event");
+}
+
+int
+msg_next(struct rbuf *in, struct msg *m, struct err *e)
+{
+	struct rbuf at = *in;
+
+	memset(m, 0, sizeof(*m));
+	if (rbuf_left(in) > MSG_MAX)
+		return err_set(e, EBADMSG, "message: %zu octets, %d is the "
+		    "most", rbuf_left(in), MSG_MAX);
+	if (item_check(&at, 0, e) < 0)
+		return err_in(e, "message");
+	return read_one(rbuf_sub(in, rbuf_left(in) - rbuf_left(&at)), m, e);
+}
+
+int
+msg_read(struct rbuf in, struct msg *m, struct err *e)
+{
+	if (msg_next(&in, m, e) < 0)
+		return -1;
+	if (rbuf_left(&in) > 0)
+		return err_set(e, EBADMSG, "message: %zu octets follow it",
+		    rbuf_left(&in));
+	return 0;
 }
 
 int

@@ -58,17 +58,6 @@ server_sweep(void *arg)
 			client_free(c);
 }
 
-static void
-queue_clear(struct client *c)
-{
-	struct packet *p, *next;
-
-	DL_FOREACH_SAFE(c->queue, p, next)
-		free(p);
-	c->queue = NULL;
-	c->octets = c->messages = 0;
-}
-
 void
 client_drop(struct client *c)
 {
@@ -83,7 +72,8 @@ client_drop(struct client *c)
 	close(c->fd);
 	c->fd = -1;
 	c->wants.n_events = 0;
-	queue_clear(c);
+	after_stop(&c->flush);
+	outbox_clear(&c->queue);
 	(void)timer_at(s->loop, &s->sweep, 1, server_sweep, s, NULL);
 	if (wanted && s->conf.subscribed != NULL)
 		s->conf.subscribed(s->conf.arg);
@@ -99,7 +89,8 @@ client_free(struct client *c)
 	timer_stop(&c->linger);
 	if (c->fd >= 0)
 		close(c->fd);
-	queue_clear(c);
+	after_stop(&c->flush);
+	outbox_clear(&c->queue);
 	DL_DELETE(s->clients, c);
 	s->n_clients--;
 	free(c);
@@ -111,101 +102,65 @@ linger_over(void *arg)
 	client_drop((struct client *)arg);
 }
 
-static int
-queue_add(struct client *c, struct rbuf message)
-{
-	size_t n = rbuf_left(&message);
-	struct packet *p = (struct packet *)malloc(sizeof(*p) + n);
-
-	if (p == NULL)
-		return -1;
-	p->len = n;
-	memcpy(p->b, message.p, n);
-	DL_APPEND(c->queue, p);
-	c->octets += n;
-	c->messages++;
-	if (c->writes.ev == NULL)
-		return watch_write(c->server->loop, &c->writes, c->fd,
-		    client_flush, c, NULL);
-	return 0;
-}
-
 /* It does not read.  What waited is lost; it is told so and dropped. */
 static void
 client_overflow(struct client *c)
 {
-	struct overflow m = { .lost = c->messages + 1 };
+	struct overflow m = { .lost = c->queue.messages + 1 };
 	uint8_t room[128];
 	struct wbuf w = wbuf_of(room, sizeof(room));
 
 	log_event(LEVEL_WARN, "client-overflow", U("client", c->id),
 	    U("lost", m.lost));
-	queue_clear(c);
+	outbox_clear(&c->queue);
 	c->leaving = true;
 	watch_stop(&c->reads);
 	if (msg_write_event(&w, clock_ms(), &overflow_type, &m, NULL) < 0 ||
-	    queue_add(c, wbuf_rbuf(&w)) < 0 ||
+	    outbox_add(&c->queue, wbuf_rbuf(&w)) < 0 ||
 	    timer_at(c->server->loop, &c->linger, clock_ms() + CLIENT_LINGER,
 	    linger_over, c, NULL) < 0)
 		client_drop(c);
-}
-
-/* 1 sent, 0 not now, -1 never. */
-static int
-try_send(struct client *c, const void *p, size_t n)
-{
-	ssize_t sent;
-
-	do
-		sent = send(c->fd, p, n, MSG_NOSIGNAL | MSG_DONTWAIT);
-	while (sent < 0 && errno == EINTR);
-	if (sent >= 0)
-		return 1;
-	return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -1;
+	else
+		after_turn(c->server->loop, &c->flush, client_flush, c);
 }
 
 static void
 client_flush(void *arg)
 {
 	struct client *c = (struct client *)arg;
-	struct packet *p;
-	int rc;
+	int rc = outbox_send(&c->queue, c->fd, c->wants.several);
 
-	while ((p = c->queue) != NULL) {
-		if ((rc = try_send(c, p->b, p->len)) == 0)
-			return;
-		if (rc < 0) {
-			client_drop(c);
-			return;
-		}
-		DL_DELETE(c->queue, p);
-		c->octets -= p->len;
-		c->messages--;
-		free(p);
-	}
-	watch_stop(&c->writes);
-	if (c->leaving)
+	if (rc == 0 && c->writes.ev == NULL)
+		rc = watch_write(c->server->loop, &c->writes, c->fd,
+		    client_flush, c, NULL);
+	if (rc < 0 || (rc > 0 && c->leaving))
 		client_drop(c);
+	else if (rc > 0)
+		watch_stop(&c->writes);
+}
+
+static bool
+is_full(const struct client *c, size_t n)
+{
+	return c->queue.octets + n > CLIENT_QUEUE_OCTETS ||
+	    c->queue.messages >= CLIENT_QUEUE_MESSAGES;
 }
 
 void
 client_send(struct client *c, struct rbuf message)
 {
-	int rc;
+	size_t n = rbuf_left(&message);
 
 	if (c->fd < 0 || c->leaving)
 		return;
-	if (c->queue == NULL) {
-		rc = try_send(c, message.p, rbuf_left(&message));
-		if (rc < 0)
-			client_drop(c);
-		if (rc != 0)
-			return;
-	}
-	if (c->octets + rbuf_left(&message) > CLIENT_QUEUE_OCTETS ||
-	    c->messages >= CLIENT_QUEUE_MESSAGES ||
-	    queue_add(c, message) < 0)
+	if (is_full(c, n) && c->writes.ev == NULL)
+		client_flush(c);	/* it may read, but we write much */
+	if (c->fd < 0)
+		return;
+	if (is_full(c, n) || outbox_add(&c->queue, message) < 0)
 		client_overflow(c);
+	else if (c->writes.ev == NULL)
+		after_turn(c->server->loop, &c->flush, client_flush, c);
 }
 
 bool
@@ -246,15 +201,28 @@ client_receive(struct client *c, uint8_t *buf, size_t cap, size_t *len)
 	return 1;
 }
 
+/* The messages of one datagram: how many. */
+static int
+client_take(struct client *c, struct rbuf in)
+{
+	int n = 0;
+
+	do {
+		server_take(c->server, c, &in);
+		n++;
+	} while (rbuf_left(&in) > 0 && c->fd >= 0 && !c->leaving);
+	return n;
+}
+
 static void
 client_readable(void *arg)
 {
 	struct client *c = (struct client *)arg;
 	uint8_t buf[MSG_MAX];
 	size_t len;
-	int i, rc;
+	int i = 0, rc;
 
-	for (i = 0; i < READ_BATCH && c->fd >= 0 && !c->leaving; i++) {
+	while (i < READ_BATCH && c->fd >= 0 && !c->leaving) {
 		rc = client_receive(c, buf, sizeof(buf), &len);
 		if (rc == 0)
 			return;
@@ -262,7 +230,7 @@ client_readable(void *arg)
 			client_drop(c);
 			return;
 		}
-		server_take(c->server, c, rbuf_of(buf, len));
+		i += client_take(c, rbuf_of(buf, len));
 		explicit_bzero(buf, len);	/* keys come this way */
 	}
 }

@@ -7,6 +7,7 @@
 
 #include "msg/types.h"
 #include "sys/loop.h"
+#include "sys/outbox.h"
 #include "sys/serve.h"
 
 /* One client of a server: its descriptor, what it subscribed to and what
@@ -15,12 +16,6 @@
 #define CLIENT_QUEUE_OCTETS	(1024 * 1024)
 #define CLIENT_QUEUE_MESSAGES	1024
 #define CLIENT_LINGER		5000	/* ms, to read the overflow event */
-
-struct packet {
-	struct packet	*prev, *next;
-	size_t		 len;
-	uint8_t		 b[];
-};
 
 struct client {
 	struct client	*prev, *next;
@@ -31,8 +26,8 @@ struct client {
 	bool		 leaving;	/* overflowed: only the rest is sent */
 	struct watch	 reads, writes;
 	struct timer	 linger;
-	struct packet	*queue;
-	size_t		 octets, messages;
+	struct after	 flush;
+	struct outbox	 queue;
 	struct subscribe wants;
 };
 
@@ -57,13 +52,13 @@ struct client *client_new(struct server *s, int fd, struct err *e);
 void client_free(struct client *c);
 /* The descriptor is closed now, the rest is freed in the next turn. */
 void client_drop(struct client *c);
-/* Send or queue one encoded message. */
+/* Queue one encoded message: it goes at the end of the turn. */
 void client_send(struct client *c, struct rbuf message);
 bool client_wants(const struct client *c, const char *event);
 /* May this peer connect, may it give secrets?  -1: no. */
 int client_check(int fd, gid_t group, bool *trusted, struct err *e);
 
-/* One message came in (serve.c). */
-void server_take(struct server *s, struct client *c, struct rbuf in);
+/* A message came in (serve.c), or several; the first is taken off in. */
+void server_take(struct server *s, struct client *c, struct rbuf *in);
 
 #endif

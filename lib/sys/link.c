@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "sys/log.h"
+#include "sys/outbox.h"
 #include "sys/unixsock.h"
 
 #define RETRY_FIRST	50	/* ms, doubling */
@@ -26,12 +27,6 @@ struct pending {
 	void			*arg;
 };
 
-struct outgoing {
-	struct outgoing	*prev, *next;
-	size_t		 len;
-	uint8_t		 b[];
-};
-
 struct link {
 	struct loop	*loop;
 	struct link_conf conf;
@@ -47,8 +42,9 @@ struct link {
 	struct watch	 reads, writes;
 	struct timer	 retry, limit, choked;
 	struct pending	*calls;
-	struct outgoing	*queue;
-	size_t		 octets;
+	struct after	 flush;
+	struct outbox	 queue;
+	bool		 several;	/* in one datagram: it takes them */
 };
 
 static void link_try(void *arg);
@@ -71,25 +67,6 @@ pending_fail(struct pending *p, const char *code, const char *why)
 	free(p);
 }
 
-/* It may hold the keys of an SA. */
-static void
-outgoing_free(struct outgoing *o)
-{
-	explicit_bzero(o->b, o->len);
-	free(o);
-}
-
-static void
-queue_clear(struct link *k)
-{
-	struct outgoing *o, *next;
-
-	DL_FOREACH_SAFE(k->queue, o, next)
-		outgoing_free(o);
-	k->queue = NULL;
-	k->octets = 0;
-}
-
 static void
 link_close(struct link *k)
 {
@@ -100,8 +77,9 @@ link_close(struct link *k)
 	if (k->fd >= 0)
 		close(k->fd);
 	k->fd = -1;
-	k->up = false;
-	queue_clear(k);
+	k->up = k->several = false;
+	after_stop(&k->flush);
+	outbox_clear(&k->queue);
 }
 
 /* A callback may free the link: then only the shell is left until we return
@@ -173,36 +151,22 @@ link_break(struct link *k, const char *why)
 	link_leave(k, outer);
 }
 
-/* 1 sent, 0 not now, -1 never. */
-static int
-try_send(struct link *k, const void *p, size_t n)
-{
-	ssize_t sent = send(k->fd, p, n, MSG_NOSIGNAL | MSG_DONTWAIT);
-
-	if (sent >= 0)
-		return 1;
-	return errno == EAGAIN || errno == EINTR || errno == ENOBUFS ? 0 : -1;
-}
-
 static void
 link_flush(void *arg)
 {
 	struct link *k = (struct link *)arg;
-	struct outgoing *o;
-	int rc;
+	int rc = outbox_send(&k->queue, k->fd, k->several);
+	struct err e;
 
-	while ((o = k->queue) != NULL) {
-		if ((rc = try_send(k, o->b, o->len)) == 0)
-			return;
-		if (rc < 0) {
-			link_break(k, strerror(errno));
-			return;
-		}
-		DL_DELETE(k->queue, o);
-		k->octets -= o->len;
-		outgoing_free(o);
-	}
-	watch_stop(&k->writes);
+	if (rc < 0)
+		err_sys(&e, "send");
+	else if (rc > 0)
+		watch_stop(&k->writes);
+	else if (k->writes.ev == NULL)
+		rc = watch_write(k->loop, &k->writes, k->fd, link_flush, k,
+		    &e);
+	if (rc < 0)
+		link_break(k, e.msg);
 }
 
 static void
@@ -221,40 +185,23 @@ choke(struct link *k)
 		    NULL);
 }
 
-static int
-queue_add(struct link *k, struct rbuf message, struct err *e)
-{
-	size_t n = rbuf_left(&message);
-	struct outgoing *o;
-
-	if (k->octets + n > QUEUE_MAX) {
-		choke(k);
-		return err_set(e, ENOBUFS, "%s does not read: %zu octets "
-		    "wait", k->path, k->octets);
-	}
-	if ((o = (struct outgoing *)malloc(sizeof(*o) + n)) == NULL) {
-		choke(k);
-		return err_set(e, ENOMEM, "link: out of memory");
-	}
-	o->len = n;
-	memcpy(o->b, message.p, n);
-	DL_APPEND(k->queue, o);
-	k->octets += n;
-	if (k->writes.ev != NULL)
-		return 0;
-	return watch_write(k->loop, &k->writes, k->fd, link_flush, k, e);
-}
-
-/* A broken pipe shows when reading, so that callbacks come from the loop. */
+/* It goes at the end of the turn: a broken pipe shows then, or when reading,
+ * so that callbacks come from the loop. */
 static int
 link_send(struct link *k, struct rbuf message, struct err *e)
 {
-	int rc = k->queue == NULL ? try_send(k, message.p,
-	    rbuf_left(&message)) : 0;
-
-	if (rc < 0)
-		return err_sys(e, "send to %s", k->path);
-	return rc > 0 ? 0 : queue_add(k, message, e);
+	if (k->queue.octets + rbuf_left(&message) > QUEUE_MAX) {
+		choke(k);
+		return err_set(e, ENOBUFS, "%s does not read: %zu octets "
+		    "wait", k->path, k->queue.octets);
+	}
+	if (outbox_add(&k->queue, message) < 0) {
+		choke(k);
+		return err_set(e, ENOMEM, "link: out of memory");
+	}
+	if (k->writes.ev == NULL)
+		after_turn(k->loop, &k->flush, link_flush, k);
+	return 0;
 }
 
 static struct pending *
@@ -308,12 +255,12 @@ take_failure(struct pending *p, const struct msg *m)
 }
 
 static int
-link_take(struct link *k, struct rbuf in, struct err *e)
+link_take(struct link *k, struct rbuf *in, struct err *e)
 {
 	struct pending *p;
 	struct msg m;
 
-	if (msg_read(in, &m, e) < 0)
+	if (msg_next(in, &m, e) < 0)
 		return -1;
 	switch (m.class) {
 	case MSG_EVENT:
@@ -335,7 +282,24 @@ link_take(struct link *k, struct rbuf in, struct err *e)
 	return err_set(e, EBADMSG, "a daemon does not ask");
 }
 
-/* 1: one message was taken; 0: none now or broken. */
+/* The messages of one datagram: how many; 0 when it broke. */
+static int
+link_take_all(struct link *k, struct rbuf in)
+{
+	struct err e;
+	int n = 0;
+
+	do {
+		if (link_take(k, &in, &e) < 0) {
+			link_break(k, e.msg);
+			return 0;
+		}
+		n++;
+	} while (rbuf_left(&in) > 0 && !k->dead && k->fd >= 0);
+	return !k->dead && k->fd >= 0 ? n : 0;
+}
+
+/* How many messages were taken; 0: none now or broken. */
 static int
 link_read_one(struct link *k)
 {
@@ -343,7 +307,6 @@ link_read_one(struct link *k)
 	struct iovec iov = { .iov_base = buf, .iov_len = sizeof(buf) };
 	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
 	ssize_t n = recvmsg(k->fd, &mh, MSG_DONTWAIT);
-	struct err e;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
@@ -356,11 +319,7 @@ link_read_one(struct link *k)
 		link_break(k, "a message over the limit");
 		return 0;
 	}
-	if (link_take(k, rbuf_of(buf, (size_t)n), &e) < 0) {
-		link_break(k, e.msg);
-		return 0;
-	}
-	return !k->dead && k->fd >= 0;
+	return link_take_all(k, rbuf_of(buf, (size_t)n));
 }
 
 static void
@@ -368,18 +327,27 @@ link_readable(void *arg)
 {
 	struct link *k = (struct link *)arg;
 	bool outer = link_enter(k);
-	int i;
+	int i, n;
 
-	for (i = 0; i < READ_BATCH; i++)
-		if (!link_read_one(k))
-			break;
+	for (i = 0; i < READ_BATCH && (n = link_read_one(k)) > 0; i += n)
+		;
 	link_leave(k, outer);
+}
+
+static void
+link_subscribed(void *arg, const void *m, const struct reason *why)
+{
+	const struct subscribe_reply *r = m;
+	struct link *k = (struct link *)arg;
+
+	(void)why;
+	k->several = r != NULL && r->several;
 }
 
 static int
 link_subscribe(struct link *k, struct err *e)
 {
-	struct subscribe m = { 0 };
+	struct subscribe m = { .several = true };
 	const char *const *p = k->conf.events;
 
 	if (p == NULL)
@@ -391,7 +359,8 @@ link_subscribe(struct link *k, struct err *e)
 		    *p, e) < 0)
 			return -1;
 	}
-	return link_call(k, &subscribe_type, &m, NULL, NULL, NULL, e);
+	return link_call(k, &subscribe_type, &m, &subscribe_reply_type,
+	    link_subscribed, k, e);
 }
 
 /* fd is connected. */

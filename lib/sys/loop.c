@@ -28,6 +28,7 @@ struct loop {
 	uint64_t		 slept;	/* ms of sleep, as last looked */
 	struct event		*leap;
 	struct armed		*armed;
+	struct after		*afters;
 	struct loop_signal	 signals[SIGNALS_MAX];
 	size_t			 n_signals;
 	bool			 stopped;
@@ -97,14 +98,50 @@ loop_free(struct loop *l)
 	free(l);
 }
 
+void
+after_turn(struct loop *l, struct after *a, loop_fn *fn, void *arg)
+{
+	if (a->fn != NULL)
+		return;
+	a->loop = l;
+	a->fn = fn;
+	a->arg = arg;
+	DL_APPEND(l->afters, a);
+}
+
+void
+after_stop(struct after *a)
+{
+	if (a->fn == NULL)
+		return;
+	DL_DELETE(a->loop->afters, a);
+	a->fn = NULL;
+}
+
+/* What these start anew comes in this turn too. */
+static void
+turn_end(struct loop *l)
+{
+	struct after *a;
+	loop_fn *fn;
+
+	while ((a = l->afters) != NULL) {
+		fn = a->fn;
+		after_stop(a);
+		fn(a->arg);
+	}
+}
+
 int
 loop_run(struct loop *l, struct err *e)
 {
+	turn_end(l);
 	while (!l->stopped) {
 		l->now = 0;
 		if (event_base_loop(l->base, EVLOOP_ONCE |
 		    EVLOOP_NO_EXIT_ON_EMPTY) < 0)
 			return err_set(e, EIO, "event loop failed");
+		turn_end(l);
 	}
 	l->stopped = false;	/* it may run again */
 	l->now = 0;

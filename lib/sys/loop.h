@@ -8,7 +8,7 @@
 
 /*
  * The event loop (libevent inside).  One a process, one thread.  Watchers,
- * timers and signals are members of what they serve; the loop borrows them.
+ * timers and the like are members of what they serve; the loop borrows them.
  * A zeroed one is stopped.  Callbacks never block.
  */
 struct loop;
@@ -26,6 +26,13 @@ struct timer {
 	loop_fn	*fn;
 	void	*arg;
 	uint64_t at;		/* ms, CLOCK_BOOTTIME; 0: stopped */
+};
+
+struct after {
+	struct after	*prev, *next;
+	loop_fn		*fn;	/* NULL: stopped */
+	void		*arg;
+	struct loop	*loop;
 };
 
 struct loop *loop_new(struct err *e);
@@ -57,6 +64,11 @@ void timer_stop(struct timer *t);
  * logged. */
 void timer_set(struct loop *l, struct timer *t, uint64_t at, loop_fn *fn,
     void *arg);
+
+/* Once, at the end of this turn of the loop, when all that came in it is
+ * done; outside of one, before the next.  A started one stays as it is. */
+void after_turn(struct loop *l, struct after *a, loop_fn *fn, void *arg);
+void after_stop(struct after *a);
 
 /* Call fn in the loop when the signal arrives. */
 int loop_signal(struct loop *l, int signo, loop_fn *fn, void *arg,

@@ -181,6 +181,7 @@ static void
 serve_subscribe(struct server *s, struct client *c, const struct call *call,
     struct rbuf body)
 {
+	const struct subscribe_reply reply = { .several = true };
 	struct subscribe wants;
 	struct err e;
 
@@ -189,7 +190,7 @@ serve_subscribe(struct server *s, struct client *c, const struct call *call,
 		return;
 	}
 	c->wants = wants;
-	call_ok(call);
+	call_reply(call, &subscribe_reply_type, &reply);
 	if (s->conf.subscribed != NULL)
 		s->conf.subscribed(s->conf.arg);
 }
@@ -252,7 +253,7 @@ serve_row(struct server *s, struct client *c, const struct call *call,
 }
 
 void
-server_take(struct server *s, struct client *c, struct rbuf in)
+server_take(struct server *s, struct client *c, struct rbuf *in)
 {
 	struct call call = { s, c->id, 0 };
 	const struct serve_row *row;
@@ -260,7 +261,7 @@ server_take(struct server *s, struct client *c, struct rbuf in)
 	struct msg m;
 	struct err e = { 0 };
 
-	if (msg_read(in, &m, &e) < 0 || m.class != MSG_REQUEST) {
+	if (msg_next(in, &m, &e) < 0 || m.class != MSG_REQUEST) {
 		log_event(LEVEL_WARN, "client-refused", U("client", c->id),
 		    T("why", e.code ? e.msg : "only requests are taken"));
 		client_drop(c);
@@ -377,8 +378,11 @@ server_free(struct server *s)
 
 	if (s == NULL)
 		return;
-	DL_FOREACH_SAFE(s->clients, c, next)
+	DL_FOREACH_SAFE(s->clients, c, next) {
+		if (c->fd >= 0)
+			(void)outbox_send(&c->queue, c->fd, c->wants.several);
 		client_free(c);
+	}
 	watch_stop(&s->accepts);
 	timer_stop(&s->retry);
 	timer_stop(&s->sweep);

@@ -13,7 +13,8 @@
  * A daemon's Unix SOCK_SEQPACKET socket: requests in, replies and events
  * out.  hello and subscribe are answered here.  Each client has a bounded
  * queue; one that does not read is told so (overflow) and dropped; no client
- * can block the daemon.
+ * can block the daemon.  What is said in a turn of the loop is sent at its
+ * end, and in one datagram to those who take several messages in one.
  */
 struct server;
 

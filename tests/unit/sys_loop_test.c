@@ -225,6 +225,52 @@ it_stops_when_told_even_before_it_runs(void **state)
 	assert_int_equal(loop_run(loop, NULL), 0);
 }
 
+static struct after last;
+static unsigned said[4], n_said;
+
+static void
+at_the_end(void *arg)
+{
+	said[n_said++] = 9;
+	if (arg != NULL)
+		loop_stop((struct loop *)arg);
+}
+
+static void
+on_due(void *arg)
+{
+	said[n_said++] = *(unsigned *)arg;
+	after_turn(loop, &last, at_the_end, loop);
+	after_turn(loop, &last, at_the_end, NULL);	/* as it was */
+}
+
+static void
+what_is_for_the_end_of_a_turn_comes_after_all_of_it(void **state)
+{
+	unsigned one = 1, two = 2;
+	uint64_t at = clock_ms();
+
+	(void)state;
+	n_said = 0;
+	after_turn(loop, &last, at_the_end, NULL);
+	after_stop(&last);
+	after_stop(&last);
+	assert_int_equal(timer_at(loop, &a, at, on_due, &one, NULL), 0);
+	assert_int_equal(timer_at(loop, &b, at, on_due, &two, NULL), 0);
+	while (clock_ms() < at + 3)
+		;
+	assert_int_equal(loop_run(loop, NULL), 0);
+	assert_int_equal(n_said, 3);
+	assert_int_equal(said[0] + said[1], 3);
+	assert_int_equal(said[2], 9);
+	/* outside of a turn: before the next */
+	n_said = 0;
+	after_turn(loop, &last, at_the_end, loop);
+	assert_int_equal(n_said, 0);
+	assert_int_equal(loop_run(loop, NULL), 0);
+	assert_int_equal(n_said, 1);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -238,6 +284,7 @@ main(void)
 		CASE(a_watch_is_level_triggered_until_it_stops),
 		CASE(signals_come_through_the_loop),
 		CASE(it_stops_when_told_even_before_it_runs),
+		CASE(what_is_for_the_end_of_a_turn_comes_after_all_of_it),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -317,8 +317,9 @@ ipc_09_descriptors_are_refused_and_do_not_leak(void **state)
 static void
 events_go_to_who_subscribed_to_a_prefix(void **state)
 {
-	const struct subscribe ike = { 1, { "ike-" } };
-	const struct subscribe all = { 1, { "pki-changed" } };
+	const struct subscribe ike = { .n_events = 1, .events = { "ike-" } };
+	const struct subscribe all = { .n_events = 1,
+		.events = { "pki-changed" } };
 	struct gre_acquire a = { .peer = 3 };
 	struct ike_probe p = { .peer = 9 };
 	struct msg m;
@@ -347,7 +348,7 @@ events_go_to_who_subscribed_to_a_prefix(void **state)
 static void
 an_event_that_is_out_of_bounds_is_not_sent(void **state)
 {
-	const struct subscribe all = { 1, { "gre" } };
+	const struct subscribe all = { .n_events = 1, .events = { "gre" } };
 	struct gre_acquire bad = { .peer = 0 };
 	struct msg m;
 	int fd = client();
@@ -363,7 +364,7 @@ an_event_that_is_out_of_bounds_is_not_sent(void **state)
 static void
 a_reader_that_sleeps_never_blocks_us_and_is_told_at_the_end(void **state)
 {
-	const struct subscribe all = { 1, { "gre" } };
+	const struct subscribe all = { .n_events = 1, .events = { "gre" } };
 	static uint8_t data[4000];
 	struct gre_nhrp ev = { .interface = "x", .data = rbuf_of(data,
 	    sizeof(data)) };
@@ -400,7 +401,7 @@ a_reader_that_sleeps_never_blocks_us_and_is_told_at_the_end(void **state)
 static uint64_t
 waited_for(size_t octets)
 {
-	const struct subscribe all = { 1, { "gre" } };
+	const struct subscribe all = { .n_events = 1, .events = { "gre" } };
 	static uint8_t data[4000];
 	struct gre_nhrp ev = { .interface = "x", .data = rbuf_of(data,
 	    octets) };
@@ -638,7 +639,7 @@ listen_for_keys(void)
 static void
 ipc_08_secret_events_go_to_our_own_uid_alone(void **state)
 {
-	const struct subscribe all = { 1, { "ike" } };
+	const struct subscribe all = { .n_events = 1, .events = { "ike" } };
 	const struct ike_close m = { .peer = 1 };
 	struct msg ev;
 	int fd;
