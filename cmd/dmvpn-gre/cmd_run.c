@@ -6,6 +6,7 @@
 #include "path.h"
 #include "priv_half.h"
 #include "sys/daemon.h"
+#include "sys/image.h"
 #include "sys/log.h"
 
 struct run {
@@ -23,6 +24,7 @@ on_ready(void *arg)
 	if (r->said)
 		return;
 	r->said = true;
+	image_rest();
 	if (r->ready_fd != 0)
 		ready_say((int)r->ready_fd);
 }
