@@ -123,7 +123,7 @@ ike_csa_free(struct ike_csa *c)
 	ike_timer_fini(g, &c->hard);
 	secret_free(c->lowest);
 	free(c->local);
-	free(c->chosen);
+	ike_chosen_release(g, c->chosen);
 	free(c);
 }
 
@@ -313,7 +313,7 @@ take_chosen(struct ike_csa *c, const struct ike_proposal *p)
 	struct rbuf spi = rbuf_of(p->spi, 4);
 	size_t i;
 
-	if (ike_chosen_keep(&c->chosen, p) < 0)
+	if (ike_chosen_keep(c->isa->g, &c->chosen, p) < 0)
 		return -1;
 	c->esn = ike_proposal_has(p, IKE_T_ESN, IKE_ESN_YES);
 	c->spi_out = rbuf_be32(&spi);

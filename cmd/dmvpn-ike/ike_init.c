@@ -55,7 +55,7 @@ set_suite(struct ike_isa *s, const struct ike_proposal *p)
 
 	if (encr == NULL || prf == NULL)
 		return -1;
-	if (ike_chosen_keep(&s->chosen, p) < 0)
+	if (ike_chosen_keep(s->g, &s->chosen, p) < 0)
 		return -1;
 	s->suite = (struct sk_suite){ .encr = encr->id,
 	    .key_bits = encr->key_bits, .prf = prf->id,

@@ -162,7 +162,7 @@ struct ike_csa {
 	enum sa_mode		 mode;
 	enum esp_cipher		 cipher;
 	uint64_t		 born;
-	struct ike_proposal	*chosen;	/* ike_chosen */
+	struct ike_chosen	*chosen;
 	struct ike_ts		*local;		/* n_local + n_remote of them */
 	struct ike_ts		*remote;	/* not freed: behind local */
 	struct secret		*lowest;	/* nonce of its exchange */
@@ -263,7 +263,7 @@ struct ike_isa {
 	struct ike_kept		*kept;		/* certificates of the peer */
 	uint64_t		 judged;	/* by which state of cred */
 	bool			 psk;
-	struct ike_proposal	*chosen;	/* ike_chosen */
+	struct ike_chosen	*chosen;
 	uint16_t		 pfs;		/* group the peer's children need */
 	struct sk_suite		 suite;
 	struct sk_kept		*keys;		/* NULL: not made yet */
@@ -363,6 +363,7 @@ struct ike_engine {
 	struct ike_isa		*dead;		/* to be freed */
 	struct ike_isa		*by_spi[IKE_BUCKETS];
 	struct ike_isa		*by_remote[IKE_BUCKETS];
+	struct ike_chosen	*chosen;	/* all */
 	struct ike_auth_state	*by_init;
 	struct ike_csa		*by_child[IKE_BUCKETS];
 	struct ike_peer		*peers[IKE_PEERS_MAX + 1];
@@ -519,10 +520,12 @@ void ike_isa_up(struct ike_isa *s);
 void ike_isa_die(struct ike_isa *s);
 void ike_isa_sweep(struct ike_engine *g);
 void ike_isa_free(struct ike_isa *s);
-/* What was chosen is kept no longer than it is, for reading only: -1, no
- * memory.  NULL reads as one without transforms. */
-int ike_chosen_keep(struct ike_proposal **kept, const struct ike_proposal *p);
-const struct ike_proposal *ike_chosen(const struct ike_proposal *kept);
+/* ike_chosen.c: what was chosen, without its SPI, is shared by all who chose
+ * so; for reading only.  -1: no memory, and *kept is as it was. */
+int ike_chosen_keep(struct ike_engine *g, struct ike_chosen **kept,
+    const struct ike_proposal *p);
+const struct ike_proposal *ike_chosen(const struct ike_chosen *kept);
+void ike_chosen_release(struct ike_engine *g, struct ike_chosen *k);
 int ike_isa_keys(struct ike_isa *s, struct rbuf shared, uint16_t old_prf,
     struct rbuf old_d, struct err *e);
 void ike_exchange_clear(struct ike_isa *s, struct ike_exchange_state *x);

@@ -30,29 +30,6 @@ ike_isa_find(struct ike_engine *g, uint64_t own_spi)
 	return NULL;
 }
 
-int
-ike_chosen_keep(struct ike_proposal **kept, const struct ike_proposal *p)
-{
-	const size_t len = offsetof(struct ike_proposal, t) + p->n *
-	    sizeof(p->t[0]);
-	void *new = malloc(len);
-
-	if (new == NULL)
-		return -1;
-	memcpy(new, p, len);
-	free(*kept);
-	*kept = new;
-	return 0;
-}
-
-const struct ike_proposal *
-ike_chosen(const struct ike_proposal *kept)
-{
-	static const struct ike_proposal none;
-
-	return kept != NULL ? kept : &none;
-}
-
 struct reason *
 ike_why(struct ike_isa *s)
 {
@@ -333,7 +310,7 @@ ike_isa_free(struct ike_isa *s)
 	free((void *)(uintptr_t)s->ident);
 	free((void *)(uintptr_t)s->blocks);
 	ike_kept_free(s->kept);
-	free(s->chosen);
+	ike_chosen_release(s->g, s->chosen);
 	secret_free(s->ni);
 	secret_free(s->nr);
 	secret_free(s->lowest);

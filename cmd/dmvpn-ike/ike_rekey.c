@@ -127,7 +127,7 @@ heir_keys(struct ike_isa *s, struct ike_isa *heir,
 	if (encr == NULL || prf == NULL || theirs == 0)
 		return err_set(e, EBADMSG, "bad SPI");
 	*(heir->initiator ? &heir->spi_r : &heir->spi_i) = theirs;
-	if (ike_chosen_keep(&heir->chosen, p) < 0)
+	if (ike_chosen_keep(heir->g, &heir->chosen, p) < 0)
 		return err_set(e, ENOMEM, "out of memory");
 	heir->suite = (struct sk_suite){ .encr = encr->id,
 	    .key_bits = encr->key_bits, .prf = prf->id,
