@@ -26,7 +26,7 @@ _dmvpn_values() {	# PREVIOUS-WORD PROGRAM COMMAND...
 		"$program" peers -j 2>/dev/null |
 			sed -n 's/.*"identity":"\([^"]*\)".*/\1/p'
 		;;
-	*:dmvpn-pki:revoke | *:dmvpn-pki:renew)
+	*:dmvpn-pki:revoke | *:dmvpn-pki:release | *:dmvpn-pki:renew)
 		"$program" list -j 2>/dev/null |
 			sed -n 's/.*"name":"\([^"]*\)".*/\1/p'
 		;;

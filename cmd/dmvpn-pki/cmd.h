@@ -18,6 +18,7 @@ int cmd_expiring(int argc, char **argv);
 int cmd_backup(int argc, char **argv);
 int cmd_restore(int argc, char **argv);
 int cmd_revoke(int argc, char **argv);
+int cmd_release(int argc, char **argv);
 int cmd_crl(int argc, char **argv);
 int cmd_import(int argc, char **argv);
 int cmd_rollover(int argc, char **argv);
@@ -42,6 +43,10 @@ int cmd_identities(int argc, char **argv);
 int cmd_events(int argc, char **argv);
 int cmd_stop(int argc, char **argv);
 int cmd_wait(int argc, char **argv);
+
+/* Exit status when what the command line names can not be taken: 100, or 111
+ * when the system has failed. */
+int cmd_input_status(const struct err *e);
 
 /* The first line of a file ("-": of standard input); NULL with e on error. */
 struct secret *cmd_passphrase(const char *file, struct err *e);

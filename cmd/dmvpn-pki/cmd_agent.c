@@ -91,7 +91,7 @@ run(struct agent *a, const struct agent_opts *o, struct err *e)
 	bool own = o->fd == 0;
 
 	if (warm_up(e) < 0 || preload(a, o, e) < 0)
-		return EXIT_USAGE;
+		return cmd_input_status(e);
 	if (own && (run_dir_make(e) < 0 ||
 	    run_path(path, sizeof(path), "pki.sock", e) < 0))
 		return EXIT_SYSTEM;

@@ -100,7 +100,7 @@ compare_with(struct pki_store *now, struct pki_store *then,
 		return err_set(e, EEXIST, "the store is of another CA than "
 		    "the backup; --force replaces it");
 	if (n.issued > t.issued || n.revoked > t.revoked ||
-	    n.crls > t.crls || a->keys > b->keys)
+	    n.released > t.released || n.crls > t.crls || a->keys > b->keys)
 		return err_set(e, EEXIST, "the store is newer than the backup:"
 		    " %lld certificates (%lld revoked), %lld CRLs and %lld CA "
 		    "keys, the backup has %lld (%lld), %lld and %lld; --force "
@@ -125,10 +125,10 @@ compare(struct pki_store *now, struct pki_store *then, struct err *e)
 	return rc;
 }
 
-/* In the place of a store that can not be opened.  Its journal must not be
+/* Where there is no store, or (force) one that can not be opened.  Its journal must not be
  * played back into the new one. */
 static int
-replace(const char *path, struct pki_store *from, struct err *e)
+replace(const char *path, struct pki_store *from, bool force, struct err *e)
 {
 	struct secret *image = pki_store_image(from, e);
 	char journal[4096];
@@ -142,7 +142,8 @@ replace(const char *path, struct pki_store *from, struct err *e)
 	else if (unlink(journal) < 0 && errno != ENOENT)
 		err_sys(e, "%s", journal);
 	else
-		rc = pki_file_write(path, 0600, true, image->b, image->len, e);
+		rc = pki_file_write(path, 0600, force, image->b, image->len,
+		    e);
 	secret_free(image);
 	return rc;
 }
@@ -159,13 +160,15 @@ restore(const char *path, const char *file, bool force, struct err *e)
 		return -1;
 	to = fresh ? NULL : pki_store_open(path, PKI_STORE_OPEN, e);
 	if (fresh)
-		rc = replace(path, from, e);
+		rc = replace(path, from, false, e);
 	else if (to == NULL && force && (e->code == EUCLEAN ||
 	    e->code == ENOENT)) {
 		err_clear(e);
-		rc = replace(path, from, e);
+		rc = replace(path, from, true, e);
 	} else if (to != NULL && (force || compare(to, from, e) == 0))
 		rc = pki_store_restore(to, from, e);
+	if (rc == 0 && to == NULL)
+		to = pki_store_open(path, PKI_STORE_OPEN, NULL);
 	if (rc == 0 && to != NULL)
 		(void)cmd_note(to, PKI_AUDIT_CHANGED, "restore", &about,
 		    NULL);

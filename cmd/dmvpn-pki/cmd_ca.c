@@ -34,10 +34,18 @@ cmd_status_of(const struct err *e)
 	case EDQUOT:
 	case EROFS:
 	case EAGAIN:
+	case EMFILE:
+	case ENFILE:
 		return EXIT_SYSTEM;
 	default:
 		return EXIT_NO;
 	}
+}
+
+int
+cmd_input_status(const struct err *e)
+{
+	return cmd_status_of(e) == EXIT_SYSTEM ? EXIT_SYSTEM : EXIT_USAGE;
 }
 
 int
@@ -124,7 +132,10 @@ cmd_ca_unlock(struct cmd_ca *c, const char *pass_file, struct err *e)
 	    open_pair(&c->ca, raw.key, pass_file, &c->pass, e) < 0 ||
 	    pki_store_begin(c->store, e) < 0)
 		return -1;
-	return check_generation(c, &raw, e);
+	if (check_generation(c, &raw, e) == 0)
+		return 0;
+	pki_store_rollback(c->store);
+	return -1;
 }
 
 struct each_old {

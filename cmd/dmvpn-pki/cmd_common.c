@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,23 +51,80 @@ cmd_passphrase(const char *file, struct err *e)
 	return pass;
 }
 
-/* A line from the terminal that is not shown. */
+static const int ends[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP };
+#define N_ENDS (sizeof(ends) / sizeof(ends[0]))
+
+static volatile sig_atomic_t ended;
+
+static void
+on_end(int signo)
+{
+	ended = signo;
+}
+
+struct before {
+	struct sigaction	actions[N_ENDS];
+	sigset_t		mask;
+};
+
+/* They come while we wait in answer_comes, and at no other time. */
+static void
+catch_ends(struct before *was)
+{
+	const struct sigaction mine = { .sa_handler = on_end };
+	sigset_t set;
+	size_t i;
+
+	ended = 0;
+	sigemptyset(&set);
+	for (i = 0; i < N_ENDS; i++)
+		(void)sigaddset(&set, ends[i]);
+	(void)sigprocmask(SIG_BLOCK, &set, &was->mask);
+	for (i = 0; i < N_ENDS; i++)
+		(void)sigaction(ends[i], &mine, &was->actions[i]);
+}
+
+static bool
+answer_comes(int tty, const struct before *was)
+{
+	struct pollfd p = { .fd = tty, .events = POLLIN };
+
+	return ppoll(&p, 1, NULL, &was->mask) == 1;
+}
+
+static void
+let_end(const struct before *was)
+{
+	size_t i;
+
+	for (i = 0; i < N_ENDS; i++)
+		(void)sigaction(ends[i], &was->actions[i], NULL);
+	(void)sigprocmask(SIG_SETMASK, &was->mask, NULL);
+	if (ended != 0)
+		(void)raise(ended);
+}
+
+/* A line from the terminal that is not shown; whoever ends us there finds his
+ * terminal as it was. */
 static int
 ask_once(int tty, const char *prompt, char *out, size_t out_len)
 {
+	struct before was;
 	struct termios old, quiet;
 	ssize_t n;
 
 	if (tcgetattr(tty, &old) < 0)
 		return -1;
+	catch_ends(&was);
 	quiet = old;
 	quiet.c_lflag &= ~(tcflag_t)ECHO;
 	/* What was typed before is thrown away, so the prompt comes after. */
 	(void)tcsetattr(tty, TCSAFLUSH, &quiet);
 	dprintf(tty, "%s: ", prompt);
-	n = read(tty, out, out_len - 1);
+	n = answer_comes(tty, &was) ? read(tty, out, out_len - 1) : -1;
 	(void)tcsetattr(tty, TCSAFLUSH, &old);
 	dprintf(tty, "\n");
+	let_end(&was);
 	out[n > 0 ? n : 0] = '\0';
 	out[strcspn(out, "\r\n")] = '\0';
 	return n > 0 && out[0] != '\0' ? 0 : -1;
@@ -158,6 +217,7 @@ cmd_time_parse(const char *text, int64_t *t, struct err *e)
 {
 	struct tm tm = { .tm_mday = 0 };
 	const char *end;
+	int day;
 
 	if (strcmp(text, "now") == 0) {
 		*t = clock_wall();
@@ -168,11 +228,12 @@ cmd_time_parse(const char *text, int64_t *t, struct err *e)
 		memset(&tm, 0, sizeof(tm));
 		end = strptime(text, "%Y-%m-%d", &tm);
 	}
-	if (end == NULL || *end != '\0')
-		return err_set(e, EINVAL, "\"%s\" is not a time such as "
-		    "2026-11-23T12:00:00Z or 2026-11-23", text);
+	day = tm.tm_mday;
 	*t = timegm(&tm);
-	return 0;
+	/* there is no 31st of February, whatever timegm makes of it */
+	return end != NULL && *end == '\0' && tm.tm_mday == day ? 0 :
+	    err_set(e, EINVAL, "\"%s\" is not a time such as "
+	    "2026-11-23T12:00:00Z or 2026-11-23", text);
 }
 
 int

@@ -121,7 +121,8 @@ cmd_crls_load(const struct opt_list *files, const char *identity)
 	int status;
 
 	status = read_all(&s, files, &e) < 0 ?
-	    command_fail(EXIT_USAGE, &e) : cmd_crls_send(&s, identity);
+	    command_fail(cmd_input_status(&e), &e) :
+	    cmd_crls_send(&s, identity);
 	crl_set_fini(&s);
 	return status;
 }

@@ -14,6 +14,7 @@
 #include "sys/loop.h"
 
 #define DAY		86400
+#define TRIES		10	/* others make lists at the same time */
 #define LISTS_MAX	(2 * (PKI_PARTITIONS_MAX + 1))
 
 /* A list of one key, of a partition or (0) whole. */
@@ -26,6 +27,7 @@ struct made {
 struct making {
 	struct cmd_ca	*c;
 	int64_t		 now, next;
+	uint64_t	 days;
 	bool		 parts;
 	size_t		 n;
 	struct made	 v[LISTS_MAX];
@@ -79,6 +81,25 @@ making_fini(struct making *m)
 {
 	while (m->n > 0)
 		X509_CRL_free(m->v[--m->n].crl);
+}
+
+/* In the transaction that is open; another one is open afterwards.  Numbers
+ * first: a list that is out has one that is not used again.
+ * 1: nobody has made a newer list since, nor does while we hold the store. */
+static int
+make_last(struct making *m)
+{
+	struct pki_stamp ours, now;
+	struct pki_store *s = m->c->store;
+
+	making_fini(m);
+	m->now = clock_wall();
+	m->next = m->now + (int64_t)m->days * DAY;
+	if (make_all(m) < 0 || pki_store_stamp(s, &ours, m->e) < 0 ||
+	    pki_store_commit(s, m->e) < 0 || pki_store_begin(s, m->e) < 0 ||
+	    pki_store_stamp(s, &now, m->e) < 0)
+		return -1;
+	return ours.crls == now.crls;
 }
 
 /* ---------------------------------------------------------------- to publish */
@@ -154,6 +175,19 @@ publish(const struct making *m, const char *out, bool der, struct err *e)
 	return 0;
 }
 
+/* Who made an older list does not put it in the place of a newer one. */
+static int
+make_and_publish(struct making *m, const char *out, bool der, struct err *e)
+{
+	int i, rc = 0;
+
+	for (i = 0; rc == 0 && i < TRIES; i++)
+		rc = make_last(m);
+	if (rc == 0)
+		return err_set(e, EAGAIN, "others make lists all the time");
+	return rc < 0 ? -1 : out == NULL ? 0 : publish(m, out, der, e);
+}
+
 /* 1: the agent has it; 0: it has a newer one, or nobody there knows the key. */
 static int
 install_one(struct conn *to, X509_CRL *x, struct reason *why, struct err *e)
@@ -210,11 +244,11 @@ int
 cmd_crl(int argc, char **argv)
 {
 	const char *store = NULL, *pass_file = NULL, *out = NULL;
-	uint64_t days = 7;
 	bool der = false, hand_over = false;
+	static struct making m = { .days = 7 };
 	const struct opt opts[] = {
 		CMD_STORE_OPT(&store), CMD_PASS_OPT(&pass_file),
-		{ 'd', "days", "DAYS", "until the next one", OPT_NUM, &days,
+		{ 'd', "days", "DAYS", "until the next one", OPT_NUM, &m.days,
 		    1, 3650 },
 		{ 0, "der", NULL, "DER, not PEM", OPT_FLAG, &der, 0, 0 },
 		{ 'o', "out", "FILE", "where it goes; \"-\" is standard output",
@@ -223,7 +257,6 @@ cmd_crl(int argc, char **argv)
 		    "output without --out", OPT_FLAG, &hand_over, 0, 0 },
 		OPT_END,
 	};
-	static struct making m;
 	struct cmd_ca c = { .store = NULL };
 	struct err e = { 0 };
 	int status, rc = -1;
@@ -232,14 +265,12 @@ cmd_crl(int argc, char **argv)
 	    0, &status) < 0)
 		return status;
 	out = out != NULL || hand_over ? out : "-";
-	m = (struct making){ .c = &c, .now = clock_wall(), .e = &e,
-		.parts = out != NULL && strcmp(out, "-") != 0 };
-	m.next = m.now + (int64_t)days * DAY;
-	/* Numbers first: a list that is out has one that is not used again. */
+	m.c = &c;
+	m.e = &e;
+	m.parts = out != NULL && strcmp(out, "-") != 0;
 	if (cmd_ca_open(&c, store, &e) == 0 &&
-	    cmd_ca_unlock(&c, pass_file, &e) == 0 && make_all(&m) == 0 &&
-	    pki_store_commit(c.store, &e) == 0)
-		rc = out == NULL ? 0 : publish(&m, out, der, &e);
+	    cmd_ca_unlock(&c, pass_file, &e) == 0)
+		rc = make_and_publish(&m, out, der, &e);
 	cmd_ca_close(&c);
 	status = rc < 0 ? command_fail(cmd_status_of(&e), &e) : hand_over ?
 	    install(&m) : EXIT_OK;

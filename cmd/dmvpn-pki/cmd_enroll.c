@@ -9,6 +9,7 @@
 #include "pki_key.h"
 #include "pki_name.h"
 
+#define USER_MAX	63
 #define WAIT_DEFAULT	3600
 #define WAIT_MAX	(86400 * 30)
 
@@ -48,6 +49,8 @@ check(const struct enroll_opts *o, struct err *e)
 	if (o->challenge != NULL && o->ask)
 		return err_set(e, EINVAL, "--challenge-file or --ask, not "
 		    "both");
+	if (o->user != NULL && strlen(o->user) > USER_MAX)
+		return err_set(e, EINVAL, "--user: over %d octets", USER_MAX);
 	if (o->type != NULL && o->key_file != NULL)
 		return err_set(e, EINVAL, "--key has its type already");
 	if (o->type != NULL && pki_key_type_check(o->type, e) < 0)

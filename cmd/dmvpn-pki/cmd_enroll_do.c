@@ -68,18 +68,11 @@ static int
 take_trust(struct attempt *a, struct err *e)
 {
 	const struct enroll_opts *o = a->o;
-	struct secret *text;
 	size_t i;
 	int rc = 0;
 
-	for (i = 0; rc == 0 && i < o->trust.n; i++) {
-		text = pki_file_read(o->trust.v[i], false, KEY_FILE_MAX, e);
-		rc = text == NULL ? -1 : cert_set_add_pem(&a->trust,
-		    (char *)text->b, text->len, e);
-		if (rc < 0 && text != NULL)
-			err_in(e, "%s", o->trust.v[i]);
-		secret_free(text);
-	}
+	for (i = 0; rc == 0 && i < o->trust.n; i++)
+		rc = cmd_certs_read(&a->trust, o->trust.v[i], e);
 	/* What is renewed knows its CA. */
 	for (i = 0; rc == 0 && i < a->old.anchors.n; i++)
 		rc = cert_set_add(&a->trust, a->old.anchors.v[i], e);

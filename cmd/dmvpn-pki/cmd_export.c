@@ -1,7 +1,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -17,16 +17,22 @@ struct export_opts {
 	bool		 force, anchors;
 };
 
-/* The newest certificate of a name: rows come oldest first. */
+struct newest {
+	struct cert_set	*out;
+	struct err	*e;
+};
+
+/* The newest certificate of a name: rows come oldest first.  Some were imported
+ * without it. */
 static int
 on_row(void *arg, const struct pki_row *row)
 {
-	struct cert_set *s = arg;
+	struct newest *n = arg;
 
-	if (row->revoked != 0)
+	if (row->revoked != 0 || rbuf_left(&row->der) == 0)
 		return 0;
-	cert_set_fini(s);
-	return cert_set_add_der(s, row->der, NULL);
+	cert_set_fini(n->out);
+	return cert_set_add_der(n->out, row->der, n->e);
 }
 
 /* The CA's own certificate comes first, then what stands above it or beside
@@ -54,6 +60,7 @@ from_store(struct cert_set *s, const struct export_opts *o, const char *name,
 {
 	struct pki_store *db = pki_store_open(cmd_store_path(o->store),
 	    PKI_STORE_OPEN, e);
+	struct newest n = { s, e };
 	int rc = -1;
 
 	if (db == NULL)
@@ -62,10 +69,10 @@ from_store(struct cert_set *s, const struct export_opts *o, const char *name,
 		rc = pki_store_trust(db, NULL, s, e);
 	else if (name == NULL)
 		rc = add_ca(s, db, e);
-	else if ((rc = pki_store_each(db, name, on_row, s, e)) == 0)
-		rc = s->n == 0 ? err_set(e, ENOENT, "%s: no such file, and no "
-		    "certificate of that name or serial number that is not "
-		    "revoked", name) : cmd_ca_above(db, s, e);
+	else if ((rc = pki_store_each(db, name, on_row, &n, e)) == 0)
+		rc = s->n == 0 ? err_set(e, ENOENT, "%s: no such file, and the "
+		    "store has no certificate of that name or serial number "
+		    "that is not revoked", name) : cmd_ca_above(db, s, e);
 	pki_store_close(db);
 	return rc;
 }
@@ -156,7 +163,9 @@ static int
 fill(BIO *b, const struct export_opts *o, const char *what, struct err *e)
 {
 	struct cert_set s = { .n = 0 };
-	bool is_file = what != NULL && access(what, F_OK) == 0;
+	struct stat st;
+	bool is_file = what != NULL && stat(what, &st) == 0 &&
+	    !S_ISDIR(st.st_mode);
 	struct rbuf der;
 	int rc;
 

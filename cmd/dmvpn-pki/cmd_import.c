@@ -106,7 +106,7 @@ find_row(void *arg, const struct pki_row *row)
 }
 
 /* The row of this serial number is there already: what it lacks is a
- * revocation at most. */
+ * revocation at most, or one for good where it is held. */
 static int
 known(struct import *m, const struct pki_row *row)
 {
@@ -115,7 +115,9 @@ known(struct import *m, const struct pki_row *row)
 
 	if (pki_store_each(m->store, row->serial, find_row, &have, m->e) < 0)
 		return -1;
-	if (row->revoked == 0 || have.revoked != 0) {
+	if (row->revoked == 0 || (have.revoked != 0 &&
+	    (strcmp(have.why, PKI_HOLD) != 0 ||
+	    strcmp(row->why, PKI_HOLD) == 0))) {
 		m->known++;
 		return tell(m, have.name, row->serial, "known", "");
 	}

@@ -162,6 +162,10 @@ check_taken(const struct cert *c, EVP_PKEY *key, struct err *e)
 	if (!cert_is_ca(c))
 		return err_set(e, EINVAL, "its certificate is not that of a "
 		    "CA");
+	if (!(X509_get_key_usage(x) & KU_KEY_CERT_SIGN) ||
+	    !(X509_get_key_usage(x) & KU_CRL_SIGN))
+		return err_set(e, EINVAL, "its certificate's key usage lacks "
+		    "keyCertSign or cRLSign");
 	if (X509_get0_subject_key_id(x) == NULL)
 		return err_set(e, ENOTSUP, "its certificate has no subject "
 		    "key identifier");

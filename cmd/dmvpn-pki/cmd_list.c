@@ -33,7 +33,8 @@ fill(struct pki_issued *out, const struct pki_row *row, int64_t now)
 	snprintf(out->profile, sizeof(out->profile), "%s", row->profile);
 	snprintf(out->state, sizeof(out->state), "%s",
 	    c == NULL && rbuf_left(&row->der) > 0 ? "damaged" :
-	    row->revoked != 0 ? "revoked" : row->to < now ? "expired" :
+	    row->revoked != 0 ? strcmp(row->why, PKI_HOLD) == 0 ? "held" :
+	    "revoked" : row->to < now ? "expired" :
 	    "valid");
 	pki_look_time(row->from, out->not_before);
 	pki_look_time(row->to, out->not_after);
@@ -102,7 +103,7 @@ cmd_list(int argc, char **argv)
 		{ 'x', "expiring", "DAYS", "only what ends within so many "
 		    "days; exit status 1 when there is any", OPT_NUM, &days,
 		    1, PKI_DAYS_MAX },
-		{ 0, "state", "STATE", "only valid, expired or revoked ones",
+		{ 0, "state", "STATE", "only valid, expired, revoked or held ones",
 		    OPT_TEXT, &l.state, 0, 0 },
 		{ 'p', "profile", "NAME", "only of this profile", OPT_TEXT,
 		    &l.profile, 0, 0 },
@@ -115,9 +116,10 @@ cmd_list(int argc, char **argv)
 	    1, &status) < 0)
 		return status;
 	if (l.state != NULL && strcmp(l.state, "valid") != 0 &&
-	    strcmp(l.state, "expired") != 0 && strcmp(l.state, "revoked") != 0)
+	    strcmp(l.state, "expired") != 0 &&
+	    strcmp(l.state, "revoked") != 0 && strcmp(l.state, "held") != 0)
 		return command_usage("state \"%s\" is none of valid, expired, "
-		    "revoked", l.state);
+		    "revoked, held", l.state);
 	if (l.profile != NULL && pki_profile_find(l.profile, &e) == NULL)
 		return command_fail(EXIT_USAGE, &e);
 	l.soon = days > 0 ? l.now + (int64_t)days * DAY : 0;

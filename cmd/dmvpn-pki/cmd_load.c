@@ -25,7 +25,7 @@ load_file(struct load_what *what, const char *text,
 	what->name = name;
 	if ((what->file = cmd_name_file(text, name, &e)) == NULL ||
 	    cmd_load_make(what, &b, &m, &e) < 0)
-		status = command_fail(EXIT_USAGE, &e);
+		status = command_fail(cmd_input_status(&e), &e);
 	else
 		status = command_call(SOCK, &pki_load_type, &m, NULL, NULL);
 	pki_bundle_fini(&b);

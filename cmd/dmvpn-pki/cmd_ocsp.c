@@ -203,8 +203,10 @@ ask_about(const char *path, const struct ocsp_opts *o)
 	int status = EXIT_USAGE;
 
 	if (read_certs(path, &given, &e) < 0 ||
-	    read_trust(o, &trust, &e) < 0)
+	    read_trust(o, &trust, &e) < 0) {
+		status = cmd_input_status(&e);
 		goto out;
+	}
 	j.leaf = given.v[0];
 	j.issuer = cmd_issuer_of(j.leaf, &trust, NULL);
 	if (j.issuer == NULL) {
@@ -255,7 +257,8 @@ read_signer(const char *path, struct pki_bundle *b, struct pki_ocsp *r,
 static int
 answer(const struct ocsp_opts *o)
 {
-	struct secret *in = pki_file_read(o->answer, false, OCSP_MAX, NULL);
+	struct err e = { 0 };
+	struct secret *in = pki_file_read(o->answer, false, OCSP_MAX, &e);
 	struct cmd_ca c = { .store = NULL };
 	struct pki_bundle b = { .key = NULL };
 	struct pki_ocsp r = { .n_cas = 1, .now = clock_wall(),
@@ -263,11 +266,10 @@ answer(const struct ocsp_opts *o)
 	uint8_t octets[OCSP_MAX];
 	struct wbuf reply = wbuf_of(octets, sizeof(octets));
 	struct pki_ocsp_said said;
-	struct err e = { 0 };
 	int rc = -1;
 
 	if (in == NULL)
-		err_set(&e, EINVAL, "%s: no request can be read", o->answer);
+		err_in(&e, "the request");
 	else if (cmd_ca_open(&c, o->store, &e) == 0 && (o->signer != NULL ?
 	    read_signer(o->signer, &b, &r, &e) :
 	    cmd_ca_unlock(&c, o->pass_file, &e)) == 0) {

@@ -20,6 +20,7 @@
 #include "sys/serve.h"
 
 #define SOCKET		"pki-serve.sock"
+#define PATIENCE	5000u	/* ms for another writer: others wait, too */
 #define BACKLOG		1024	/* who waits for a place */
 
 struct serve_opts {
@@ -128,8 +129,11 @@ reload(struct cmd_ca *c, struct err *e)
 	c->generation = raw.generation;
 	if (c->ca.cert == NULL)
 		return err_set(e, EUCLEAN, "the CA's certificate is damaged");
-	return cmd_ca_unlock(c, NULL, e) < 0 ? -1 :
-	    pki_store_commit(c->store, e);
+	if (cmd_ca_unlock(c, NULL, e) == 0 &&
+	    pki_store_commit(c->store, e) == 0)
+		return 0;
+	pki_store_rollback(c->store);
+	return -1;
 }
 
 /* Keys come and go (rollover) while we serve. */
@@ -168,6 +172,7 @@ desk_open(struct back *b, const struct serve_opts *o, struct err *e)
 	if (cmd_ca_open(&b->c, o->store, e) < 0 ||
 	    cmd_ca_unlock(&b->c, o->pass_file, e) < 0)
 		return cmd_status_of(e);
+	pki_store_patience(b->c.store, PATIENCE);
 	return pki_store_commit(b->c.store, e) < 0 || refresh(b, e) < 0 ||
 	    desk_confine(cmd_store_path(o->store), e) < 0 ? EXIT_SYSTEM :
 	    EXIT_OK;

@@ -7,23 +7,41 @@
 #include "pki_points.h"
 #include "sys/loop.h"
 
+struct parts {
+	struct pki_store	*store;
+	unsigned		 most;		/* partition of any key */
+	struct err		*e;
+};
+
+static int
+on_key(void *arg, const struct pki_authority *a)
+{
+	struct parts *p = arg;
+	struct pki_living living;
+
+	if (pki_store_living(p->store, a->generation, clock_wall(), &living,
+	    p->e) < 0)
+		return -1;
+	if (a->state != PKI_CA_RETIRED && living.partition > p->most)
+		p->most = living.partition;
+	return 0;
+}
+
 /* A partition is found by its URL, which stands in certificates: as long as
  * one of them lives, lists stay where they are. */
 static int
 check_move(struct pki_store *s, const char *url, struct err *e)
 {
 	char now[PKI_SETTING_MAX];
-	struct pki_living living;
-	struct pki_store_ca ca;
+	struct parts p = { .store = s, .e = e };
 
 	if (pki_store_setting(s, PKI_CRL_URL, now, e) < 0)
 		return -1;
-	if (now[0] == '\0' || strcmp(now, url) == 0 ||
-	    pki_store_ca(s, &ca, NULL) < 0)
+	if (now[0] == '\0' || strcmp(now, url) == 0)
 		return 0;
-	if (pki_store_living(s, ca.generation, clock_wall(), &living, e) < 0)
+	if (pki_store_authorities(s, on_key, &p, e) != 0)
 		return -1;
-	return living.partition == 0 ? 0 : err_set(e, EPERM, "there are "
+	return p.most == 0 ? 0 : err_set(e, EPERM, "there are "
 	    "certificates whose partition of the revocation list is found by "
 	    "%s: it can not change before they have ended", now);
 }

@@ -97,10 +97,10 @@ print_text(const struct pki_look *m)
 static int
 print(struct show *s, const struct pki_look *m)
 {
+	if (s->n++ > 0 && !s->json)
+		printf("\n");
 	if (s->json)
 		return out_json(stdout, &pki_look_type, m, s->e);
-	if (s->n++ > 0)
-		printf("\n");
 	print_text(m);
 	return 0;
 }
@@ -201,7 +201,7 @@ show_store(struct show *s, const char *store, const char *name)
 		rc = show_der(s, ca.cert.p, rbuf_left(&ca.cert));
 	else if (db != NULL && name != NULL) {
 		rc = pki_store_each(db, name, on_row, s, s->e);
-		if (rc == 0 && s->n == before && !s->json)
+		if (rc == 0 && s->n == before)
 			rc = err_set(s->e, ENOENT, "%s: no such file, and no "
 			    "such name or serial number in the store", name);
 	}
@@ -228,5 +228,5 @@ cmd_show(int argc, char **argv)
 	for (i = 0; rc == 0 && i < argc; i++)
 		rc = strcmp(argv[i], "-") == 0 || access(argv[i], F_OK) == 0 ?
 		    show_file(&s, argv[i]) : show_store(&s, store, argv[i]);
-	return rc < 0 ? command_fail(EXIT_NO, &e) : EXIT_OK;
+	return rc < 0 ? command_fail(cmd_status_of(&e), &e) : EXIT_OK;
 }

@@ -134,25 +134,29 @@ keep(struct pki_store *s, const struct made *m, struct err *e)
 }
 
 static int
-show(const struct made *m, bool json, struct err *e)
+fill_granted(const struct made *m, struct pki_granted *out, struct err *e)
 {
-	struct pki_granted out = { .id = "" };
-
-	if (m->t.url[0] != '\0' && pki_token_write(&m->t, out.token,
-	    sizeof(out.token), e) < 0)
+	if (m->t.url[0] != '\0' && pki_token_write(&m->t, out->token,
+	    sizeof(out->token), e) < 0)
 		return -1;
-	memcpy(out.id, m->g.id, sizeof(m->g.id));
-	memcpy(out.name, m->g.name, sizeof(out.name));
-	text_hex(m->secret, sizeof(m->secret), out.password,
-	    sizeof(out.password));
+	memcpy(out->id, m->g.id, sizeof(m->g.id));
+	memcpy(out->name, m->g.name, sizeof(out->name));
+	text_hex(m->secret, sizeof(m->secret), out->password,
+	    sizeof(out->password));
+	return 0;
+}
+
+static int
+show(const struct pki_granted *out, bool hold, bool json, struct err *e)
+{
 	if (json)
-		return out_json(stdout, &pki_granted_type, &out, e);
-	if (out.token[0] != '\0')
-		printf("%s\n", out.token);
+		return out_json(stdout, &pki_granted_type, out, e);
+	if (out->token[0] != '\0')
+		printf("%s\n", out->token);
 	else
-		printf("%s%s\n", out.id, out.password);
+		printf("%s%s\n", out->id, out->password);
 	fprintf(stderr, "%s: token %s for %s, good once%s\n",
-	    command_program(), out.id, out.name, m->g.hold ?
+	    command_program(), out->id, out->name, hold ?
 	    ", after \"token approve\"" : "");
 	return 0;
 }
@@ -163,6 +167,7 @@ new_token(const struct new_opts *o, struct pki_want *w, struct err *e)
 	struct cmd_ca c = { .store = NULL };
 	struct made m = { .g = { .days = o->issue.days, .hold = o->hold,
 		.made = clock_wall() } };
+	struct pki_granted out = { .id = "" };
 	int rc = -1;
 
 	m.g.expires = m.g.made + (int64_t)o->expires;
@@ -172,8 +177,10 @@ new_token(const struct new_opts *o, struct pki_want *w, struct err *e)
 	    pki_issue_check(c.ca.cert, w, e) == 0 &&
 	    pki_grant_fill(&m.g, w, e) == 0 &&
 	    (o->url == NULL || take_where(&m.t, o, e) == 0) &&
-	    keep(c.store, &m, e) == 0)
-		rc = show(&m, o->json, e);
+	    /* what can not be told is not kept */
+	    fill_granted(&m, &out, e) == 0 && keep(c.store, &m, e) == 0)
+		rc = show(&out, o->hold, o->json, e);
+	secret_wipe(&out, sizeof(out));
 	secret_wipe(m.secret, sizeof(m.secret));
 	cmd_ca_close(&c);
 	return rc;

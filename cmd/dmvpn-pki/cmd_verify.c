@@ -265,7 +265,7 @@ verify(const struct verify_opts *o, const char *path)
 	int status;
 
 	if (collect(&w, o, path, &e) < 0)
-		status = command_fail(EXIT_USAGE, &e);
+		status = command_fail(cmd_input_status(&e), &e);
 	else if (o->ocsp != NULL && ask_ocsp(&w, o->ocsp, &e) < 0)
 		status = command_fail(e.code == EPERM || e.code == EPROTO ?
 		    EXIT_NO : EXIT_SYSTEM, &e);

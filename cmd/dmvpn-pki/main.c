@@ -14,6 +14,8 @@ static const struct command commands[] = {
 	    "a new certificate with the same names and blocks" },
 	{ "revoke", cmd_revoke, "[--reason WORD] NAME|SERIAL",
 	    "take certificates back" },
+	{ "release", cmd_release, "NAME|SERIAL",
+	    "give back what was revoked for \"hold\" only" },
 	{ "crl", cmd_crl, "[-d DAYS] [-i] [-o FILE]",
 	    "make a certificate revocation list" },
 	{ "import", cmd_import, "[-j] FILE|DIRECTORY...",

@@ -22,9 +22,10 @@
 	X(PKI_AUDIT_APPROVED, 5, "approved")	\
 	X(PKI_AUDIT_WITHDRAWN, 6, "withdrawn")	\
 	X(PKI_AUDIT_REVOKED, 7, "revoked")	\
-	X(PKI_AUDIT_CHANGED, 8, "changed")	/* the CA itself */
+	X(PKI_AUDIT_CHANGED, 8, "changed")	/* the CA itself */ \
+	X(PKI_AUDIT_RELEASED, 9, "released")
 #define PKI_AUDIT_WORDS "issued|again|pending|refused|granted|approved|" \
-    "withdrawn|revoked|changed"
+    "withdrawn|revoked|changed|released"
 
 enum pki_audit_what { PKI_AUDIT_WHATS(NAME_ENUM) };
 extern const struct name pki_audit_what_names[];

@@ -15,6 +15,7 @@ static const struct {
 } reasons[] = {
 	{ "unspecified", 0 }, { "key-compromise", 1 }, { "ca-compromise", 2 },
 	{ "affiliation-changed", 3 }, { "superseded", 4 }, { "cessation", 5 },
+	{ PKI_HOLD, 6 },
 };
 #define N_REASONS (sizeof(reasons) / sizeof(reasons[0]))
 

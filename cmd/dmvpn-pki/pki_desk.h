@@ -73,8 +73,10 @@ desk_fn desk_index, desk_ca_der, desk_ca_pem, desk_crl, desk_crl_first;
 desk_fn desk_ocsp, desk_scep;
 desk_fn est_cacerts, est_enroll, est_reenroll, est_csrattrs;
 
-/* The newest list; the caller frees it. */
-X509_CRL *desk_crl_x509(struct desk *d, int64_t now, struct err *e);
+/* The newest list of this key, 0: of the one that issues; the caller frees it.
+ * ENOENT: that key signs no more. */
+X509_CRL *desk_crl_x509(struct desk *d, int64_t generation, int64_t now,
+    struct err *e);
 
 /* A key and a certificate of this server for TLS and those above it, in PEM;
  * head.next: when a new one is wanted; before that the same one is given, so

@@ -20,7 +20,7 @@ struct desk_crl {
 	struct desk_crl	*next;
 	int64_t		 generation;	/* of the key */
 	uint64_t	 partition;
-	int64_t		 revoked;	/* how many then, in all */
+	int64_t		 books;		/* what only grew until then */
 	int64_t		 made, until;
 	char		 etag[80];
 	struct secret	*der;
@@ -94,7 +94,7 @@ struct which {
 };
 
 static struct desk_crl *
-make(struct desk *d, struct which w, int64_t revoked, int64_t now,
+make(struct desk *d, struct which w, int64_t books, int64_t now,
     struct err *e)
 {
 	struct desk_crl *c = calloc(1, sizeof(*c));
@@ -105,7 +105,7 @@ make(struct desk *d, struct which w, int64_t revoked, int64_t now,
 		return err_null(err_set(e, ENOMEM, "revocation list"));
 	c->generation = w.generation;
 	c->partition = w.partition;
-	c->revoked = revoked;
+	c->books = books;
 	c->made = now;
 	c->until = now + (int64_t)d->crl_days * DAY;
 	if (pki_store_begin(d->store, e) == 0 &&
@@ -121,6 +121,14 @@ make(struct desk *d, struct which w, int64_t revoked, int64_t now,
 	return c;
 }
 
+/* Each revocation and each release adds one, so no two states are taken for
+ * the same. */
+static int64_t
+books_of(const struct pki_stamp *s)
+{
+	return s->revoked + 2 * s->released;
+}
+
 /* The newest of them; NULL with e. */
 static const struct desk_crl *
 find(struct desk *d, struct which w, int64_t now, struct err *e)
@@ -134,10 +142,10 @@ find(struct desk *d, struct which w, int64_t now, struct err *e)
 		if (old->generation == w.generation &&
 		    old->partition == w.partition)
 			break;
-	if (old != NULL && old->revoked == stamp.revoked &&
+	if (old != NULL && old->books == books_of(&stamp) &&
 	    now >= old->made && now < (old->made + old->until) / 2)
 		return old;
-	if ((c = make(d, w, stamp.revoked, now, e)) == NULL)
+	if ((c = make(d, w, books_of(&stamp), now, e)) == NULL)
 		return NULL;
 	if (old != NULL)
 		LL_DELETE(d->crls, old);
@@ -221,9 +229,10 @@ desk_crl_first(struct desk *d, const struct pki_web_ask *a, struct rbuf body,
 }
 
 X509_CRL *
-desk_crl_x509(struct desk *d, int64_t now, struct err *e)
+desk_crl_x509(struct desk *d, int64_t generation, int64_t now, struct err *e)
 {
-	const struct which w = { d->generations[0], 0 };
+	const struct which w = { generation > 0 ? generation :
+		d->generations[0], 0 };
 	const struct desk_crl *c = find(d, w, now, e);
 	const unsigned char *p = c == NULL ? NULL : c->der->b;
 

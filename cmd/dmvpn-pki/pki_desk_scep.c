@@ -109,8 +109,17 @@ wait_add(struct pki_store *s, const struct pki_scep_want *w,
 static enum pki_scep_answer
 say(enum desk_says says)
 {
-	return says == DESK_ISSUED ? PKI_SCEP_ISSUE : says == DESK_WAIT ?
-	    PKI_SCEP_WAIT : PKI_SCEP_REFUSE;
+	switch (says) {
+	case DESK_ISSUED:
+		return PKI_SCEP_ISSUE;
+	case DESK_WAIT:
+		return PKI_SCEP_WAIT;
+	case DESK_REFUSED:
+		return PKI_SCEP_REFUSE;
+	case DESK_FAILED:
+		break;
+	}
+	return PKI_SCEP_FAILED;
 }
 
 /* The challenge is the token's id and its secret together. */
@@ -121,7 +130,7 @@ by_challenge(struct desk *d, const struct pki_scep_want *w, X509 **out,
 	char id[PKI_GRANT_ID + 1], password[PKI_GRANT_PASSWORD + 1];
 	struct desk_enrol q = { .protocol = "scep", .from = w->from,
 		.user = id, .password = password, .request = w->request };
-	struct err ignored;
+	struct err wrong;
 	enum desk_says says;
 
 	if (strlen(w->challenge) != CHALLENGE) {
@@ -133,9 +142,10 @@ by_challenge(struct desk *d, const struct pki_scep_want *w, X509 **out,
 	memcpy(password, w->challenge + PKI_GRANT_ID, sizeof(password));
 	says = desk_enrol(d, &q, w->now, out, e);
 	secret_wipe(password, sizeof(password));
-	if (says == DESK_WAIT && wait_add(d->store, w, id, &ignored) < 0) {
-		*e = ignored;
-		return PKI_SCEP_REFUSE;
+	if (says == DESK_WAIT && wait_add(d->store, w, id, &wrong) < 0) {
+		*e = wrong;
+		return wrong.code == EPERM ? PKI_SCEP_REFUSE :
+		    PKI_SCEP_FAILED;
 	}
 	return say(says);
 }
@@ -184,12 +194,13 @@ by_poll(struct desk *d, const struct pki_scep_want *w, X509 **out,
 	struct desk_enrol q = { .protocol = "scep", .from = w->from,
 		.user = token };
 	struct secret *request = NULL;
-	enum pki_scep_answer a = PKI_SCEP_REFUSE;
+	enum pki_scep_answer a = PKI_SCEP_FAILED;
 	int rc = wait_find(d->store, w->transaction, token, &request, e);
 
-	if (rc == 0 || (rc > 0 && !same_key(request, w->signer)))
+	if (rc == 0 || (rc > 0 && !same_key(request, w->signer))) {
 		err_set(e, EPERM, "nothing of this transaction waits");
-	else if (rc > 0) {
+		a = PKI_SCEP_REFUSE;
+	} else if (rc > 0) {
 		q.request = rbuf_of(request->b, request->len);
 		a = say(desk_enrol(d, &q, w->now, out, e));
 	}
@@ -230,12 +241,23 @@ on_find(void *arg, const char *serial, struct err *e)
 	return x;
 }
 
+static int
+on_generation(void *arg, const struct pki_row *row)
+{
+	*(int64_t *)arg = row->generation;
+	return 1;
+}
+
+/* Of the key that has signed it: while keys roll over there are two.  RAs and
+ * the CA itself have no row. */
 static X509_CRL *
-on_list(void *arg, struct err *e)
+on_list(void *arg, const char *serial, struct err *e)
 {
 	struct desk *d = arg;
+	int64_t generation = 0;
 
-	return desk_crl_x509(d, d->now, e);
+	return pki_store_each(d->store, serial, on_generation, &generation,
+	    e) < 0 ? NULL : desk_crl_x509(d, generation, d->now, e);
 }
 
 /* ---------------------------------------------------------------------- RA */
@@ -429,7 +451,7 @@ answer(struct desk *d, const struct pki_scep_call *c, struct wbuf *room,
 	s.before = o.before;
 	s.next = o.next;
 	if (pki_scep_answer(&s, c, &out, &r->why) < 0)
-		desk_refuse(r, 500, &r->why);
+		desk_refuse(r, 503, &r->why);
 	else {
 		desk_say(r, out.type, room->buf, room->len);
 		r->head.status = (uint16_t)out.status;
@@ -460,7 +482,8 @@ desk_scep(struct desk *d, const struct pki_web_ask *a, struct rbuf body,
 	}
 	w = wbuf_of(room->b, SCEP_REPLY_MAX);
 	answer(d, &c, &w, r);
-	if (r->why.code != 0 && !d->noted && rbuf_left(&body) > 0)
+	if (r->why.code != 0 && r->head.status < 500 && !d->noted &&
+	    rbuf_left(&body) > 0)
 		desk_note_refusal(d, &q, now, &r->why);
 	secret_free(room);
 }

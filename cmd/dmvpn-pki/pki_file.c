@@ -20,6 +20,21 @@ struct pki_file {
 
 /* ---------------------------------------------------------------- to read */
 
+/* What the command line names can not be read as it stands: that is its fault,
+ * and not a secret that is wanted (EACCES) or a row that is missing (ENOENT). */
+static void *
+unread(struct err *e)
+{
+	static const int codes[] = { ENOENT, ENOTDIR, EACCES, EPERM, EISDIR,
+	    ENXIO, ELOOP, ENAMETOOLONG };
+	size_t i;
+
+	for (i = 0; e != NULL && i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (e->code == codes[i])
+			e->code = EINVAL;
+	return NULL;
+}
+
 static int
 check_private(int fd, const char *path, struct err *e)
 {
@@ -81,17 +96,20 @@ pki_file_read(const char *path, bool secret, size_t max, struct err *e)
 	struct secret *s = NULL;
 	int fd;
 
-	if (strcmp(path, "-") == 0)
-		return read_all(STDIN_FILENO, "standard input", max, e);
+	if (strcmp(path, "-") == 0) {
+		s = read_all(STDIN_FILENO, "standard input", max, e);
+		return s != NULL ? s : unread(e);
+	}
 	fd = open(path, O_RDONLY | O_CLOEXEC | (secret ? O_NOFOLLOW : 0));
 	if (fd < 0 && errno == ELOOP)
-		return err_null(err_set(e, ELOOP, "%s: a symbolic link", path));
-	if (fd < 0)
-		return err_null(err_sys(e, "open %s", path));
-	if (!secret || check_private(fd, path, e) == 0)
+		err_set(e, ELOOP, "%s: a symbolic link", path);
+	else if (fd < 0)
+		err_sys(e, "open %s", path);
+	else if (!secret || check_private(fd, path, e) == 0)
 		s = read_all(fd, path, max, e);
-	close(fd);
-	return s;
+	if (fd >= 0)
+		close(fd);
+	return s != NULL ? s : unread(e);
 }
 
 /* --------------------------------------------------------------- to write */
@@ -131,8 +149,10 @@ temp_name(struct pki_file *f, const char *path, struct err *e)
 	if (snprintf(f->path, sizeof(f->path), "%s", path) >=
 	    (int)sizeof(f->path) ||
 	    snprintf(f->temp, sizeof(f->temp), "%s.%016llx.new", path, r) >=
-	    (int)sizeof(f->temp))
+	    (int)sizeof(f->temp)) {
+		f->temp[0] = '\0';	/* cut, it is another file's name */
 		return err_set(e, ENAMETOOLONG, "%s", path);
+	}
 	return 0;
 }
 

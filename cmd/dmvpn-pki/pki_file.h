@@ -13,7 +13,8 @@
  */
 #define PKI_FILE_MAX	(4u << 20)
 
-/* A whole file, "-" is standard input; NUL-ended, len without the NUL.
+/* A whole file, "-" is standard input; NUL-ended, len without the NUL.  EINVAL:
+ * it is not there, or not as it must be; else the system has failed.
  * Regular files only when secret: nobody else may read it, it must belong to
  * us or root, and it must not be a symbolic link. */
 struct secret *pki_file_read(const char *path, bool secret, size_t max,

@@ -38,26 +38,31 @@ static const struct name kinds[] = {
 /* In the column of names: who knows no AS numbers refuses the token. */
 #define AS_WORD		"as:"
 
+static void
+put(struct wbuf *w, const char *text)
+{
+	wbuf_put(w, text, strlen(text));
+}
+
 int
 pki_grant_fill(struct pki_grant *g, const struct pki_want *w, struct err *e)
 {
-	struct wbuf names = wbuf_of(g->names, sizeof(g->names));
+	struct wbuf names = wbuf_of(g->names, sizeof(g->names) - (w->as != 0 ?
+	    strlen(" " AS_WORD "4294967295") : 0));
 	struct wbuf blocks = wbuf_of(g->blocks, sizeof(g->blocks));
 	struct addr_buf ab;
 	struct name_buf nb;
-	char one[256];
 	size_t i;
 
 	for (i = 0; i < w->n_sans; i++) {
-		snprintf(one, sizeof(one), "%s%s:%s", i > 0 ? " " : "",
-		    name_text(kinds, (uint32_t)w->sans[i].type, &nb),
-		    w->sans[i].text);
-		wbuf_put(&names, one, strlen(one));
+		put(&names, i > 0 ? " " : "");
+		put(&names, name_text(kinds, (uint32_t)w->sans[i].type, &nb));
+		put(&names, ":");
+		put(&names, w->sans[i].text);
 	}
 	for (i = 0; i < w->blocks.n; i++) {
-		snprintf(one, sizeof(one), "%s%s", i > 0 ? " " : "",
-		    prefix_text(&w->blocks.v[i], &ab));
-		wbuf_put(&blocks, one, strlen(one));
+		put(&blocks, i > 0 ? " " : "");
+		put(&blocks, prefix_text(&w->blocks.v[i], &ab));
 	}
 	wbuf_u8(&names, '\0');
 	wbuf_u8(&blocks, '\0');

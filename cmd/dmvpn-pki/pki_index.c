@@ -22,6 +22,8 @@ static const struct {
 	{ "affiliationChanged", "affiliation-changed" },
 	{ "superseded", "superseded" },
 	{ "cessationOfOperation", "cessation" },
+	{ "certificateHold", PKI_HOLD },
+	{ "holdInstruction", PKI_HOLD },	/* and which one */
 };
 
 /* "261123120000Z" (RFC 5280, 4.1.2.5.1: below 50 is 20xx) or with a year of
@@ -70,7 +72,8 @@ parse_revoked(char *text, struct pki_index_row *row, struct err *e)
 		return -1;
 	for (i = 0; comma != NULL &&
 	    i < sizeof(reasons) / sizeof(reasons[0]); i++)
-		if (strcmp(comma, reasons[i].theirs) == 0)
+		if (strlen(reasons[i].theirs) == strcspn(comma, ",") &&
+		    strncmp(comma, reasons[i].theirs, strcspn(comma, ",")) == 0)
 			snprintf(row->why, sizeof(row->why), "%s",
 			    reasons[i].ours);
 	if (row->why[0] == '\0')

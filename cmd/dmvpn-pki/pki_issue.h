@@ -80,7 +80,9 @@ struct pki_revoked {
 	const char	*why;		/* of pki_reasons, or "" */
 };
 #define PKI_REASONS "unspecified|key-compromise|ca-compromise|" \
-    "affiliation-changed|superseded|cessation"
+    "affiliation-changed|superseded|cessation|" PKI_HOLD
+/* Until it is released, or taken back for good. */
+#define PKI_HOLD	"hold"
 int pki_reason_check(const char *why, struct err *e);
 
 X509_CRL *pki_issue_crl(const struct pki_ca *ca, uint64_t number, int64_t now,

@@ -85,8 +85,12 @@ on_row(void *arg, const struct pki_row *row)
 	struct cert *c;
 
 	a->seen++;
-	if (row->revoked != 0 || (c = cert_parse(row->der, NULL)) == NULL)
+	if (row->revoked != 0)
 		return 0;
+	if ((c = cert_parse(row->der, NULL)) == NULL) {
+		a->bare++;
+		return 0;
+	}
 	cert_free(a->cert);
 	a->cert = c;
 	a->length = row->to - row->from;
@@ -153,7 +157,9 @@ pki_again_find(struct pki_store *s, const char *what, struct pki_again *a,
 		return -1;
 	if (a->cert != NULL)
 		return 0;
-	return err_set(e, ENOENT, a->seen > 0 ? "all certificates of %s are "
+	return err_set(e, ENOENT, a->bare > 0 ? "of %s there is a serial number "
+	    "alone, without the certificate: issue a new one" :
+	    a->seen > 0 ? "all certificates of %s are "
 	    "revoked: issue a new one if it may come back" :
 	    "there is no certificate of %s", what);
 }

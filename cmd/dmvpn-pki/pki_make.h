@@ -23,6 +23,7 @@ struct pki_again {
 	int64_t		 length;		/* seconds */
 	struct cert	*cert;
 	size_t		 seen;			/* revoked ones too */
+	size_t		 bare;			/* imported without */
 	char		*sans[PKI_SANS_MAX];	/* owned */
 };
 

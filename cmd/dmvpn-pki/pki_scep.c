@@ -27,6 +27,7 @@ struct call {
 	X509				*cert;	/* of the answer, owned */
 	X509_CRL			*crl;	/* likewise */
 	uint32_t			 status, fail;
+	bool				 broken; /* the fault is on our side */
 	struct err			*why;
 };
 
@@ -139,6 +140,15 @@ refuse(struct call *k, uint32_t fail)
 	return -1;
 }
 
+/* What we can not say now, we do not say: the client comes again, and what is
+ * in *why is for our log. */
+static int
+broken(struct call *k)
+{
+	k->broken = true;
+	return refuse(k, SCEP_BAD_REQUEST);
+}
+
 static bool
 issued_by(const X509 *x, X509 *ca)
 {
@@ -231,6 +241,8 @@ ask_caller(struct call *k, const struct pki_scep_want *w)
 	case PKI_SCEP_WAIT:
 		k->status = SCEP_PENDING;
 		return 0;
+	case PKI_SCEP_FAILED:
+		return broken(k);
 	case PKI_SCEP_REFUSE:
 		break;
 	}
@@ -333,6 +345,13 @@ which_of_ours(struct call *k, struct scep_which *w)
 }
 
 static int
+not_there(struct call *k)
+{
+	return k->why->code == ENOENT ? refuse(k, SCEP_BAD_CERT_ID) :
+	    broken(k);
+}
+
+static int
 on_get_cert(struct call *k)
 {
 	const struct pki_scep_ops *o = &k->s->ops;
@@ -342,7 +361,7 @@ on_get_cert(struct call *k)
 	if (rc == 0) {
 		k->cert = o->find(o->arg, w.serial, k->why);
 		k->status = SCEP_SUCCESS;
-		rc = k->cert != NULL ? 0 : refuse(k, SCEP_BAD_CERT_ID);
+		rc = k->cert != NULL ? 0 : not_there(k);
 	}
 	scep_which_fini(&w);
 	return rc;
@@ -356,9 +375,9 @@ on_get_crl(struct call *k)
 	int rc = which_of_ours(k, &w);
 
 	if (rc == 0) {
-		k->crl = o->crl(o->arg, k->why);
+		k->crl = o->crl(o->arg, w.serial, k->why);
 		k->status = SCEP_SUCCESS;
-		rc = k->crl != NULL ? 0 : refuse(k, SCEP_BAD_CERT_ID);
+		rc = k->crl != NULL ? 0 : not_there(k);
 	}
 	scep_which_fini(&w);
 	return rc;
@@ -452,8 +471,9 @@ operation(const struct pki_scep *s, const struct pki_scep_call *c,
 		return say_no(r, 400, why);
 	}
 	decide(&k);
-	rc = say_secret(r, "application/x-pki-message", reply_make(&k, &e));
-	if (rc < 0)
+	rc = k.broken ? -1 : say_secret(r, "application/x-pki-message",
+	    reply_make(&k, &e));
+	if (rc < 0 && !k.broken)
 		*why = e;
 	scep_in_fini(&k.in);
 	secret_free(k.plain);

@@ -26,6 +26,7 @@ enum pki_scep_answer {
 	PKI_SCEP_ISSUE,		/* *out is the certificate */
 	PKI_SCEP_WAIT,		/* ask again later */
 	PKI_SCEP_REFUSE,	/* *e: why; EPERM and EACCES: who; else what */
+	PKI_SCEP_FAILED,	/* *e, which is nobody else's: try again */
 };
 
 /* A request that was opened: its signature verifies and the key is proven. */
@@ -52,10 +53,11 @@ struct pki_scep_ops {
 	enum pki_scep_answer (*issue)(void *arg,
 	    const struct pki_scep_want *w, X509 **out, struct err *e);
 	/* The certificate with this serial number (lower-case hexadecimal);
-	 * NULL: none. */
+	 * NULL: none (ENOENT), or it can not be said now. */
 	X509 *(*find)(void *arg, const char *serial, struct err *e);
-	/* The newest list; NULL with e. */
-	X509_CRL *(*crl)(void *arg, struct err *e);
+	/* The newest list about the certificate with this serial number; NULL
+	 * as above. */
+	X509_CRL *(*crl)(void *arg, const char *serial, struct err *e);
 };
 
 /* The CA, and who speaks for it: an RSA key with a certificate under the CA
@@ -91,7 +93,8 @@ struct pki_scep_reply {
 	const char	*type;		/* static text */
 	struct wbuf	*body;		/* storage of the caller */
 };
-/* 0 with *r filled, whatever it is; -1 when it can not be made.  why tells
+/* 0 with *r filled, whatever it is; -1 when it can not be made, or the caller
+ * has failed.  why tells
  * what was wrong with a request that was refused (code 0: nothing). */
 int pki_scep_answer(const struct pki_scep *s, const struct pki_scep_call *c,
     struct pki_scep_reply *r, struct err *why);

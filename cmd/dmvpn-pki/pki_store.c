@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/secret.h"
+#include "pki_issue.h"
 #include "pki_sql.h"
 
 #define SCHEMA		2
@@ -16,6 +17,16 @@
 #define BUSY_MS		60000
 
 /* ---------------------------------------------------------------- to open */
+
+static bool
+is_pem(int fd)
+{
+	static const char begin[] = "-----BEGIN ";
+	char text[sizeof(begin) - 1];
+
+	return pread(fd, text, sizeof(text), 0) == (ssize_t)sizeof(text) &&
+	    memcmp(text, begin, sizeof(text)) == 0;
+}
 
 /* Mode 0600 from its first instant, whatever the umask. */
 static int
@@ -30,7 +41,7 @@ check_file(const char *path, enum pki_open how, struct err *e)
 	if (fd < 0 && errno == ELOOP)
 		return err_set(e, ELOOP, "%s: a symbolic link", path);
 	if (fd < 0 && errno == ENOENT && how != PKI_STORE_CREATE)
-		return err_set(e, ENOENT, "%s: there is no CA here; make one "
+		return err_set(e, EINVAL, "%s: there is no CA here; make one "
 		    "with dmvpn-pki init", path);
 	if (fd < 0)
 		return err_sys(e, "open %s", path);
@@ -42,11 +53,14 @@ check_file(const char *path, enum pki_open how, struct err *e)
 		rc = err_set(e, EMLINK, "%s: has other names (hard links)",
 		    path);
 	else if (st.st_uid != geteuid() && geteuid() != 0)
-		rc = err_set(e, EPERM, "%s: belongs to uid %u", path,
+		rc = err_set(e, EINVAL, "%s: belongs to uid %u", path,
 		    st.st_uid);
 	else if (st.st_mode & (S_IRWXG | S_IRWXO))
-		rc = err_set(e, EPERM, "%s: mode %04o lets others at the CA's "
+		rc = err_set(e, EINVAL, "%s: mode %04o lets others at the CA's "
 		    "key; chmod 600", path, st.st_mode & 07777);
+	else if (is_pem(fd))
+		rc = err_set(e, EINVAL, "%s: a PEM file, not the store of a CA",
+		    path);
 	close(fd);
 	return rc;
 }
@@ -82,7 +96,7 @@ check_all(struct pki_store *s, struct err *e)
 static int
 setup(struct pki_store *s, enum pki_open how, struct err *e)
 {
-	int64_t app, version;
+	int64_t app, version, others = 0;
 
 	sqlite3_busy_timeout(s->db, BUSY_MS);
 	if (pki_sql_run(s, "PRAGMA synchronous = EXTRA;"
@@ -90,9 +104,11 @@ setup(struct pki_store *s, enum pki_open how, struct err *e)
 	    "PRAGMA secure_delete = ON;"
 	    "PRAGMA foreign_keys = ON", "set up", e) < 0 ||
 	    (app = pki_sql_number(s, "PRAGMA application_id", e)) < 0 ||
-	    (version = pki_sql_number(s, "PRAGMA user_version", e)) < 0)
+	    (version = pki_sql_number(s, "PRAGMA user_version", e)) < 0 ||
+	    (app == 0 && (others = pki_sql_number(s, "SELECT count(*) FROM "
+	    "sqlite_schema", e)) < 0))
 		return -1;
-	if (version > SCHEMA || (app != 0 && app != APPLICATION))
+	if (version > SCHEMA || (app != 0 && app != APPLICATION) || others > 0)
 		return err_set(e, EINVAL, "%s: not a store of this version",
 		    s->path);
 	if (how == PKI_STORE_CREATE)
@@ -141,6 +157,12 @@ pki_store_close(struct pki_store *s)
 	sqlite3_close(s->db);
 	free(s->path);
 	free(s);
+}
+
+void
+pki_store_patience(struct pki_store *s, unsigned ms)
+{
+	sqlite3_busy_timeout(s->db, (int)ms);
 }
 
 int
@@ -294,13 +316,15 @@ pki_store_revoked(struct pki_store *s, int64_t generation, unsigned partition,
 	return each(s, q, fn, arg, e);
 }
 
+#define LIVES	"(revoked = 0 OR why = '" PKI_HOLD "')"
+
 int
 pki_store_living(struct pki_store *s, int64_t generation, int64_t now,
     struct pki_living *out, struct err *e)
 {
 	sqlite3_stmt *q = pki_sql_prepare(s, "SELECT "
-	    "count(CASE WHEN revoked = 0 THEN 1 END), "
-	    "coalesce(max(CASE WHEN revoked = 0 THEN not_after END), 0), "
+	    "count(CASE WHEN " LIVES " THEN 1 END), "
+	    "coalesce(max(CASE WHEN " LIVES " THEN not_after END), 0), "
 	    "coalesce(max(partition), 0) FROM certificate WHERE "
 	    "generation = ?1 AND not_after >= ?2", e);
 	int rc;
@@ -323,8 +347,8 @@ pki_store_revoke(struct pki_store *s, const char *name_or_serial, int64_t at,
     const char *why, size_t *n, struct err *e)
 {
 	sqlite3_stmt *q = pki_sql_prepare(s, "UPDATE certificate SET "
-	    "revoked = ?2, why = ?3 WHERE revoked = 0 AND (name = ?1 OR "
-	    "serial = lower(?1))", e);
+	    "revoked = ?2, why = ?3 WHERE (revoked = 0 OR (why = '" PKI_HOLD
+	    "' AND ?3 <> why)) AND (name = ?1 OR serial = lower(?1))", e);
 	int rc;
 
 	if (q == NULL)
@@ -338,6 +362,38 @@ pki_store_revoke(struct pki_store *s, const char *name_or_serial, int64_t at,
 	return rc == SQLITE_DONE ? 0 : pki_sql_failed(s, "write", e);
 }
 
+#define RELEASES	"releases"	/* how many there were, in `setting` */
+
+static int
+count_release(struct pki_store *s, size_t n, struct err *e)
+{
+	sqlite3_stmt *q = pki_sql_prepare(s, "INSERT INTO setting(name, value) "
+	    "VALUES('" RELEASES "', ?1) ON CONFLICT(name) DO UPDATE SET "
+	    "value = value + excluded.value", e);
+
+	if (q == NULL)
+		return -1;
+	sqlite3_bind_int64(q, 1, (sqlite3_int64)n);
+	return pki_sql_done(s, q, "write", e);
+}
+
+int
+pki_store_release(struct pki_store *s, const char *name_or_serial, size_t *n,
+    struct err *e)
+{
+	sqlite3_stmt *q = pki_sql_prepare(s, "UPDATE certificate SET "
+	    "revoked = 0, why = '' WHERE revoked <> 0 AND why = '" PKI_HOLD
+	    "' AND (name = ?1 OR serial = lower(?1))", e);
+
+	if (q == NULL)
+		return -1;
+	pki_sql_text(q, 1, name_or_serial);
+	if (pki_sql_done(s, q, "write", e) < 0)
+		return -1;
+	*n = (size_t)sqlite3_changes(s->db);
+	return *n > 0 ? count_release(s, *n, e) : 0;
+}
+
 /* ------------------------------------------------------------------ whole */
 
 int
@@ -348,7 +404,10 @@ pki_store_stamp(struct pki_store *s, struct pki_stamp *out, struct err *e)
 	    "revoked <> 0", e);
 	out->crls = pki_sql_number(s, "SELECT "
 	    "coalesce(sum(crl_number), 0) FROM authority", e);
-	return out->issued < 0 || out->revoked < 0 || out->crls < 0 ? -1 : 0;
+	out->released = pki_sql_number(s, "SELECT coalesce(max(value), 0) + 0 "
+	    "FROM setting WHERE name = '" RELEASES "'", e);
+	return out->issued < 0 || out->revoked < 0 || out->crls < 0 ||
+	    out->released < 0 ? -1 : 0;
 }
 
 /* The read lock of a transaction keeps writers out meanwhile. */

@@ -27,7 +27,8 @@ struct pki_store *pki_store_open(const char *path, enum pki_open how,
     struct err *e);
 void pki_store_close(struct pki_store *s);	/* rolls back */
 
-/* One writer at a time; waits up to 60 s. */
+/* One writer at a time; waits up to 60 s, or so long. */
+void pki_store_patience(struct pki_store *s, unsigned ms);
 int pki_store_begin(struct pki_store *s, struct err *e);
 int pki_store_commit(struct pki_store *s, struct err *e);
 void pki_store_rollback(struct pki_store *s);	/* nothing open: fine */
@@ -165,9 +166,14 @@ int pki_store_expiring(struct pki_store *s, int64_t from, int64_t to,
     int (*fn)(void *arg, const struct pki_row *row), void *arg,
     struct err *e);
 
-/* Revoke what is not revoked yet of this name or serial; *n how many. */
+/* Revoke what is not revoked yet of this name or serial; *n how many.  What is
+ * only held can be revoked for good. */
 int pki_store_revoke(struct pki_store *s, const char *name_or_serial,
     int64_t at, const char *why, size_t *n, struct err *e);
+/* What is held (RFC 5280, 5.3.1) is good again; in the transaction that is
+ * open. */
+int pki_store_release(struct pki_store *s, const char *name_or_serial,
+    size_t *n, struct err *e);
 
 /* The whole database as the octets of a file, after a full check of it. */
 struct secret *pki_store_image(struct pki_store *s, struct err *e);
@@ -177,7 +183,9 @@ int pki_store_restore(struct pki_store *s, struct pki_store *from,
 
 /* What only grows: to tell the newer of two stores. */
 struct pki_stamp {
-	int64_t	issued, revoked, crls;
+	int64_t	issued, crls;
+	int64_t	revoked;	/* now; each release takes one away, and */
+	int64_t	released;	/* counts */
 };
 int pki_store_stamp(struct pki_store *s, struct pki_stamp *out,
     struct err *e);
@@ -197,7 +205,8 @@ int pki_store_revoked(struct pki_store *s, int64_t generation,
     unsigned partition, int64_t now,
     int (*fn)(void *arg, const struct pki_row *row), void *arg,
     struct err *e);
-/* Certificates of this key that live at `now` (neither ended nor revoked), and
+/* Certificates of this key that live at `now` (neither ended nor revoked; what
+ * is held may come back), and
  * when the last of them ends; the highest partition that one is in. */
 struct pki_living {
 	int64_t		n, last;

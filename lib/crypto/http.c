@@ -329,13 +329,13 @@ put_password(struct wbuf *w, const struct http_ask *ask, struct err *e)
 	wbuf_u8(&p, ':');
 	if (ask->password != NULL)
 		wbuf_put(&p, ask->password->b, ask->password->len);
-	if (!wbuf_ok(&p))
-		return err_set(e, ENAMETOOLONG, "name and password");
-	EVP_EncodeBlock(coded + 6, plain, (int)p.len);
-	put_header(w, "Authorization", (char *)coded);
+	if (wbuf_ok(&p)) {
+		EVP_EncodeBlock(coded + 6, plain, (int)p.len);
+		put_header(w, "Authorization", (char *)coded);
+	}
 	secret_wipe(plain, sizeof(plain));
 	secret_wipe(coded, sizeof(coded));
-	return 0;
+	return wbuf_ok(&p) ? 0 : err_set(e, ENAMETOOLONG, "name and password");
 }
 
 static int
@@ -418,6 +418,8 @@ follow(struct http_url *u, const char *location, struct err *e)
 {
 	struct http_url to;
 
+	if (http_url_check(location, e) < 0)
+		return err_in(e, "redirect");
 	if (location[0] == '/' && location[1] != '/') {
 		if (snprintf(u->path, sizeof(u->path), "%s", location) >=
 		    (int)sizeof(u->path))

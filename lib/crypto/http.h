@@ -69,6 +69,9 @@ void http_reply_fini(struct http_reply *r);
  * the first words of a text that came with it. */
 int http_check(const struct http_reply *r, struct err *e);
 
+/* Only octets that may stand in a request line. */
+int http_url_check(const char *text, struct err *e);
+
 /* The parts of a URL.  Refused: other schemes, names and passwords in it,
  * control characters, empty hosts. */
 struct http_url {

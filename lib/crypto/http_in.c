@@ -59,16 +59,23 @@ url_authority(const char *p, size_t len, struct http_url *u, struct err *e)
 }
 
 int
+http_url_check(const char *text, struct err *e)
+{
+	for (; *text != '\0'; text++)
+		if (*text <= ' ' || *text > '~')
+			return err_set(e, EINVAL, "URL: blanks, control and "
+			    "other characters are written as %%XX");
+	return 0;
+}
+
+int
 http_url_parse(const char *text, struct http_url *u, struct err *e)
 {
-	const char *p;
 	size_t len;
 
 	memset(u, 0, sizeof(*u));
-	for (p = text; *p != '\0'; p++)
-		if (*p <= ' ' || *p > '~')
-			return err_set(e, EINVAL, "URL: blanks, control and "
-			    "other characters are written as %%XX");
+	if (http_url_check(text, e) < 0)
+		return -1;
 	if (url_scheme(&text, u, e) < 0)
 		return -1;
 	len = strcspn(text, "/?#");

@@ -115,7 +115,7 @@ watch() {
 @test "PKI-03: a challenge that others can read is refused" {
 	echo secret >challenge
 	chmod 644 challenge
-	run -1 --separate-stderr scep -c challenge --accept-ca http://127.0.0.1:1/ x
+	run -100 --separate-stderr scep -c challenge --accept-ca http://127.0.0.1:1/ x
 	[[ $stderr == *"chmod 600"* ]]
 	run -111 --separate-stderr scep -c - --accept-ca http://127.0.0.1:1/ x <challenge
 	[[ $stderr == *refused* ]]

@@ -37,9 +37,9 @@ example() {
 }
 
 @test "without a CA a command says how to make one" {
-	run -1 --separate-stderr pki issue x
+	run -100 --separate-stderr pki issue x
 	[[ -z $output && $stderr == *"dmvpn-pki init"* ]]
-	run -1 --separate-stderr pki list
+	run -100 --separate-stderr pki list
 	[[ $stderr == *"dmvpn-pki init"* ]]
 	[ ! -e dmvpn-ca.db ]
 }
@@ -411,7 +411,7 @@ example() {
 	run -100 --separate-stderr pki list -s fifo.db
 	[[ $stderr == *"not a regular file"* ]]
 	chmod 640 real.db
-	run -1 --separate-stderr pki list -s real.db
+	run -100 --separate-stderr pki list -s real.db
 	[[ $stderr == *"chmod 600"* ]]
 }
 

@@ -109,7 +109,7 @@ assert c.execute("PRAGMA integrity_check").fetchone()[0] == "ok"' "$1"
 	    -keyout k -out other.pem -days 3 -subj /CN=Other 2>/dev/null
 	run -1 pki expiring -s none other.pem
 	[[ $output == *other*valid* ]]
-	run -1 --separate-stderr pki expiring nothing.pem
+	run -100 --separate-stderr pki expiring nothing.pem
 }
 
 @test "backup and restore: whole, 0600, and never over something newer" {
@@ -140,7 +140,7 @@ assert c.execute("PRAGMA integrity_check").fetchone()[0] == "ok"' "$1"
 	[ "$(stat -c %a new/x.db)" = 600 ]
 	[ "$(pki list -s new/x.db -j | wc -l)" -eq 1 ]
 	chmod 644 one.db
-	run -1 --separate-stderr pki restore one.db
+	run -100 --separate-stderr pki restore one.db
 	[[ $stderr == *"chmod 600"* ]]
 }
 

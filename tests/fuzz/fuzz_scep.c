@@ -45,9 +45,10 @@ on_find(void *arg, const char *serial, struct err *e)
 }
 
 static X509_CRL *
-on_crl(void *arg, struct err *e)
+on_crl(void *arg, const char *serial, struct err *e)
 {
 	(void)arg;
+	(void)serial;
 	return err_null(err_set(e, ENOENT, "no"));
 }
 

@@ -1,5 +1,6 @@
 #include "scep_make.h"
 
+#include "base/text.h"
 #include "dmvpn-pki/pki_ca.h"
 #include "dmvpn-pki/pki_sql.h"
 #include "dmvpn-pki/pki_web.h"
@@ -238,6 +239,110 @@ the_next_ca_is_announced_while_it_waits(void **state)
 	EVP_PKEY_free(k);
 }
 
+/* Another program holds the store: the client comes again, and hears nothing of
+ * what is inside. */
+static void
+what_fails_on_our_side_is_no_refusal(void **state)
+{
+	struct secret *r = request(key, ID PASSWORD), *q;
+	struct scep_attrs a = attrs_of(SCEP_PKCS_REQ);
+	struct scep_make m = { .attrs = &a, .content = octets(r),
+		.to = o.make.ca.cert, .signer = self, .key = key };
+	struct talk ask = { SCEP_PKCS_REQ, r, NULL, self, key, MAKE_NOW };
+	struct pki_store *holder = pki_store_open(o.path, PKI_STORE_OPEN,
+	    NULL);
+	struct desk_reply reply;
+	uint32_t fail;
+
+	(void)state;
+	office_grant(&o, ID, false);
+	q = scep_make(&m, NULL);
+	pki_store_patience(o.desk.store, 1);
+	assert_int_equal(pki_store_begin(holder, NULL), 0);
+	call("PKIOperation", octets(q), MAKE_NOW, &reply);
+	assert_int_equal(reply.head.status, 503);
+	assert_true(reply.head.retry_after > 0);
+	assert_null(memmem(reply.body->b, reply.body->len, "ca.db", 5));
+	assert_non_null(strstr(reply.why.msg, "ca.db"));
+	desk_reply_fini(&reply);
+	pki_store_close(holder);
+	assert_int_equal(talk(&ask, &fail), SCEP_SUCCESS);
+	assert_int_equal(issued(&o), 1);
+	secret_free(q);
+	secret_free(r);
+}
+
+/* The list that GetCRL gives about this certificate. */
+static X509_CRL *
+list_about(const X509 *x)
+{
+	struct secret *which = scep_serial_make(x, NULL), *q, *plain, *der;
+	struct scep_attrs a = attrs_of(SCEP_GET_CRL);
+	struct scep_make m = { .attrs = &a, .content = octets(which),
+		.to = o.make.ca.cert, .signer = self, .key = key };
+	struct cert_set signers = { 1, { o.make.ca_cert } };
+	const unsigned char *p;
+	struct desk_reply r;
+	struct scep_in in;
+	X509_CRL *crl;
+
+	q = scep_make(&m, NULL);
+	call("PKIOperation", octets(q), MAKE_NOW, &r);
+	assert_int_equal(r.head.status, 200);
+	assert_int_equal(scep_open(octets(r.body), &signers, strong, &in,
+	    NULL), 0);
+	assert_int_equal(in.attrs.status, SCEP_SUCCESS);
+	plain = scep_decrypt(in.envelope, self, key, strong, NULL);
+	assert_non_null(plain);
+	der = scep_crl(octets(plain), NULL);
+	assert_non_null(der);
+	p = der->b;
+	crl = d2i_X509_CRL(NULL, &p, (long)der->len);
+	assert_non_null(crl);
+	scep_in_fini(&in);
+	desk_reply_fini(&r);
+	secret_free(der);
+	secret_free(plain);
+	secret_free(q);
+	secret_free(which);
+	return crl;
+}
+
+static void
+pki_14_a_list_is_of_the_key_that_signed_the_certificate(void **state)
+{
+	struct pki_want w = make_want("spoke9.test", "spoke");
+	struct pki_row row = { .name = "spoke9.test", .profile = "spoke",
+		.to = MAKE_NOW + HOUR, .generation = 2 };
+	struct make old;
+	X509_CRL *crl;
+	X509 *x;
+
+	(void)state;
+	make_ca(&old, "Test", "p256", NULL);
+	assert_int_equal(pki_store_add_authority(o.desk.store, PKI_CA_OLD,
+	    cert_der(old.ca_cert), rbuf_of("key", 3), NULL, NULL), 0);
+	o.desk.cas[1] = old.ca;
+	o.desk.generations[1] = 2;
+	o.desk.n_cas = 2;
+	x = pki_issue_peer(&old.ca, &w, key, NULL);
+	assert_non_null(x);
+	text_hex(w.serial, PKI_SERIAL_LEN, row.serial, sizeof(row.serial));
+	assert_int_equal(pki_store_add(o.desk.store, &row, NULL), 0);
+	crl = list_about(x);
+	assert_int_equal(X509_CRL_verify(crl, old.ca.key), 1);
+	X509_CRL_free(crl);
+	X509_free(x);
+	x = pki_issue_peer(&o.make.ca, &w, key, NULL);
+	assert_int_equal(pki_store_remove(o.desk.store, row.serial, NULL), 0);
+	crl = list_about(x);		/* of no row of ours */
+	assert_int_equal(X509_CRL_verify(crl, o.make.ca.key), 1);
+	X509_CRL_free(crl);
+	X509_free(x);
+	make_fini(&old);
+	o.desk.n_cas = 1;
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, open_office, close_office)
 
 int
@@ -247,6 +352,8 @@ main(void)
 		TEST(a_poll_is_signed_by_the_key_of_its_request_or_hears_nothing),
 		TEST(what_waits_is_one_request_a_token_and_goes_with_it),
 		TEST(the_next_ca_is_announced_while_it_waits),
+		TEST(what_fails_on_our_side_is_no_refusal),
+		TEST(pki_14_a_list_is_of_the_key_that_signed_the_certificate),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

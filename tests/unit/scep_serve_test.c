@@ -59,9 +59,10 @@ on_find(void *arg, const char *serial, struct err *e)
 }
 
 static X509_CRL *
-on_crl(void *arg, struct err *e)
+on_crl(void *arg, const char *serial, struct err *e)
 {
 	(void)arg;
+	(void)serial;
 	return pki_issue_crl(&desk.ca->ca, 7, MAKE_NOW, MAKE_NOW + MAKE_DAY,
 	    NULL, 0, e);
 }
