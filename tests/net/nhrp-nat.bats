@@ -5,8 +5,8 @@ bats_require_minimum_version 1.5.0
 
 load lib
 
-# nat NAME N: a box that masquerades towards the router and takes nothing
-# that it did not ask for
+# nat NAME N: a box that masquerades towards the router, as $how says, and
+# takes nothing that it did not ask for
 nat() {
 	ns_new "$1"
 	link "rt:$1=203.0.113.$(($2 + 1))/30" "$1:wan=203.0.113.$2/30"
@@ -16,7 +16,7 @@ nat() {
 	table ip nat {
 		chain post {
 			type nat hook postrouting priority 100;
-			oifname "wan" masquerade
+			oifname "wan" $how
 		}
 	}
 	table ip filter {
@@ -76,6 +76,9 @@ setup() {
 	gateway hub 203.0.113.2
 	on rt nft list ruleset >/dev/null 2>&1 ||
 		skip "this kernel has no nf_tables"
+	how=masquerade
+	[[ $BATS_TEST_DESCRIPTION != *symmetric* ]] ||
+		how="masquerade fully-random"
 	nat nat1 5
 	nat nat2 9
 	daemons hub 0
@@ -125,4 +128,21 @@ direct() {
 	# both behind one NAT that does not turn packets round: by the hub
 	[ "$(ttl s1 1 3)" = 63 ]
 	lossless s1 10.3.0.1 -I 10.1.0.1 -- stream_on 100
+}
+
+@test "both behind a symmetric NAT: the traffic stays on the hub, and why says so" {
+	gave_up() {
+		on s1 "$B/dmvpn-nhrp" why 10.2.0.1 | tee "$T/why" |
+			grep -q "^through the hub: no shortcut: no connection"
+	}
+	direct s1 1 0
+	[ "$(ttl s1 1 2)" = 63 ]
+	stream s1 10.2.0.1 -I 10.1.0.1
+	wait_for 25 gave_up
+	cat "$T/why"
+	stream_on 100
+	measure
+	[ "$lost" = 0 ]
+	[ "$(ttl s1 1 2)" = 63 ]
+	[ "$(ttl s2 2 1)" = 63 ]
 }
