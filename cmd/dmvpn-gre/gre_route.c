@@ -150,9 +150,9 @@ entry_new(struct gre *g, const struct gre_route_key *key, struct err *e)
 	return err_null(err_set(e, ENOMEM, "out of memory"));
 }
 
-/* Another peer, or none; the neighbour entries follow. */
+/* Another peer, or none; the neighbour entries follow, and the MTU. */
 static void
-change_peer(struct gre *g, const struct gre_iface *i,
+change_peer(struct gre *g, struct gre_iface *i,
     struct gre_route_entry *o, struct gre_peer_entry *p, void *job)
 {
 	struct gre_peer_entry *old = o->peer;
@@ -162,6 +162,7 @@ change_peer(struct gre *g, const struct gre_iface *i,
 	if (old != NULL)
 		DL_DELETE(old->routes, o);
 	o->peer = p;
+	i->mtu_at = GRE_SOON;
 	if (p != NULL) {
 		DL_APPEND(p->routes, o);
 		ask_hop(g, i, p, o->key.prefix.addr.len, job);
@@ -193,7 +194,6 @@ set_one(struct gre *g, struct gre_iface *i, const char *owner,
 	o->via = m->via;
 	change_peer(g, i, o, m->peer == 0 ? NULL : gre_peer_find(g, m->peer),
 	    job);
-	i->mtu_at = GRE_SOON;
 	gre_note_route(g, o, false);
 	r = request_of(PRIV_ROUTE_SET, i, o);
 	g->ops.kernel(g->ops.arg, &r, job);
@@ -229,7 +229,6 @@ gre_route_free(struct gre *g, struct gre_route_entry *o, void *job)
 		r = request_of(PRIV_ROUTE_DELETE, i, o);
 		g->ops.kernel(g->ops.arg, &r, job);
 		change_peer(g, i, o, NULL, NULL);
-		i->mtu_at = GRE_SOON;
 	}
 	gre_note_route(g, o, true);
 	HASH_DEL(g->routes, o);
