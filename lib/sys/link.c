@@ -307,6 +307,7 @@ link_read_one(struct link *k)
 	struct iovec iov = { .iov_base = buf, .iov_len = sizeof(buf) };
 	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
 	ssize_t n = recvmsg(k->fd, &mh, MSG_DONTWAIT);
+	int taken;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
@@ -319,7 +320,9 @@ link_read_one(struct link *k)
 		link_break(k, "a message over the limit");
 		return 0;
 	}
-	return link_take_all(k, rbuf_of(buf, (size_t)n));
+	taken = link_take_all(k, rbuf_of(buf, (size_t)n));
+	explicit_bzero(buf, (size_t)n);	/* what a PSK gives comes this way */
+	return taken;
 }
 
 static void

@@ -134,6 +134,8 @@ class H(http.server.BaseHTTPRequestHandler):
             self.send_response(302)
             self.send_header("Location", "http://127.0.0.2:9/crl")
             self.end_headers()
+        elif self.path == "/odd":
+            self.wfile.write(b"HTTP/1.1 302 F\r\nLocation: /a HTTP/1.1\rX: y\r\n\r\n")
         else:
             time.sleep(20)
 s = http.server.ThreadingHTTPServer(("127.0.0.1", 0), H)
@@ -146,6 +148,8 @@ s.serve_forever()'
 	[ $((SECONDS - before)) -le 15 ]
 	run ! --separate-stderr pki fetch -t ca.pem "http://127.0.0.1:$port/away"
 	[[ $stderr != *refused* ]]	# it was not even tried
+	run ! --separate-stderr pki fetch -t ca.pem "http://127.0.0.1:$port/odd"
+	[[ $stderr == *"redirect: URL: blanks"* ]]
 }
 
 @test "watch hands a new list to the agent, and to the next agent what the last one had" {
