@@ -435,6 +435,7 @@ path_free(struct path *p)
 	path_hash_fini(&p->ike);
 	path_hash_fini(&p->early);
 	install_set_free(p->installs);
+	fair_fini(p);
 	if (p->event_fd >= 0)
 		close(p->event_fd);
 	if (p->devices >= 0)

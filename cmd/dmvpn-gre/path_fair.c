@@ -132,6 +132,45 @@ fair_due(const struct path *p)
 
 /* ----------------------------------------------------------------- rates */
 
+/* What is known of peers, while there are looks at them. */
+static int
+begin(struct fair *f)
+{
+	if (f->of == NULL)
+		f->of = calloc(PATH_PEERS + 1, sizeof(*f->of));
+	return f->of == NULL ? -1 : 0;
+}
+
+static void
+forget(struct fair *f)
+{
+	free(f->of);
+	f->of = NULL;
+}
+
+static struct fair_peer *
+own(const struct fair *f, const struct peer *peer)
+{
+	return &f->of[peer->number];
+}
+
+void
+fair_forget(struct path *p, uint16_t number)
+{
+	unsigned w;
+
+	for (w = 0; w < FAIR_WAYS; w++)
+		if (p->fair[w].of != NULL)
+			p->fair[w].of[number] = (struct fair_peer){ 0 };
+}
+
+void
+fair_fini(struct path *p)
+{
+	forget(&p->fair[FAIR_IN]);
+	forget(&p->fair[FAIR_OUT]);
+}
+
 static enum gre_encap
 encap(const struct peer *peer)
 {
@@ -159,7 +198,7 @@ packets_of(const struct peer *peer, enum fair_way way)
 static void
 rate_of(struct fair *side, struct peer *peer, uint64_t ms, bool first)
 {
-	struct fair_peer *f = &peer->fair[side->way];
+	struct fair_peer *f = own(side, peer);
 	uint64_t count_now = packets_of(peer, side->way), came, sent;
 
 	came = !first && count_now > f->count ? count_now - f->count : 0;
@@ -188,7 +227,7 @@ count_lost(struct path *p, struct fair *f, uint64_t guess, uint64_t dropped)
 	struct peer *peer;
 
 	for (peer = p->peers; peer != NULL; peer = peer->next) {
-		if ((lost = peer->fair[f->way].lost) == 0)
+		if ((lost = own(f, peer)->lost) == 0)
 			continue;
 		if (!is_counted(f, peer))
 			count(&p->guard.drops[GUARD_CUT], lost);
@@ -212,9 +251,9 @@ rates(struct path *p, struct fair *f, uint64_t now, uint64_t dropped)
 
 	for (peer = p->peers; peer != NULL; peer = peer->next) {
 		rate_of(f, peer, ms == 0 ? 1 : ms, first);
-		sum += peer->fair[f->way].rate;
+		sum += own(f, peer)->rate;
 		if (is_counted(f, peer))
-			lost += peer->fair[f->way].lost;
+			lost += own(f, peer)->lost;
 	}
 	count_lost(p, f, lost, dropped);
 	return sum;
@@ -231,8 +270,8 @@ share_of(const struct path *p, enum fair_way way, uint64_t whole)
 	for (i = 0; i < 8; i++) {
 		below = above = 0;
 		for (peer = p->peers; peer != NULL; peer = peer->next) {
-			if (peer->fair[way].rate <= share)
-				below += peer->fair[way].rate;
+			if (own(&p->fair[way], peer)->rate <= share)
+				below += own(&p->fair[way], peer)->rate;
 			else
 				above++;
 		}
@@ -302,15 +341,15 @@ cut(struct path *p, struct fair *f)
 {
 	static struct heavy heavy[CANDIDATES];
 	struct peer *peer;
-	struct fair_peer *own;
+	struct fair_peer *its;
 	uint64_t pass;
 	size_t n = 0, i;
 
 	for (peer = p->peers; peer != NULL; peer = peer->next) {
-		own = &peer->fair[f->way];
-		own->pass = 0;
-		if (own->rate > f->share && n < CANDIDATES)
-			heavy[n++] = (struct heavy){ peer, own->rate };
+		its = own(f, peer);
+		its->pass = 0;
+		if (its->rate > f->share && n < CANDIDATES)
+			heavy[n++] = (struct heavy){ peer, its->rate };
 	}
 	qsort(heavy, n, sizeof(heavy[0]), heavier);
 	f->n = 0;
@@ -319,7 +358,7 @@ cut(struct path *p, struct fair *f)
 		if (pass < PASS_LEAST)
 			pass = PASS_LEAST;
 		if (cut_peer(p, f, heavy[i].peer, (uint32_t)pass))
-			heavy[i].peer->fair[f->way].pass = (uint32_t)pass;
+			own(f, heavy[i].peer)->pass = (uint32_t)pass;
 	}
 	if (f->way == FAIR_IN)
 		filter_write(p);
@@ -370,6 +409,7 @@ end(struct path *p, struct fair *f)
 	f->calm = 0;
 	f->receivers = 0;
 	f->at = 0;
+	forget(f);
 }
 
 static void
@@ -405,10 +445,13 @@ side_tick(struct path *p, struct fair *f, uint64_t now)
 	if (!f->on && who == 0 && (f->at == 0 || f->calm >= IDLE)) {
 		f->at = 0;
 		f->calm = 0;
+		forget(f);
 		return 0;
 	}
 	if (f->at != 0 && now < f->at)
 		return f->at;
+	if (begin(f) < 0)
+		return now + LOOK;
 	f->receivers |= who;
 	look(p, f, who, now);
 	f->at = now + LOOK;

@@ -106,7 +106,7 @@ struct in_meta {
 struct path_sa;
 struct sa_set {
 	struct path_retire	 retire;
-	size_t			 n;
+	unsigned		 n;
 	bool			 queued;	/* some are of one sender */
 	struct path_sa		*sa[];		/* first choice first */
 };
@@ -138,7 +138,6 @@ struct peer {
 	uint64_t			 keepalive_at;
 	struct mtu_search		 search;
 	struct peer			*busy_next, **busy_prev; /* search */
-	struct fair_peer		 fair[FAIR_WAYS];
 };
 
 struct path_sa {
@@ -147,17 +146,17 @@ struct path_sa {
 	struct peer		*peer;
 	uint32_t		 spi_in, spi_out;
 	enum sa_mode		 mode;
-	unsigned		 interface;	/* tunnel mode */
-	unsigned		 queue;		/* of sender + 1; 0: of all */
+	uint8_t			 interface;	/* tunnel mode */
+	uint8_t			 queue;		/* of sender + 1; 0: of all */
+	uint8_t			 n_local, n_remote;
 	bool			 esn;
+	bool			 standby, dying; /* control's own */
+	_Atomic(bool)		 seen, soft_said, hard_said, stopped;
 	struct esp_key		*in, *out;
 	struct replay		*replay;	/* the owner's */
-	unsigned		 owner;		/* the thread that receives */
 	uint64_t		 soft_packets, hard_packets;
 	uint64_t		 soft_bytes, hard_bytes;
-	size_t			 n_local, n_remote;
 	struct selector		*local_ts, *remote_ts;
-	_Atomic(bool)		 seen, soft_said, hard_said, stopped;
 	_Atomic(uint64_t)	 sequence_out;	/* last used */
 	_Atomic(uint64_t)	 sequence_in;
 	_Atomic(uint64_t)	 last_in;
@@ -168,7 +167,6 @@ struct path_sa {
 	struct path_sa		*peer_next;
 	uint64_t		 added, gone_at;	/* 0: stays */
 	uint64_t		 turn;		/* the highest sends */
-	bool			 standby, dying;
 };
 
 struct ike_spi {
@@ -314,6 +312,7 @@ struct fair {
 	uint64_t		receivers;	/* bits: of their SAs */
 	uint64_t		dropped;	/* by the devices, so far */
 	uint64_t		share;		/* packets a look, of a peer */
+	struct fair_peer	*of;		/* by number; NULL: no looks */
 	uint32_t		used;		/* octets queued, last look */
 	unsigned		calm;		/* looks without a cut */
 	uint64_t		lost;		/* cut, for guard_tick */
@@ -509,6 +508,8 @@ uint32_t filter_source(const struct addr *a);
 /* A thread: the batch was full, or not; c: of where it came from. */
 void fair_batch(struct path_thread *t, struct full_batches *c, bool full);
 void fair_init(struct path *p);
+void fair_fini(struct path *p);
+void fair_forget(struct path *p, uint16_t number);	/* a peer that goes */
 /* Control: when to look next, 0: nobody is late. */
 uint64_t fair_due(const struct path *p);
 uint64_t fair_tick(struct path *p, uint64_t now);

@@ -41,7 +41,7 @@ ladder(struct mtu_search *m, enum mtu_phase phase)
 	m->n = 0;
 	m->tries = 0;
 	m->answered = 0;
-	m->first = UINT32_MAX;
+	m->first = UINT16_MAX;
 	m->serial++;
 	m->at = 0;
 }
@@ -70,7 +70,7 @@ verify(struct mtu_search *m, uint64_t now)
 		if (often[i] < m->mtu)
 			rung(m, often[i]);
 	rung(m, m->mtu);
-	m->first = UINT32_MAX << (m->n - 1) | 1;
+	m->first = (uint16_t)(UINT32_MAX << (m->n - 1) | 1);
 	if (m->before > m->mtu)
 		rung(m, m->before);
 	m->kick_at = 0;
@@ -173,7 +173,7 @@ mtu_answered(struct mtu_search *m, uint32_t serial, unsigned i, uint64_t now)
 	if (soon < m->at)
 		m->at = soon;
 	/* The top is all that there is to know. */
-	if (i == m->n - 1)
+	if (i + 1 == m->n)
 		m->at = now;
 }
 

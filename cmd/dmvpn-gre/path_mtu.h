@@ -23,24 +23,24 @@
 enum mtu_phase { MTU_IDLE, MTU_VERIFY, MTU_CLIMB };
 
 struct mtu_search {
-	enum mtu_phase	phase;
-	enum mtu_how	how;		/* the present value came about */
+	uint8_t		phase;		/* enum mtu_phase */
+	uint8_t		how;		/* enum mtu_how of the value */
 	uint16_t	mtu;		/* use this */
 	uint16_t	floor, max;
 	uint16_t	before;		/* ICMP: what it was, else 0 */
 	uint16_t	lo;		/* climbing: passes, */
 	uint32_t	hi;		/* does not pass */
 	uint16_t	rung[MTU_RUNGS];
-	unsigned	n, tries;
-	uint32_t	first, answered;	/* bit of each rung */
+	uint8_t		n, tries;
+	bool		ever;		/* some probe was answered */
+	bool		echo;		/* probes are pings in the tunnel */
+	uint16_t	first, answered;	/* bit of each rung */
+	uint16_t	stuck;
 	uint32_t	serial;		/* of the rungs: echoed in answers */
 	uint32_t	rtt;		/* ms; 0: not known */
 	uint64_t	sent, at;	/* ms; at: when to step, unless idle */
 	uint64_t	kick_at, confirm_at, raise_at;	/* 0: not */
 	uint64_t	verified;
-	bool		ever;		/* some probe was answered */
-	bool		echo;		/* probes are pings in the tunnel */
-	unsigned	stuck;
 };
 
 /* A path of which nothing is known but the route's MTU. */

@@ -207,6 +207,7 @@ path_peer_delete(struct path *p, uint16_t number)
 	if (peer == NULL)
 		return;
 	put(&p->peer[number], NULL);
+	fair_forget(p, number);
 	if ((*peer->prev = peer->next) != NULL)
 		peer->next->prev = peer->prev;
 	probe_forget(p, peer);

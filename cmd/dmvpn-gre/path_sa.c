@@ -93,8 +93,8 @@ set_publish(struct path *p, struct peer *peer, struct err *e)
 static int
 copy_selectors(struct path_sa *sa, const struct gre_sa_add *m)
 {
-	sa->n_local = m->n_local_ts;
-	sa->n_remote = m->n_remote_ts;
+	sa->n_local = (uint8_t)m->n_local_ts;
+	sa->n_remote = (uint8_t)m->n_remote_ts;
 	if (sa->n_local > 0 && (sa->local_ts = malloc(sa->n_local *
 	    sizeof(struct selector))) == NULL)
 		return -1;
@@ -189,7 +189,7 @@ path_sa_add(struct path *p, const struct gre_sa_add *m, unsigned interface,
 	sa->spi_in = m->spi_in;
 	sa->spi_out = m->spi_out;
 	sa->mode = m->mode;
-	sa->interface = interface;
+	sa->interface = (uint8_t)interface;
 	sa->queue = m->queue;
 	sa->esn = m->esn;
 	sa->standby = m->standby;
