@@ -13,6 +13,7 @@
 #include "crypto/scep.h"
 #include "pki_desk.h"
 #include "pki_file.h"
+#include "pki_sql.h"
 #include "serve_web.h"
 #include "sys/ask.h"
 #include "sys/daemon.h"
@@ -170,7 +171,9 @@ desk_open(struct back *b, const struct serve_opts *o, struct err *e)
 	if (o->scep_legacy)
 		(void)scep_open_legacy();
 	if (cmd_ca_open(&b->c, o->store, e) < 0 ||
-	    cmd_ca_unlock(&b->c, o->pass_file, e) < 0)
+	    cmd_ca_unlock(&b->c, o->pass_file, e) < 0 ||
+	    /* an older store lacks an index */
+	    pki_store_tables(b->c.store, e) < 0)
 		return cmd_status_of(e);
 	pki_store_patience(b->c.store, PATIENCE);
 	return pki_store_commit(b->c.store, e) < 0 || refresh(b, e) < 0 ||

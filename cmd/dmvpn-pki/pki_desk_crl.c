@@ -20,7 +20,7 @@ struct desk_crl {
 	struct desk_crl	*next;
 	int64_t		 generation;	/* of the key */
 	uint64_t	 partition;
-	int64_t		 books;		/* what only grew until then */
+	int64_t		 books;		/* of pki_store_books, then */
 	int64_t		 made, until;
 	char		 etag[80];
 	struct secret	*der;
@@ -121,31 +121,23 @@ make(struct desk *d, struct which w, int64_t books, int64_t now,
 	return c;
 }
 
-/* Each revocation and each release adds one, so no two states are taken for
- * the same. */
-static int64_t
-books_of(const struct pki_stamp *s)
-{
-	return s->revoked + 2 * s->released;
-}
-
 /* The newest of them; NULL with e. */
 static const struct desk_crl *
 find(struct desk *d, struct which w, int64_t now, struct err *e)
 {
 	struct desk_crl *old, *c;
-	struct pki_stamp stamp;
+	int64_t books;
 
-	if (pki_store_stamp(d->store, &stamp, e) < 0)
+	if (pki_store_books(d->store, &books, e) < 0)
 		return NULL;
 	LL_FOREACH(d->crls, old)
 		if (old->generation == w.generation &&
 		    old->partition == w.partition)
 			break;
-	if (old != NULL && old->books == books_of(&stamp) &&
+	if (old != NULL && old->books == books &&
 	    now >= old->made && now < (old->made + old->until) / 2)
 		return old;
-	if ((c = make(d, w, books_of(&stamp), now, e)) == NULL)
+	if ((c = make(d, w, books, now, e)) == NULL)
 		return NULL;
 	if (old != NULL)
 		LL_DELETE(d->crls, old);

@@ -396,18 +396,36 @@ pki_store_release(struct pki_store *s, const char *name_or_serial, size_t *n,
 
 /* ------------------------------------------------------------------ whole */
 
+static int
+count_changes(struct pki_store *s, int64_t *revoked, int64_t *released,
+    struct err *e)
+{
+	*revoked = pki_sql_number(s, "SELECT count(*) FROM certificate WHERE "
+	    "revoked <> 0", e);
+	*released = pki_sql_number(s, "SELECT coalesce(max(value), 0) + 0 "
+	    "FROM setting WHERE name = '" RELEASES "'", e);
+	return *revoked < 0 || *released < 0 ? -1 : 0;
+}
+
+int
+pki_store_books(struct pki_store *s, int64_t *n, struct err *e)
+{
+	int64_t revoked, released;
+
+	if (count_changes(s, &revoked, &released, e) < 0)
+		return -1;
+	*n = revoked + 2 * released;
+	return 0;
+}
+
 int
 pki_store_stamp(struct pki_store *s, struct pki_stamp *out, struct err *e)
 {
 	out->issued = pki_sql_number(s, "SELECT count(*) FROM certificate", e);
-	out->revoked = pki_sql_number(s, "SELECT count(*) FROM certificate WHERE "
-	    "revoked <> 0", e);
 	out->crls = pki_sql_number(s, "SELECT "
 	    "coalesce(sum(crl_number), 0) FROM authority", e);
-	out->released = pki_sql_number(s, "SELECT coalesce(max(value), 0) + 0 "
-	    "FROM setting WHERE name = '" RELEASES "'", e);
-	return out->issued < 0 || out->revoked < 0 || out->crls < 0 ||
-	    out->released < 0 ? -1 : 0;
+	return out->issued < 0 || out->crls < 0 || count_changes(s,
+	    &out->revoked, &out->released, e) < 0 ? -1 : 0;
 }
 
 /* The read lock of a transaction keeps writers out meanwhile. */

@@ -190,6 +190,10 @@ struct pki_stamp {
 int pki_store_stamp(struct pki_store *s, struct pki_stamp *out,
     struct err *e);
 
+/* Two states of what is revoked have not the same number: each revocation and
+ * each release adds one.  Cheap, however many certificates there are. */
+int pki_store_books(struct pki_store *s, int64_t *n, struct err *e);
+
 /* Numbers of CRLs only grow, for each key. */
 int pki_store_crl_number(struct pki_store *s, uint64_t *number,
     struct err *e);

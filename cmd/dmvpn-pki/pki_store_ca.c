@@ -30,6 +30,8 @@ const struct name pki_setting_names[] = { PKI_SETTINGS(NAME_ROW) NAME_END };
     " generation INTEGER NOT NULL, partition INTEGER NOT NULL DEFAULT 0);"
 #define TABLES_OTHER							\
     "CREATE INDEX IF NOT EXISTS certificate_name ON certificate(name);"	\
+    "CREATE INDEX IF NOT EXISTS certificate_revoked ON"			\
+    " certificate(generation, revoked) WHERE revoked <> 0;"		\
     "CREATE TABLE IF NOT EXISTS extra("					\
     " number INTEGER PRIMARY KEY, kind TEXT NOT NULL,"			\
     " generation INTEGER NOT NULL, der BLOB NOT NULL,"			\

@@ -9,6 +9,7 @@
 
 #include <sqlite3.h>
 
+#include "dmvpn-pki/pki_sql.h"
 #include "dmvpn-pki/pki_store.h"
 
 static char dir[64], path[96];
@@ -334,6 +335,26 @@ one_key_is_active_and_a_retired_one_is_gone(void **state)
 	done(s);
 }
 
+/* Whoever asks for the list makes us look. */
+static void
+what_is_revoked_is_counted_without_reading_all_certificates(void **state)
+{
+	struct pki_store *s = fresh();
+	sqlite3_stmt *q;
+	int64_t n;
+
+	(void)state;
+	assert_int_equal(pki_store_books(s, &n, NULL), 0);
+	assert_int_equal(n, 0);
+	q = pki_sql_prepare(s, "EXPLAIN QUERY PLAN SELECT count(*) FROM "
+	    "certificate WHERE revoked <> 0", NULL);
+	assert_int_equal(sqlite3_step(q), SQLITE_ROW);
+	assert_non_null(strstr((const char *)sqlite3_column_text(q, 3),
+	    "certificate_revoked"));
+	sqlite3_finalize(q);
+	done(s);
+}
+
 static void
 settings_are_kept(void **state)
 {
@@ -361,6 +382,8 @@ main(void)
 		cmocka_unit_test(a_second_ca_is_refused),
 		cmocka_unit_test(a_store_of_the_first_version_is_brought_up),
 		cmocka_unit_test(one_key_is_active_and_a_retired_one_is_gone),
+		cmocka_unit_test(
+		    what_is_revoked_is_counted_without_reading_all_certificates),
 		cmocka_unit_test(settings_are_kept),
 		cmocka_unit_test(pki_03_and_17_odd_files_are_refused),
 		cmocka_unit_test(
