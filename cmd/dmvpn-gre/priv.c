@@ -47,6 +47,7 @@ struct half {
 	pid_t			 pid;		/* 0: none */
 	struct priv_wire	 wire;
 	struct watch		 in, out, netlink;
+	struct after		 flush;
 	struct timer		 restart, pulse, again, sweep, kill;
 	uint64_t		 started, backoff;
 	unsigned		 missed;
@@ -68,6 +69,7 @@ child_lost(struct half *h, const struct err *e)
 		log_event(LEVEL_WARN, "packet-half-lost", T("why", e->msg));
 	watch_stop(&h->in);
 	watch_stop(&h->out);
+	after_stop(&h->flush);
 	priv_wire_fini(&h->wire);
 	if (h->pid > 0)
 		kill(h->pid, SIGKILL);
@@ -80,21 +82,22 @@ static void on_writable(void *arg);
 static void
 rewatch(struct half *h)
 {
+	bool full = h->wire.waiting >= WAITING_MAX;
 	struct err e;
 	int rc = 0;
 
 	if (h->wire.fd < 0)
 		return;
-	if (h->wire.head != NULL)
+	if (h->wire.head == NULL)
+		watch_stop(&h->out);
+	else if (h->out.ev == NULL)
 		rc = watch_write(h->loop, &h->out, h->wire.fd, on_writable, h,
 		    &e);
-	else
-		watch_stop(&h->out);
-	if (rc == 0 && h->wire.waiting < WAITING_MAX)
+	if (full)
+		watch_stop(&h->in);
+	else if (rc == 0 && h->in.ev == NULL)
 		rc = watch_read(h->loop, &h->in, h->wire.fd, on_request, h,
 		    &e);
-	else
-		watch_stop(&h->in);
 	if (rc < 0)
 		child_lost(h, &e);
 }
@@ -105,6 +108,8 @@ on_writable(void *arg)
 	struct half *h = arg;
 	struct err e;
 
+	if (h->wire.fd < 0)
+		return;
 	if (priv_wire_flush(&h->wire, &e) < 0)
 		child_lost(h, &e);
 	else
@@ -122,6 +127,8 @@ report(struct half *h, const struct priv_report *out, const void *data,
 	if (priv_wire_send(&h->wire, out, sizeof(*out), data, len, fds, n,
 	    &e) < 0)
 		child_lost(h, &e);
+	else if (h->out.ev == NULL)
+		after_turn(h->loop, &h->flush, on_writable, h);
 }
 
 static void
@@ -131,7 +138,6 @@ report_link(struct half *h, const struct priv_link *l, bool fresh)
 
 	priv_report_link(l, &out);
 	report(h, &out, NULL, 0, l->fds, fresh ? l->n : 0);
-	rewatch(h);
 }
 
 static bool
@@ -166,7 +172,6 @@ report_all(struct half *h)
 			    h->kernel.links[i].n > 0);
 	out = (struct priv_report){ .type = PRIV_BEGIN };
 	report(h, &out, NULL, 0, NULL, 0);
-	rewatch(h);
 }
 
 /* ----------------------------------------------------------- requests */
@@ -256,8 +261,8 @@ on_request(void *arg)
 	size_t len, n;
 	struct err e;
 
-	for (i = 0; i < BATCH && h->wire.waiting < WAITING_MAX; i++) {
-		n = 0;
+	for (i = 0; priv_wire_more(&h->wire) || (i < BATCH &&
+	    h->wire.waiting < WAITING_MAX); i++) {
 		rc = priv_wire_receive(&h->wire, &r, sizeof(r), data, &len,
 		    fds, &n, &e);
 		if (rc <= 0)
@@ -313,7 +318,6 @@ link_gone(struct half *h, struct priv_link *l)
 	l->up = false;
 	memcpy(out.link, l->name, sizeof(out.link));
 	report(h, &out, NULL, 0, NULL, 0);
-	rewatch(h);
 	if (timer_at(h->loop, &h->again, loop_now(h->loop) + AGAIN_MS,
 	    make_again, h, &e) < 0)
 		log_event(LEVEL_WARN, "timer-failed", T("why", e.msg));
@@ -499,6 +503,7 @@ half_reap(struct half *h)
 	h->pid = 0;
 	watch_stop(&h->in);
 	watch_stop(&h->out);
+	after_stop(&h->flush);
 	priv_wire_fini(&h->wire);
 	if (!h->served && WIFEXITED(status) && WEXITSTATUS(status) != 0) {
 		h->status = WEXITSTATUS(status);	/* it said why */
@@ -539,7 +544,6 @@ half_stop(struct half *h, bool keep)
 		return;
 	}
 	report(h, &out, NULL, 0, NULL, 0);
-	rewatch(h);
 	if (timer_at(h->loop, &h->kill, loop_now(h->loop) + STOP_MS,
 	    child_kill, h, &e) < 0)
 		child_kill(h);
@@ -680,6 +684,7 @@ half_free(struct half *h)
 	timer_stop(&h->again);
 	timer_stop(&h->sweep);
 	timer_stop(&h->kill);
+	after_stop(&h->flush);
 	priv_wire_fini(&h->wire);
 	if (h->kernel.nl != NULL)
 		priv_kernel_fini(&h->kernel, h->keep);

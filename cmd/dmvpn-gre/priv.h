@@ -110,34 +110,40 @@ struct priv_report {
 };
 
 /*
- * One end of the pair, non-blocking, with a queue.  What does not fit into
- * the socket waits in the queue; priv_wire_flush goes on when it is writable.
+ * One end of the pair, non-blocking, with a queue.  What is sent waits there
+ * for priv_wire_flush, at the end of the turn and again when the socket is
+ * writable; it puts as many records into a datagram as fit.
  */
+#define PRIV_DATAGRAM 16384
 struct priv_item;
 struct priv_wire {
 	int			 fd;
 	size_t			 waiting;
 	struct priv_item	*head;
+	struct rbuf		 left;	/* of the datagram in `in' */
+	uint8_t			 in[PRIV_DATAGRAM];
 };
 
 void priv_wire_init(struct priv_wire *w, int fd);
 void priv_wire_fini(struct priv_wire *w);	/* closes fd */
-/* Send or queue a record with data after it and descriptors, which are
- * duplicated when they have to wait.  -1: the other end is gone, or no
- * memory. */
+/* Queue a record with data after it and descriptors, which are duplicated.
+ * -1: too long, or no memory. */
 int priv_wire_send(struct priv_wire *w, const void *record, size_t len,
     const void *data, size_t data_len, const int *fds, size_t n,
     struct err *e);
-/* 0 when the queue is empty or the socket is full again. */
+/* 0 when the queue is empty or the socket is full; -1: the other end is gone. */
 int priv_wire_flush(struct priv_wire *w, struct err *e);
 /*
  * Take in one record of exactly len octets and the octets after it (at most
  * PRIV_NOTE_MAX, *data_len says how many).  1; 0: nothing there now; -1: the
- * other end is gone (EPIPE) or talks nonsense (EBADMSG).
+ * other end is gone (EPIPE) or talks nonsense (EBADMSG).  While
+ * priv_wire_more is true the socket does not tell that there is one.
  */
 int priv_wire_receive(struct priv_wire *w, void *record, size_t len,
     uint8_t data[PRIV_NOTE_MAX], size_t *data_len, int *fds, size_t *n,
     struct err *e);
+
+bool priv_wire_more(const struct priv_wire *w);
 
 /* ------------------------------------------------------ notes (pure) */
 

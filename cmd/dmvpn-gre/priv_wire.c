@@ -22,7 +22,8 @@ struct priv_item {
 void
 priv_wire_init(struct priv_wire *w, int fd)
 {
-	*w = (struct priv_wire){ .fd = fd };
+	memset(w, 0, sizeof(*w));
+	w->fd = fd;
 }
 
 static void
@@ -45,41 +46,46 @@ priv_wire_fini(struct priv_wire *w)
 		item_free(i);
 	}
 	w->waiting = 0;
+	w->left = rbuf_of(NULL, 0);
 	if (w->fd >= 0)
 		close(w->fd);
 	w->fd = -1;
 }
 
-static struct priv_item *
-item_new(const void *record, size_t len, const int *fds, size_t n,
-    struct err *e)
+/* Duplicates the descriptors: whose they are may close them. */
+static int
+item_keep(struct priv_item *i, const int *fds, size_t n, struct err *e)
 {
-	struct priv_item *i = malloc(sizeof(*i) + len);
-
-	if (i == NULL)
-		return err_null(err_set(e, ENOMEM, "out of memory"));
-	memset(i, 0, sizeof(*i));
-	memcpy(i->b, record, len);
-	i->len = len;
 	for (; i->n < n; i->n++) {
 		i->fds[i->n] = fcntl(fds[i->n], F_DUPFD_CLOEXEC, 3);
-		if (i->fds[i->n] < 0) {
-			err_sys(e, "keep a descriptor");
-			item_free(i);
-			return NULL;
-		}
+		if (i->fds[i->n] < 0)
+			return err_sys(e, "keep a descriptor");
 	}
-	return i;
+	return 0;
 }
 
-static int
-queue_up(struct priv_wire *w, const void *record, size_t len, const int *fds,
-    size_t n, struct err *e)
+int
+priv_wire_send(struct priv_wire *w, const void *record, size_t len,
+    const void *data, size_t data_len, const int *fds, size_t n,
+    struct err *e)
 {
-	struct priv_item *i = item_new(record, len, fds, n, e);
+	struct priv_item *i;
 
-	if (i == NULL)
+	if (len > sizeof(struct priv_report) || data_len > PRIV_NOTE_MAX ||
+	    n > PRIV_QUEUES)
+		return err_set(e, EMSGSIZE, "record of %zu octets",
+		    len + data_len);
+	if ((i = malloc(sizeof(*i) + len + data_len)) == NULL)
+		return err_set(e, ENOMEM, "out of memory");
+	memset(i, 0, sizeof(*i));
+	memcpy(i->b, record, len);
+	if (data_len > 0)
+		memcpy(i->b + len, data, data_len);
+	i->len = len + data_len;
+	if (item_keep(i, fds, n, e) < 0) {
+		item_free(i);
 		return -1;
+	}
 	DL_APPEND(w->head, i);
 	w->waiting++;
 	return 0;
@@ -93,46 +99,76 @@ is_full(const struct err *e)
 	    e->code == ETOOMANYREFS;
 }
 
-int
-priv_wire_send(struct priv_wire *w, const void *record, size_t len,
-    const void *data, size_t data_len, const int *fds, size_t n,
-    struct err *e)
+/* Length and octets of each, as many as fit; one with descriptors goes
+ * alone.  How many these are. */
+static size_t
+pack(const struct priv_wire *w, struct wbuf *out)
 {
-	uint8_t b[sizeof(struct priv_report) + PRIV_NOTE_MAX];
-	struct err why;
+	const struct priv_item *i;
+	size_t k = 0;
 
-	if (len + data_len > sizeof(b) || n > PRIV_QUEUES)
-		return err_set(e, EMSGSIZE, "record of %zu octets",
-		    len + data_len);
-	memcpy(b, record, len);
-	if (data_len > 0)
-		memcpy(b + len, data, data_len);
-	if (w->head != NULL)
-		return queue_up(w, b, len + data_len, fds, n, e);
-	err_clear(&why);
-	if (fd_send(w->fd, b, len + data_len, fds, n, &why) == 0)
-		return 0;
-	if (is_full(&why))
-		return queue_up(w, b, len + data_len, fds, n, e);
-	return err_set(e, why.code, "%s", why.msg);
+	for (i = w->head; i != NULL; i = i->next) {
+		if (wbuf_room(out) < 4 + i->len || (k > 0 && i->n > 0))
+			break;
+		wbuf_be32(out, (uint32_t)i->len);
+		wbuf_put(out, i->b, i->len);
+		k++;
+		if (i->n > 0)
+			break;
+	}
+	return k;
 }
 
 int
 priv_wire_flush(struct priv_wire *w, struct err *e)
 {
+	uint8_t b[PRIV_DATAGRAM];
 	struct priv_item *i;
+	struct wbuf out;
 	struct err why;
+	size_t k;
 
-	while ((i = w->head) != NULL) {
+	while (w->head != NULL) {
+		out = wbuf_of(b, sizeof(b));
+		k = pack(w, &out);
 		err_clear(&why);
-		if (fd_send(w->fd, i->b, i->len, i->fds, i->n, &why) < 0)
+		if (fd_send(w->fd, b, out.len, w->head->fds, w->head->n,
+		    &why) < 0)
 			return is_full(&why) ? 0 :
 			    err_set(e, why.code, "%s", why.msg);
-		DL_DELETE(w->head, i);
-		w->waiting--;
-		item_free(i);
+		for (; k > 0; k--) {
+			i = w->head;
+			DL_DELETE(w->head, i);
+			w->waiting--;
+			item_free(i);
+		}
 	}
 	return 0;
+}
+
+bool
+priv_wire_more(const struct priv_wire *w)
+{
+	return rbuf_left(&w->left) > 0;
+}
+
+/* The next datagram; as priv_wire_receive. */
+static int
+fill(struct priv_wire *w, int *fds, size_t *n, struct err *e)
+{
+	struct err why;
+	ssize_t got;
+
+	err_clear(&why);
+	got = fd_receive(w->fd, w->in, sizeof(w->in), fds, n, &why);
+	if (got < 0 && (why.code == EAGAIN || why.code == EINTR))
+		return 0;
+	if (got < 0)
+		return err_set(e, why.code, "%s", why.msg);
+	if (got == 0)
+		return err_set(e, EPIPE, "the other half is gone");
+	w->left = rbuf_of(w->in, (size_t)got);
+	return 1;
 }
 
 int
@@ -140,27 +176,25 @@ priv_wire_receive(struct priv_wire *w, void *record, size_t len,
     uint8_t data[PRIV_NOTE_MAX], size_t *data_len, int *fds, size_t *n,
     struct err *e)
 {
-	uint8_t b[sizeof(struct priv_report) + PRIV_NOTE_MAX];
-	struct err why;
-	ssize_t got;
+	struct rbuf one;
+	uint32_t size;
 	size_t k;
+	int rc;
 
-	err_clear(&why);
-	got = fd_receive(w->fd, b, sizeof(b), fds, n, &why);
-	if (got < 0 && (why.code == EAGAIN || why.code == EINTR))
-		return 0;
-	if (got < 0)
-		return err_set(e, why.code, "%s", why.msg);
-	if (got == 0)
-		return err_set(e, EPIPE, "the other half is gone");
-	if ((size_t)got < len || (size_t)got > len + PRIV_NOTE_MAX) {
+	*n = 0;
+	if (!priv_wire_more(w) && (rc = fill(w, fds, n, e)) <= 0)
+		return rc;
+	size = rbuf_be32(&w->left);
+	one = rbuf_sub(&w->left, size);
+	if (!rbuf_ok(&w->left) || size < len || size > len + PRIV_NOTE_MAX) {
 		for (k = 0; k < *n; k++)
 			close(fds[k]);
 		*n = 0;
-		return err_set(e, EBADMSG, "record of %zd octets", got);
+		w->left = rbuf_of(NULL, 0);
+		return err_set(e, EBADMSG, "record of %u octets", size);
 	}
-	memcpy(record, b, len);
-	*data_len = (size_t)got - len;
-	memcpy(data, b + len, *data_len);
+	*data_len = size - len;
+	rbuf_copy(&one, record, len);
+	rbuf_copy(&one, data, *data_len);
 	return 1;
 }

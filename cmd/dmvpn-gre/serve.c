@@ -12,6 +12,7 @@
 #include "base/num.h"
 #include "sys/command.h"
 #include "sys/daemon.h"
+#include "sys/image.h"
 #include "sys/log.h"
 #include "sys/priv.h"
 
@@ -108,7 +109,6 @@ job_close(struct packet *p, struct job *j, int rc, const struct err *e)
 /* ------------------------------------------------- the other half's end */
 
 static void on_report(void *arg);
-static void on_writable(void *arg);
 
 /* Without the privileged half there is nothing left to do. */
 static void
@@ -122,20 +122,6 @@ other_lost(struct packet *p, const struct err *e)
 }
 
 static void
-rewatch(struct packet *p)
-{
-	struct err e;
-
-	if (!p->begun)
-		return;
-	if (p->wire.head == NULL)
-		watch_stop(&p->out);
-	else if (watch_write(p->loop, &p->out, p->wire.fd, on_writable, p,
-	    &e) < 0)
-		other_lost(p, &e);
-}
-
-static void
 on_writable(void *arg)
 {
 	struct packet *p = arg;
@@ -143,8 +129,11 @@ on_writable(void *arg)
 
 	if (priv_wire_flush(&p->wire, &e) < 0)
 		other_lost(p, &e);
-	else
-		rewatch(p);
+	else if (p->wire.head == NULL)
+		watch_stop(&p->out);
+	else if (p->out.ev == NULL && watch_write(p->loop, &p->out,
+	    p->wire.fd, on_writable, p, &e) < 0)
+		other_lost(p, &e);
 }
 
 static int
@@ -163,7 +152,8 @@ send_request(struct packet *p, const struct priv_request *r,
 		other_lost(p, &e);
 		return -1;
 	}
-	rewatch(p);
+	if (p->out.ev == NULL)
+		after_turn(p->loop, &p->flush, on_writable, p);
 	return 0;
 }
 
@@ -420,7 +410,7 @@ take_report(struct packet *p)
 	uint8_t data[PRIV_NOTE_MAX];
 	struct priv_report r;
 	int fds[PRIV_QUEUES], rc;
-	size_t len, n = 0;
+	size_t len, n;
 	struct err e;
 
 	rc = priv_wire_receive(&p->wire, &r, sizeof(r), data, &len, fds, &n,
@@ -438,7 +428,8 @@ on_report(void *arg)
 	struct packet *p = arg;
 	int i;
 
-	for (i = 0; i < BATCH && !p->over && take_report(p) > 0; i++)
+	for (i = 0; (i < BATCH || priv_wire_more(&p->wire)) && !p->over &&
+	    take_report(p) > 0; i++)
 		;
 	serve_poke(p);
 }
@@ -480,11 +471,7 @@ serve_path_at(struct packet *p, uint64_t at)
 void
 serve_poke(struct packet *p)
 {
-	struct err e;
-
-	if (timer_at(p->loop, &p->tick, loop_now(p->loop), on_tick, p,
-	    &e) < 0)
-		log_event(LEVEL_ERROR, "timer-failed", T("why", e.msg));
+	after_turn(p->loop, &p->poke, on_tick, p);
 }
 
 static void
@@ -566,7 +553,7 @@ take_state(struct packet *p, struct err *e)
 	struct pollfd w = { .fd = p->wire.fd, .events = POLLIN };
 	int rc = 1;
 
-	while (!p->begun && !p->over) {
+	while ((!p->begun || priv_wire_more(&p->wire)) && !p->over) {
 		if (rc == 0 && poll(&w, 1, -1) < 0 && errno != EINTR)
 			return err_sys(e, "poll");
 		rc = take_report(p);
@@ -586,10 +573,10 @@ packet_open(struct packet *p, const struct settings *s, struct err *e)
 	    watch_read(p->loop, &p->events, path_event_fd(p->path),
 	    serve_events, p, e) < 0)
 		return -1;
-	rewatch(p);
 	on_pulse(p);
 	on_tick(p);
 	on_path_tick(p);
+	image_rest();
 	serve_tell(p, PRIV_READY, false);
 	return 0;
 }
@@ -610,6 +597,8 @@ packet_close(struct packet *p)
 	timer_stop(&p->tick);
 	timer_stop(&p->path_tick);
 	timer_stop(&p->pulse);
+	after_stop(&p->poke);
+	after_stop(&p->flush);
 	priv_wire_fini(&p->wire);
 	loop_free(p->loop);
 }

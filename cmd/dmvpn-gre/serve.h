@@ -22,6 +22,7 @@ struct packet {
 	struct priv_wire	 wire;
 	struct watch		 in, out, events;
 	struct timer		 tick, path_tick, pulse;
+	struct after		 poke, flush;
 	struct wait		*waits;		/* by sequence number */
 	uint32_t		 seq;
 	bool			 begun, over;

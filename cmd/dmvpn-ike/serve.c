@@ -159,13 +159,20 @@ wake_now(void *arg)
 	serve_turn(d);
 }
 
-void
-serve_turn(struct daemon *d)
+static void
+turn_over(void *arg)
 {
+	struct daemon *d = arg;
 	uint64_t at = ike_engine_next(d->engine);
 
 	if (at != d->wake.at)
 		timer_set(d->loop, &d->wake, at, wake_now, d);
+}
+
+void
+serve_turn(struct daemon *d)
+{
+	after_turn(d->loop, &d->turn, turn_over, d);
 }
 
 /* ---- beginning and end ---- */
@@ -298,6 +305,7 @@ serve_close(struct daemon *d)
 {
 	serve_links_close(d);
 	serve_udp_close(d);
+	after_stop(&d->turn);
 	timer_stop(&d->wake);
 	timer_stop(&d->quit);
 	timer_stop(&d->give_up);

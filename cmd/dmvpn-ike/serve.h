@@ -62,6 +62,7 @@ struct daemon {
 	struct watch		 watch4, watch6;
 	struct watch		 watch_new4, watch_new6;
 	struct timer		 wake, quit, give_up;
+	struct after		 turn;
 	uint64_t		 last_probe;
 	struct serve_probe	 probes[SERVE_PROBES_MAX];
 	struct ike_failed	 failures[SERVE_FAILURES_MAX];

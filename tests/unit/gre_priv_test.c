@@ -179,6 +179,8 @@ test_a_full_pair_queues_and_keeps_order(void **state)
 		r.seq = ++sent;
 		assert_int_equal(priv_wire_send(&w[0], &r, sizeof(r), data,
 		    sent % sizeof(data), NULL, 0, &e), 0);
+		if (sent % 50 == 0)
+			assert_int_equal(priv_wire_flush(&w[0], &e), 0);
 	}
 	while (seen < sent) {
 		rc = priv_wire_receive(&w[1], &got, sizeof(got), data, &len,
@@ -211,24 +213,52 @@ test_descriptors_survive_the_queue(void **state)
 
 	(void)state;
 	pair(w);
-	while (w[0].waiting == 0)
-		assert_int_equal(priv_wire_send(&w[0], &r, sizeof(r), NULL, 0,
-		    NULL, 0, &e), 0);
 	null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	assert_true(null >= 0);
-	r.type = PRIV_SOCKET;
-	assert_int_equal(priv_wire_send(&w[0], &r, sizeof(r), NULL, 0, &null,
-	    1, &e), 0);
+	for (i = 0; i < 6; i++) {	/* the third has one */
+		r.seq = (uint32_t)i;
+		assert_int_equal(priv_wire_send(&w[0], &r, sizeof(r), NULL, 0,
+		    &null, i == 2, &e), 0);
+	}
 	close(null);		/* it was duplicated */
-	do {
-		if (priv_wire_receive(&w[1], &got, sizeof(got), data, &len,
-		    fds, &n, &e) == 0)
-			assert_int_equal(priv_wire_flush(&w[0], &e), 0);
-	} while (got.type != PRIV_SOCKET);
-	assert_int_equal(n, 1);
-	assert_true(fcntl(fds[0], F_GETFD) & FD_CLOEXEC);
-	for (i = 0; i < n; i++)
-		close(fds[i]);
+	assert_int_equal(w[0].waiting, 6);
+	assert_int_equal(priv_wire_flush(&w[0], &e), 0);
+	assert_int_equal(w[0].waiting, 0);
+	for (i = 0; i < 6; i++) {
+		assert_int_equal(priv_wire_receive(&w[1], &got, sizeof(got),
+		    data, &len, fds, &n, &e), 1);
+		assert_int_equal(got.seq, i);
+		assert_int_equal(n, i == 2);
+		if (n == 0)
+			continue;
+		assert_true(fcntl(fds[0], F_GETFD) & FD_CLOEXEC);
+		close(fds[0]);
+	}
+	assert_int_equal(priv_wire_receive(&w[1], &got, sizeof(got), data,
+	    &len, fds, &n, &e), 0);
+	priv_wire_fini(&w[0]);
+	priv_wire_fini(&w[1]);
+}
+
+/* A datagram of len octets that claims a record of size. */
+static void
+wire_refuses(uint32_t size, size_t len)
+{
+	uint8_t data[PRIV_NOTE_MAX], junk[3000] = { 0 };
+	struct wbuf out = wbuf_of(junk, sizeof(junk));
+	struct priv_request got;
+	int fds[PRIV_QUEUES];
+	struct priv_wire w[2];
+	size_t room, n = 0;
+	struct err e;
+
+	pair(w);
+	wbuf_be32(&out, size);
+	assert_int_equal(send(w[0].fd, junk, len, 0), (ssize_t)len);
+	assert_int_equal(priv_wire_receive(&w[1], &got, sizeof(got), data,
+	    &room, fds, &n, &e), -1);
+	assert_int_equal(e.code, EBADMSG);
+	assert_false(priv_wire_more(&w[1]));
 	priv_wire_fini(&w[0]);
 	priv_wire_fini(&w[1]);
 }
@@ -236,26 +266,15 @@ test_descriptors_survive_the_queue(void **state)
 static void
 test_ipc_09_records_of_another_length_are_refused(void **state)
 {
-	uint8_t data[PRIV_NOTE_MAX], junk[3000] = { 0 };
-	struct priv_request got;
-	int fds[PRIV_QUEUES];
-	struct priv_wire w[2];
-	size_t len, n = 0;
-	struct err e;
+	const uint32_t least = sizeof(struct priv_request);
 
 	(void)state;
-	pair(w);
-	assert_int_equal(send(w[0].fd, junk, sizeof(got) - 1, 0),
-	    (ssize_t)sizeof(got) - 1);
-	assert_int_equal(priv_wire_receive(&w[1], &got, sizeof(got), data,
-	    &len, fds, &n, &e), -1);
-	assert_int_equal(e.code, EBADMSG);
-	assert_int_equal(send(w[0].fd, junk, sizeof(junk), 0),
-	    (ssize_t)sizeof(junk));
-	assert_int_equal(priv_wire_receive(&w[1], &got, sizeof(got), data,
-	    &len, fds, &n, &e), -1);
-	priv_wire_fini(&w[0]);
-	priv_wire_fini(&w[1]);
+	wire_refuses(least - 1, least + 3);
+	wire_refuses(least + PRIV_NOTE_MAX + 1, 3000);
+	wire_refuses(least, least + 3);	/* cut short */
+	wire_refuses(UINT32_MAX, 3000);
+	wire_refuses(0, 4);
+	wire_refuses(0, 3);
 }
 
 struct order {
