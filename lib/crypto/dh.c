@@ -43,7 +43,7 @@ static const struct dh_kind kinds[] = {
 
 struct dh {
 	const struct dh_kind	*kind;
-	EVP_PKEY		*raw;		/* X25519 */
+	EVP_PKEY_CTX		*raw;		/* X25519 */
 	BIGNUM			*exponent;	/* the others */
 	uint8_t			 public[DH_PUBLIC_MAX];
 };
@@ -90,7 +90,7 @@ dh_free(struct dh *d)
 {
 	if (d == NULL)
 		return;
-	EVP_PKEY_free(d->raw);
+	EVP_PKEY_CTX_free(d->raw);
 	BN_clear_free(d->exponent);
 	free(d);
 }
@@ -132,19 +132,24 @@ x25519_key(const uint8_t *private, const uint8_t *public)
  * The all-zero result of a small-order point is refused (RFC 8031, 5):
  * OpenSSL's derive fails on it. */
 static int
+x25519_with(const struct dh *d, EVP_PKEY *public, uint8_t *out)
+{
+	size_t len = X25519_LEN;
+
+	if (public != NULL &&
+	    EVP_PKEY_derive_set_peer_ex(d->raw, public, 0) == 1 &&
+	    EVP_PKEY_derive(d->raw, out, &len) == 1 && len == X25519_LEN)
+		return 0;
+	return -1;
+}
+
+static int
 x25519_shared(const struct dh *d, const uint8_t *peer, uint8_t *out)
 {
-	EVP_PKEY *pub = x25519_key(NULL, peer);
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(d->raw, NULL);
-	size_t len = X25519_LEN;
-	int rc = -1;
+	EVP_PKEY *public = x25519_key(NULL, peer);
+	int rc = x25519_with(d, public, out);
 
-	if (pub != NULL && ctx != NULL && EVP_PKEY_derive_init(ctx) == 1 &&
-	    EVP_PKEY_derive_set_peer_ex(ctx, pub, 0) == 1 &&
-	    EVP_PKEY_derive(ctx, out, &len) == 1 && len == X25519_LEN)
-		rc = 0;
-	EVP_PKEY_CTX_free(ctx);
-	EVP_PKEY_free(pub);
+	EVP_PKEY_free(public);
 	return rc;
 }
 
@@ -155,9 +160,17 @@ static int
 x25519_make(struct dh *d, const uint8_t *seed)
 {
 	static const uint8_t base[X25519_LEN] = { 9 };
+	static EVP_PKEY *point;
+	EVP_PKEY *private = x25519_key(seed, base);
 
-	d->raw = x25519_key(seed, base);
-	return d->raw != NULL ? x25519_shared(d, base, d->public) : -1;
+	if (point == NULL)
+		point = x25519_key(NULL, base);
+	if (private != NULL)
+		d->raw = EVP_PKEY_CTX_new(private, NULL);
+	EVP_PKEY_free(private);		/* the context has it */
+	if (d->raw == NULL || EVP_PKEY_derive_init(d->raw) != 1)
+		return -1;
+	return x25519_with(d, point, d->public);
 }
 
 /* ---- curves: the KE payload is x | y, the secret is x (RFC 5903) ---- */

@@ -1,8 +1,10 @@
+/* HMAC is made of the hash functions themselves: OpenSSL's objects for both
+ * cost as much again as the hashing, and IKE_AUTH takes two dozen of them. */
+#define OPENSSL_SUPPRESS_DEPRECATED
+
 #include "crypto/prf.h"
 
-#include <openssl/evp.h>
-#include <openssl/params.h>
-#include <openssl/core_names.h>
+#include <openssl/sha.h>
 
 #include <errno.h>
 #include <string.h>
@@ -10,15 +12,46 @@
 #include "base/secret.h"
 #include "wire/ike_names.h"
 
+#define BLOCK_MAX	128
+
+union hash {
+	SHA_CTX		sha1;
+	SHA256_CTX	sha256;
+	SHA512_CTX	sha512;		/* and SHA-384 */
+};
+
+#define HASH(name, init, update, final, member)				\
+	static int name##_init(union hash *h)				\
+	{ return init(&h->member); }					\
+	static int name##_update(union hash *h, const void *p, size_t n) \
+	{ return update(&h->member, p, n); }				\
+	static int name##_final(union hash *h, uint8_t *out)		\
+	{ return final(out, &h->member); }
+HASH(sha1, SHA1_Init, SHA1_Update, SHA1_Final, sha1)
+HASH(sha256, SHA256_Init, SHA256_Update, SHA256_Final, sha256)
+HASH(sha384, SHA384_Init, SHA384_Update, SHA384_Final, sha512)
+HASH(sha512, SHA512_Init, SHA512_Update, SHA512_Final, sha512)
+
 static const struct prf_row {
 	uint16_t	 prf;
-	size_t		 len;
-	const char	*digest;
+	size_t		 len, block;	/* octets */
+	int		(*init)(union hash *h);
+	int		(*update)(union hash *h, const void *p, size_t n);
+	int		(*final)(union hash *h, uint8_t *out);
 } rows[] = {
-	{ IKE_PRF_HMAC_SHA1, 20, "SHA1" },
-	{ IKE_PRF_HMAC_SHA256, 32, "SHA256" },
-	{ IKE_PRF_HMAC_SHA384, 48, "SHA384" },
-	{ IKE_PRF_HMAC_SHA512, 64, "SHA512" },
+	{ IKE_PRF_HMAC_SHA1, 20, 64, sha1_init, sha1_update, sha1_final },
+	{ IKE_PRF_HMAC_SHA256, 32, 64, sha256_init, sha256_update,
+	  sha256_final },
+	{ IKE_PRF_HMAC_SHA384, 48, 128, sha384_init, sha384_update,
+	  sha384_final },
+	{ IKE_PRF_HMAC_SHA512, 64, 128, sha512_init, sha512_update,
+	  sha512_final },
+};
+
+/* A key that is ready for use: RFC 2104, 2, after the first block of each. */
+struct hmac {
+	const struct prf_row	*r;
+	union hash		 inner, outer;
 };
 
 static const struct prf_row *
@@ -40,47 +73,73 @@ prf_len(uint16_t prf)
 	return r == NULL ? 0 : r->len;
 }
 
-/* Fetching costs as much as hashing: once a process. */
-static EVP_MAC *
-hmac_of(void)
+static int
+update_all(const struct prf_row *r, union hash *h, const struct rbuf *parts,
+    size_t n)
 {
-	static EVP_MAC *hmac;
+	int ok = 1;
+	size_t i;
 
-	if (hmac == NULL)
-		hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-	return hmac;
+	for (i = 0; ok && i < n; i++)
+		if (rbuf_left(&parts[i]) > 0)
+			ok = r->update(h, parts[i].p, rbuf_left(&parts[i]));
+	return ok;
+}
+
+/* A key longer than a block is hashed first. */
+static int
+hmac_key(struct hmac *m, uint16_t prf, struct rbuf key)
+{
+	const struct prf_row *r = m->r = row_of(prf);
+	uint8_t pad[BLOCK_MAX] = { 0 };
+	size_t i;
+	int ok = 1;
+
+	if (rbuf_left(&key) > r->block)
+		ok = r->init(&m->inner) && update_all(r, &m->inner, &key, 1) &&
+		    r->final(&m->inner, pad);
+	else
+		rbuf_copy(&key, pad, rbuf_left(&key));
+	for (i = 0; i < r->block; i++)
+		pad[i] ^= 0x36;
+	ok = ok && r->init(&m->inner) && r->update(&m->inner, pad, r->block);
+	for (i = 0; i < r->block; i++)
+		pad[i] ^= 0x36 ^ 0x5c;
+	ok = ok && r->init(&m->outer) && r->update(&m->outer, pad, r->block);
+	secret_wipe(pad, sizeof(pad));
+	return ok;
+}
+
+/* The key may be used again. */
+static int
+hmac_make(const struct hmac *m, const struct rbuf *parts, size_t n,
+    uint8_t *out)
+{
+	union hash inner = m->inner, outer = m->outer;
+	uint8_t digest[PRF_MAX];
+	int ok = update_all(m->r, &inner, parts, n) &&
+	    m->r->final(&inner, digest) &&
+	    m->r->update(&outer, digest, m->r->len) &&
+	    m->r->final(&outer, out);
+
+	secret_wipe(digest, sizeof(digest));
+	secret_wipe(&inner, sizeof(inner));
+	secret_wipe(&outer, sizeof(outer));
+	return ok;
 }
 
 int
 prf_make(uint16_t prf, struct rbuf key, const struct rbuf *parts, size_t n,
     uint8_t *out, struct err *e)
 {
-	static const uint8_t empty;
-	const struct prf_row *r = row_of(prf);
-	EVP_MAC_CTX *ctx = NULL;
-	OSSL_PARAM params[2];
-	size_t i, len = 0;
-	int rc = -1;
+	struct hmac m;
+	int ok;
 
-	if (r == NULL)
+	if (row_of(prf) == NULL)
 		return err_set(e, ENOTSUP, "prf %u is not known", prf);
-	if (hmac_of() == NULL || (ctx = EVP_MAC_CTX_new(hmac_of())) == NULL)
-		return err_set(e, ENOMEM, "no HMAC");
-	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
-	    (char *)(uintptr_t)r->digest, 0);
-	params[1] = OSSL_PARAM_construct_end();
-	if (EVP_MAC_init(ctx, key.p != NULL ? key.p : &empty, rbuf_left(&key),
-	    params) != 1)
-		goto out;
-	for (i = 0; i < n; i++)
-		if (rbuf_left(&parts[i]) > 0 && EVP_MAC_update(ctx,
-		    parts[i].p, rbuf_left(&parts[i])) != 1)
-			goto out;
-	if (EVP_MAC_final(ctx, out, &len, r->len) == 1 && len == r->len)
-		rc = 0;
-out:
-	EVP_MAC_CTX_free(ctx);
-	return rc == 0 ? 0 : err_set(e, EIO, "HMAC failed");
+	ok = hmac_key(&m, prf, key) && hmac_make(&m, parts, n, out);
+	secret_wipe(&m, sizeof(m));
+	return ok ? 0 : err_set(e, EIO, "HMAC failed");
 }
 
 int
@@ -91,22 +150,25 @@ prf_plus(uint16_t prf, struct rbuf key, const struct rbuf *parts, size_t n,
 	struct wbuf w = wbuf_of(out, out_len);
 	uint8_t t[PRF_MAX], count = 0;
 	size_t len = prf_len(prf), left;
-	int rc = 0;
+	struct hmac m;
+	int ok;
 
 	if (n > PRF_PARTS_MAX || len == 0 || out_len > 255 * len)
 		return err_set(e, EINVAL, "prf+ of %zu octets", out_len);
 	all[0] = rbuf_of(t, 0);
 	if (n > 0)
 		memcpy(&all[1], parts, n * sizeof(*parts));
-	while (rc == 0 && (left = out_len - w.len) > 0) {
+	ok = hmac_key(&m, prf, key);
+	while (ok && (left = out_len - w.len) > 0) {
 		count++;
 		all[n + 1] = rbuf_of(&count, 1);
-		rc = prf_make(prf, key, all, n + 2, t, e);
+		ok = hmac_make(&m, all, n + 2, t);
 		all[0] = rbuf_of(t, len);
 		wbuf_put(&w, t, left < len ? left : len);
 	}
 	secret_wipe(t, sizeof(t));
-	return rc;
+	secret_wipe(&m, sizeof(m));
+	return ok ? 0 : err_set(e, EIO, "HMAC failed");
 }
 
 int
@@ -128,13 +190,10 @@ prf_psk_auth(uint16_t prf, struct rbuf psk, struct rbuf message,
 int
 prf_sha1(const struct rbuf *parts, size_t n, uint8_t out[20], struct err *e)
 {
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	size_t i;
-	int ok = ctx != NULL && EVP_DigestInit_ex(ctx, EVP_sha1(), NULL) == 1;
+	const struct prf_row *r = row_of(IKE_PRF_HMAC_SHA1);
+	union hash h;
 
-	for (i = 0; ok && i < n; i++)
-		ok = EVP_DigestUpdate(ctx, parts[i].p, rbuf_left(&parts[i]));
-	ok = ok && EVP_DigestFinal_ex(ctx, out, NULL) == 1;
-	EVP_MD_CTX_free(ctx);
-	return ok ? 0 : err_set(e, EIO, "SHA-1 failed");
+	if (r->init(&h) && update_all(r, &h, parts, n) && r->final(&h, out))
+		return 0;
+	return err_set(e, EIO, "SHA-1 failed");
 }

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include "base/text.h"
 #include "crypto/dh.h"
@@ -13,6 +15,7 @@
 #include "crypto/sk.h"
 #include "sys/pcap.h"
 #include "wire/ike.h"
+#include "wire/ike_names.h"
 
 #define CAPTURES "../shared/captures/"
 
@@ -462,6 +465,72 @@ each_cipher_opens_what_it_sealed_and_nothing_else_IKE_23(void **state)
 	    256, IKE_INTEG_HMAC_SHA256_128, IKE_PRF_HMAC_SHA256 }));
 }
 
+static const struct { uint16_t prf; const EVP_MD *(*md)(void); } prfs[] = {
+	{ IKE_PRF_HMAC_SHA1, EVP_sha1 },
+	{ IKE_PRF_HMAC_SHA256, EVP_sha256 },
+	{ IKE_PRF_HMAC_SHA384, EVP_sha384 },
+	{ IKE_PRF_HMAC_SHA512, EVP_sha512 },
+};
+
+/* Keys shorter than a block, of a block, and longer: those are hashed. */
+static void
+the_prfs_are_hmac_whatever_the_length_of_key_and_parts(void **state)
+{
+	uint8_t key[300], data[400], got[PRF_MAX], want[EVP_MAX_MD_SIZE];
+	struct rbuf in, parts[3];
+	unsigned n, len;
+	size_t i, k;
+
+	(void)state;
+	for (i = 0; i < sizeof(data); i++) {
+		data[i] = (uint8_t)(i * 7 + 1);
+		key[i % sizeof(key)] = (uint8_t)(i * 13 + 5);
+	}
+	for (k = 0; k < sizeof(prfs) / sizeof(prfs[0]); k++)
+		for (n = 0; n <= sizeof(key); n++) {
+			in = rbuf_of(data, n + 100);
+			parts[0] = rbuf_sub(&in, n / 3);
+			parts[1] = rbuf_of(NULL, 0);
+			parts[2] = rbuf_rest(&in);
+			assert_int_equal(prf_make(prfs[k].prf, rbuf_of(key,
+			    n), parts, 3, got, NULL), 0);
+			assert_non_null(HMAC(prfs[k].md(), key, (int)n, data,
+			    n + 100, want, &len));
+			assert_int_equal(prf_len(prfs[k].prf), len);
+			assert_memory_equal(got, want, len);
+		}
+	assert_int_equal(prf_make(4711, rbuf_of(key, 3), parts, 1, got,
+	    NULL), -1);
+}
+
+/* RFC 7296, 2.13: T1 | T2 | ..., Tn = prf(K, Tn-1 | S | n), cut to length. */
+static void
+prf_plus_is_a_chain_of_prfs(void **state)
+{
+	uint8_t key[32] = { 9 }, seed[50] = { 8 }, want[300], got[300], count;
+	struct rbuf parts[3], s = rbuf_of(seed, sizeof(seed));
+	size_t len, at, k;
+
+	(void)state;
+	for (k = 0; k < sizeof(prfs) / sizeof(prfs[0]); k++) {
+		len = prf_len(prfs[k].prf);
+		parts[0] = rbuf_of(NULL, 0);
+		parts[1] = s;
+		parts[2] = rbuf_of(&count, 1);
+		for (at = 0, count = 1; at + len <= sizeof(want); at += len) {
+			assert_int_equal(prf_make(prfs[k].prf, rbuf_of(key,
+			    32), parts, 3, &want[at], NULL), 0);
+			parts[0] = rbuf_of(&want[at], len);
+			count++;
+		}
+		assert_int_equal(prf_plus(prfs[k].prf, rbuf_of(key, 32), &s,
+		    1, got, at - 5, NULL), 0);
+		assert_memory_equal(got, want, at - 5);
+		assert_int_equal(prf_plus(prfs[k].prf, rbuf_of(key, 32), &s,
+		    1, got, 255 * len + 1, NULL), -1);
+	}
+}
+
 int
 main(void)
 {
@@ -470,6 +539,9 @@ main(void)
 		cmocka_unit_test(an_aes_gcm_capture_is_decrypted),
 		cmocka_unit_test(an_aes_cbc_capture_is_decrypted),
 		cmocka_unit_test(a_strongswan_capture_is_decrypted),
+		cmocka_unit_test(
+		    the_prfs_are_hmac_whatever_the_length_of_key_and_parts),
+		cmocka_unit_test(prf_plus_is_a_chain_of_prfs),
 		cmocka_unit_test(x25519_matches_rfc_7748),
 		cmocka_unit_test(p256_matches_rfc_5903),
 		cmocka_unit_test(both_sides_of_each_group_agree),
