@@ -80,6 +80,14 @@ refused() {
 	[[ $stderr == *"Permission denied"* && $stderr != *passphrase* ]]
 }
 
+@test "a key that belongs to somebody else is not taken (PKI-03)" {
+	[ "$(id -u)" = 0 ] || skip "only root can give files away"
+	pki issue -o x.pem x
+	chown 65534 x.pem
+	refused "belongs to uid 65534, not to us or root" load x.pem
+	refused "belongs to uid 65534" init -s new.db -P x.pem
+}
+
 @test "a PEM file is no store, and no --force puts a store over it" {
 	pki issue -o x.pem x
 	pki backup good.db
@@ -129,6 +137,17 @@ c.commit()'
 	mkdir x
 	pki issue -o x.pem x
 	pki export x | grep -q BEGIN
+}
+
+@test "what another CA of the same name has signed is not imported" {
+	pki init -s other.db
+	pki issue -s other.db -o x.pem x
+	pki crl -s other.db -o other.crl
+	run -1 --separate-stderr pki import x.pem
+	[[ $stderr == *"this CA did not sign it"* ]]
+	run -1 --separate-stderr pki import other.crl
+	[[ $stderr == *"this CA did not sign it"* ]]
+	[ -z "$(pki list -j)" ]
 }
 
 @test "a partition's URL stays for the certificates of the old key, too (PKI-14)" {

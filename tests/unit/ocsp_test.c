@@ -476,6 +476,43 @@ the_verdict_believes_good_and_revoked_and_minds_silence_only_when_told(
 	    VERDICT_NO_CRL);
 }
 
+static void
+what_is_signed_with_sha_1_is_weak(void **state)
+{
+	OCSP_BASICRESP *basic = OCSP_BASICRESP_new();
+	OCSP_CERTID *id = OCSP_cert_to_id(EVP_sha1(), (X509 *)(uintptr_t)
+	    cert_x509(peer), ca.ca.cert);
+	ASN1_TIME *now = ASN1_TIME_set(NULL, MAKE_NOW);
+	ASN1_TIME *next = ASN1_TIME_set(NULL, MAKE_NOW + HOUR);
+	struct ocsp_ask ask = { .leaf = peer, .issuer = ca.ca_cert,
+		.at = MAKE_NOW };
+	unsigned char *der = NULL;
+	OCSP_RESPONSE *r;
+	int len;
+
+	(void)state;
+	assert_non_null(OCSP_basic_add1_status(basic, id,
+	    V_OCSP_CERTSTATUS_GOOD, 0, NULL, now, next));
+	assert_int_equal(OCSP_basic_sign(basic, ca.ca.cert, ca.ca.key,
+	    EVP_sha1(), NULL, OCSP_NOCERTS), 1);
+	r = OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic);
+	len = i2d_OCSP_RESPONSE(r, &der);
+	assert_true(len > 0);
+	assert_int_equal(ocsp_read(rbuf_of(der, (size_t)len), &ask, &word,
+	    &why), -1);
+	assert_int_equal(why.code, EPERM);
+	assert_int_equal(word.state, OCSP_UNKNOWN);
+	ask.allow_weak = true;
+	assert_int_equal(ocsp_read(rbuf_of(der, (size_t)len), &ask, &word,
+	    &why), 0);
+	OPENSSL_free(der);
+	OCSP_RESPONSE_free(r);
+	OCSP_BASICRESP_free(basic);
+	OCSP_CERTID_free(id);
+	ASN1_TIME_free(now);
+	ASN1_TIME_free(next);
+}
+
 int
 main(void)
 {
@@ -516,6 +553,8 @@ main(void)
 		    the_verdict_believes_good_and_revoked_and_minds_silence_only_when_told,
 		    before),
 		cmocka_unit_test_setup(every_kind_of_key_signs, before),
+		cmocka_unit_test_setup(what_is_signed_with_sha_1_is_weak,
+		    before),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -223,6 +223,20 @@ ipc_12_the_rate_is_capped(void **state)
 }
 
 static void
+ipc_12_who_waits_saves_up_one_second_and_no_more(void **state)
+{
+	struct pki_entry *n = pki_ring_find(&ring, "spoke", ME, &why);
+	unsigned ok = 0;
+
+	(void)state;
+	assert_non_null(n);
+	assert_true(pki_ring_take(&ring, n, 50000, PKI_COST_SIGN));
+	while (ok < 1000 && pki_ring_take(&ring, n, 50999, PKI_COST_SIGN))
+		ok++;
+	assert_int_equal(ok, 100);
+}
+
+static void
 a_bound_identity_is_only_for_its_uids(void **state)
 {
 	struct pki_load m = load_of("bound");
@@ -436,6 +450,8 @@ main(void)
 		cmocka_unit_test(ipc_12_each_nonce_is_signed_once),
 		cmocka_unit_test(ipc_12_what_is_no_ike_sa_init_is_not_signed),
 		cmocka_unit_test(ipc_12_the_rate_is_capped),
+		cmocka_unit_test(
+		    ipc_12_who_waits_saves_up_one_second_and_no_more),
 		cmocka_unit_test(a_bound_identity_is_only_for_its_uids),
 		cmocka_unit_test(the_public_side_is_told_and_no_more),
 		cmocka_unit_test(loads_that_make_no_sense_are_refused),

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "dmvpn-pki/pki_file.h"
+#include "dmvpn-pki/pki_make.h"
 #include "dmvpn-pki/pki_sql.h"
 #include "dmvpn-pki/pki_web.h"
 
@@ -171,6 +172,30 @@ what_is_held_counts_as_living_and_may_be_revoked_for_good(void **state)
 	pki_store_rollback(s);
 }
 
+/* Another program has given the CA its next key meanwhile. */
+static void
+pki_14_a_key_that_is_not_the_one_in_use_issues_nothing(void **state)
+{
+	struct pki_want w = make_want("x", "spoke");
+	EVP_PKEY *k = pki_key_make("p256", NULL);
+	struct make other;
+	struct err e = { 0 };
+	char serial[48];
+	X509 *x;
+
+	(void)state;
+	make_ca(&other, "Test", "p256", NULL);
+	assert_null(pki_make_cert(o.desk.store, &other.ca, &w, k, serial, &e));
+	assert_int_equal(e.code, EAGAIN);
+	assert_int_equal(issued(&o), 0);
+	x = pki_make_cert(o.desk.store, &o.make.ca, &w, k, serial, &e);
+	assert_non_null(x);
+	assert_int_equal(issued(&o), 1);
+	X509_free(x);
+	EVP_PKEY_free(k);
+	make_fini(&other);
+}
+
 int
 main(void)
 {
@@ -179,6 +204,7 @@ main(void)
 		TEST(a_name_of_253_octets_is_kept_whole),
 		TEST(names_leave_room_for_the_as_number_or_are_refused),
 		TEST(a_name_that_is_too_long_for_one_more_takes_no_file_away),
+		TEST(pki_14_a_key_that_is_not_the_one_in_use_issues_nothing),
 		TEST(what_is_held_counts_as_living_and_may_be_revoked_for_good),
 	};
 

@@ -442,6 +442,41 @@ ike_29_strict_wants_a_current_crl_of_this_ca(void **state)
 	make_fini(&other);
 }
 
+/* OCSP may stand for the one about the leaf, and an anchor needs none; what is
+ * between them does. */
+static void
+ike_29_strict_wants_a_crl_about_each_ca_on_the_way(void **state)
+{
+	const struct make_ext exts[] = {
+		{ NID_basic_constraints, "critical,CA:TRUE" },
+		{ NID_key_usage, "critical,keyCertSign,cRLSign" },
+		{ NID_subject_key_identifier, "hash" }, { 0, NULL } };
+	struct middle top, leaf;
+	struct make mid = { .ca_cert = NULL };
+	struct crl *c;
+	struct q q = { .need_crl = true };
+
+	(void)state;
+	make_middle(&top, NULL, NULL, "top", "critical,CA:TRUE");
+	mid.ca.key = pki_key_make("p256", NULL);
+	mid.ca.cert = make_raw(top.x, top.key, "mid", mid.ca.key,
+	    EVP_sha256(), MAKE_NOW - 10, MAKE_NOW + 1000, exts);
+	mid.ca_cert = make_cert_of(mid.ca.cert);
+	make_middle(&leaf, mid.ca.cert, mid.ca.key, "leaf", NULL);
+	c = make_crl(&mid, NULL, MAKE_NOW - 10, MAKE_NOW + 10);
+	q.leaf = leaf.c;
+	q.crl = c;
+	q.others[0] = mid.ca_cert;
+	q.anchor = mid.ca_cert;
+	assert_int_equal(judge(&q), VERDICT_OK);
+	q.anchor = top.c;
+	assert_int_equal(judge(&q), VERDICT_NO_CRL);
+	crl_free(c);
+	fini_middle(&top);
+	fini_middle(&leaf);
+	make_fini(&mid);
+}
+
 static void
 a_crl_of_a_clock_that_is_a_little_ahead_counts(void **state)
 {
@@ -747,6 +782,8 @@ main(void)
 		    ike_28_years_around_2050_and_9999_are_read_right),
 		cmocka_unit_test(ike_29_what_a_crl_names_is_revoked),
 		cmocka_unit_test(ike_29_strict_wants_a_current_crl_of_this_ca),
+		cmocka_unit_test(
+		    ike_29_strict_wants_a_crl_about_each_ca_on_the_way),
 		cmocka_unit_test(
 		    a_crl_of_a_clock_that_is_a_little_ahead_counts),
 		cmocka_unit_test(
