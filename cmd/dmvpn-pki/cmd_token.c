@@ -371,10 +371,20 @@ change(int argc, char **argv, enum pki_audit_what what,
 	return rc < 0 ? command_fail(cmd_status_of(&e), &e) : EXIT_OK;
 }
 
+/* Nobody would get anything by one that has ended. */
+static int
+approve(struct pki_store *s, const char *id, struct err *e)
+{
+	struct pki_grant g;
+
+	return pki_grant_get(s, id, clock_wall(), &g, e) < 0 ? -1 :
+	    pki_grant_approve(s, id, e);
+}
+
 static int
 token_approve(int argc, char **argv)
 {
-	return change(argc, argv, PKI_AUDIT_APPROVED, pki_grant_approve);
+	return change(argc, argv, PKI_AUDIT_APPROVED, approve);
 }
 
 static int

@@ -11,7 +11,8 @@
 
 /* The response (DER) becomes that of this identity; "": of each that it is
  * about.  It must verify and say good at wall (seconds), and not be older than
- * what is there.  -1: *why says what is wrong, nothing has changed. */
+ * what is there.  -1: *why says what is wrong; those of `done` have it all the
+ * same. */
 int pki_ring_staple(struct pki_ring *r, const struct pki_staple_load *m,
     int64_t wall, struct pki_crl_done *done, struct reason *why);
 

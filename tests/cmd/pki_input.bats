@@ -160,6 +160,18 @@ c.commit()'
 	pki settings --crl-url http://b.example.org/ca.crl
 }
 
+@test "a token that has ended is not approved" {
+	type -P python3 >/dev/null || skip "python3 is not installed"
+	ID=$(pki token new --for x -T 10.0.0.9 --hold -j | jq -r .id)
+	python3 -c 'import sqlite3
+c = sqlite3.connect("dmvpn-ca.db")
+c.execute("UPDATE token SET state = '"'pending'"', expires = 1")
+c.commit()'
+	run -1 --separate-stderr pki token approve "$ID"
+	[[ $stderr == *"has expired"* ]]
+	[ -z "$(pki audit -j --what approved)" ]
+}
+
 @test "a day that no month has is no time" {
 	pki issue -o x.pem x
 	refused "is not a time" verify --at 2027-02-31 x.pem

@@ -476,6 +476,45 @@ the_verdict_believes_good_and_revoked_and_minds_silence_only_when_told(
 	    VERDICT_NO_CRL);
 }
 
+/* While keys roll over there are two CAs; a response has one signature. */
+static void
+who_signs_for_one_ca_knows_nothing_of_the_other(void **state)
+{
+	struct pki_ca both[] = { ca.ca, other.ca };
+	struct pki_ocsp o = responder();
+	OCSP_REQUEST *q = OCSP_REQUEST_new();
+	X509 *x = (X509 *)(uintptr_t)cert_x509(peer);
+	unsigned char *der = NULL;
+	const unsigned char *p;
+	OCSP_BASICRESP *basic;
+	OCSP_RESPONSE *r;
+	struct rbuf got;
+	size_t i;
+	int len;
+
+	(void)state;
+	o.cas = both;
+	o.n_cas = 2;
+	for (i = 0; i < 2; i++)
+		assert_non_null(OCSP_request_add0_id(q, OCSP_cert_to_id(
+		    EVP_sha1(), x, both[i].cert)));
+	len = i2d_OCSP_REQUEST(q, &der);
+	assert_true(len > 0);
+	got = answer(&o, rbuf_of(der, (size_t)len));
+	p = got.p;
+	r = d2i_OCSP_RESPONSE(NULL, &p, (long)rbuf_left(&got));
+	basic = OCSP_response_get1_basic(r);
+	assert_int_equal(OCSP_resp_count(basic), 2);
+	assert_int_equal(OCSP_single_get0_status(OCSP_resp_get0(basic, 0),
+	    NULL, NULL, NULL, NULL), V_OCSP_CERTSTATUS_GOOD);
+	assert_int_equal(OCSP_single_get0_status(OCSP_resp_get0(basic, 1),
+	    NULL, NULL, NULL, NULL), V_OCSP_CERTSTATUS_UNKNOWN);
+	OCSP_BASICRESP_free(basic);
+	OCSP_RESPONSE_free(r);
+	OCSP_REQUEST_free(q);
+	OPENSSL_free(der);
+}
+
 static void
 what_is_signed_with_sha_1_is_weak(void **state)
 {
@@ -553,6 +592,8 @@ main(void)
 		    the_verdict_believes_good_and_revoked_and_minds_silence_only_when_told,
 		    before),
 		cmocka_unit_test_setup(every_kind_of_key_signs, before),
+		cmocka_unit_test_setup(
+		    who_signs_for_one_ca_knows_nothing_of_the_other, before),
 		cmocka_unit_test_setup(what_is_signed_with_sha_1_is_weak,
 		    before),
 	};
