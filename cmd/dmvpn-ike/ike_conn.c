@@ -154,7 +154,7 @@ ike_conn_up(struct ike_isa *s)
 			continue;
 		c->tries = 0;
 		memset(&c->why, 0, sizeof(c->why));
-		ike_timer_stop(s->g, &c->retry);
+		ike_move_later(s->g, c);
 		tell_up(s, c);
 		told = true;
 	}
@@ -173,6 +173,7 @@ reuse(struct ike_engine *g, struct ike_conn *c)
 			c->tries = 0;
 			if (s->conn == NULL)
 				s->conn = c;
+			ike_move_later(g, c);
 			tell_up(s, c);
 			return true;
 		}
@@ -245,7 +246,12 @@ ike_conn_try(struct ike_engine *g, struct ike_conn *c)
 void
 ike_conn_retry(struct ike_engine *g, void *conn)
 {
-	ike_conn_try(g, conn);
+	struct ike_conn *c = conn;
+
+	if (c->isa == NULL)
+		ike_conn_try(g, c);
+	else
+		ike_move_look(g, c);
 }
 
 static struct ike_conn *

@@ -254,6 +254,21 @@ in_window(struct ike_isa *s, const struct ike_in *in)
 	    (s->answer != NULL && in->h.id + 1 == s->next_in);
 }
 
+/* Also to one who moved before it had the answer. */
+static void
+answer_again(struct ike_isa *s, const struct ike_in *in)
+{
+	struct endpoint remote = s->remote, local = s->local;
+
+	if (ike_move_follows(s)) {
+		s->remote = in->remote;
+		s->local = in->local;
+	}
+	ike_flight_send(s, s->answer);
+	s->remote = remote;
+	s->local = local;
+}
+
 /* The peer's request that we have answered already: the same octets. */
 static bool
 repeated(struct ike_isa *s, const struct ike_in *in)
@@ -261,7 +276,7 @@ repeated(struct ike_isa *s, const struct ike_in *in)
 	if ((in->h.flags & IKE_FLAG_RESPONSE) || in->h.id == s->next_in)
 		return false;
 	s->g->counters[IKE_C_REPEATED]++;
-	ike_flight_send(s, s->answer);
+	answer_again(s, in);
 	return true;
 }
 

@@ -27,6 +27,8 @@ ike_info_begin(struct ike_isa *s, enum ike_what what, uint32_t spi,
 		ike_put_delete(&o.c, IKE_PROTO_ESP, &c->spi_in, 1);
 	} else if (what == IKE_DO_DELETE)
 		ike_put_delete(&o.c, IKE_PROTO_IKE, NULL, 0);
+	else if (what == IKE_DO_MOVE)
+		ike_move_put(s, &o);
 	if (ike_send_request(s, IKE_INFORMATIONAL, &o, total) < 0) {
 		if (c != NULL)
 			c->deleting = false;
@@ -55,6 +57,8 @@ ike_info_reply(struct ike_ctx *c)
 	if (s->out.what == IKE_DO_DELETE_CHILD &&
 	    (child = ike_csa_find(s, s->out.old)) != NULL)
 		ike_csa_remove(child, IKE_DRAIN);
+	if (s->out.what == IKE_DO_MOVE)
+		ike_move_reply(s, c->in);
 	return IKE_OK;
 }
 
@@ -142,6 +146,7 @@ ike_info_request(struct ike_ctx *c)
 	}
 	ike_out_begin(c->g, &o);
 	put_cookie2(c->in, &o);
+	ike_move_request(s, c->in, &o);
 	if (c->n_dead > 0)
 		ike_put_delete(&o.c, IKE_PROTO_ESP, c->dead, c->n_dead);
 	if (ike_send_answer(s, IKE_INFORMATIONAL, &o) < 0)

@@ -82,7 +82,8 @@ extern const struct name ike_phase_names[];
 	X(IKE_DO_DELETE_CHILD, 5, "delete-child")			\
 	X(IKE_DO_DELETE, 6, "delete")					\
 	X(IKE_DO_PROBE, 7, "probe")					\
-	X(IKE_DO_QUEUE, 8, "queue")		/* one more, of a sender */
+	X(IKE_DO_QUEUE, 8, "queue")		/* one more, of a sender */ \
+	X(IKE_DO_MOVE, 9, "move")		/* our address changed */
 enum ike_what { IKE_WHATS(NAME_ENUM) };
 extern const struct name ike_what_names[];
 
@@ -654,6 +655,17 @@ int ike_info_begin(struct ike_isa *s, enum ike_what what, uint32_t spi,
     uint64_t ticket);
 enum ike_result ike_info_request(struct ike_ctx *c);
 enum ike_result ike_info_reply(struct ike_ctx *c);
+
+/* ike_move.c: addresses that change under an IKE SA.  May the peer say that
+ * it is elsewhere, NAT or none? */
+bool ike_move_follows(const struct ike_isa *s);
+/* Timer of a connection that is up: are we elsewhere? */
+void ike_move_look(struct ike_engine *g, struct ike_conn *c);
+void ike_move_later(struct ike_engine *g, struct ike_conn *c);
+void ike_move_put(struct ike_isa *s, struct ike_out *o);
+void ike_move_request(struct ike_isa *s, const struct ike_in *in,
+    struct ike_out *o);
+void ike_move_reply(struct ike_isa *s, const struct ike_in *in);
 
 /* ike_task.c: one request at a time */
 void ike_task_add(struct ike_isa *s, enum ike_what what, uint32_t spi,

@@ -119,7 +119,8 @@ show_conn(const struct ike_conn *c, uint64_t now, struct ike_sa *out)
 	    c->set.peer_id);
 	out->remote = c->set.remote;
 	out->reason = c->why;
-	out->next_try = c->retry.at > now ? c->retry.at - now : 0;
+	out->next_try = c->isa == NULL && c->retry.at > now ?
+	    c->retry.at - now : 0;
 }
 
 /* Rows in order: SAs as they came, then connections without one; after and

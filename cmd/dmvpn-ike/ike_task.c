@@ -61,6 +61,7 @@ begin(struct ike_isa *s, const struct ike_task *t)
 	case IKE_DO_DELETE_CHILD:
 	case IKE_DO_DELETE:
 	case IKE_DO_PROBE:
+	case IKE_DO_MOVE:
 		return ike_info_begin(s, t->what, t->spi, t->ticket);
 	case IKE_DO_NOTHING:
 	case IKE_DO_CONNECT:
