@@ -31,24 +31,24 @@ gre_fini(struct gre *g)
 
 	HASH_ITER(hh, g->maps, m, m_tmp) {
 		HASH_DEL(g->maps, m);
-		free(m->kept);
+		gre_kept_release(m->kept);
 		free(m);
 	}
 	HASH_ITER(hh, g->routes, r, r_tmp) {
 		HASH_DEL(g->routes, r);
-		free(r->kept);
+		gre_kept_release(r->kept);
 		free(r);
 	}
 	HASH_ITER(hh, g->sas, s, s_tmp) {
 		HASH_DEL(g->sas, s);
-		free(s->kept);
+		gre_kept_release(s->kept);
 		free(s);
 	}
-	HASH_ITER(hh, g->peers, p, p_tmp) {
-		HASH_DEL(g->peers, p);
-		free(p->kept);
+	DL_FOREACH_SAFE(g->peers, p, p_tmp) {
+		gre_kept_release(p->kept);
 		free(p);
 	}
+	free(g->by_number);
 }
 
 struct priv_request

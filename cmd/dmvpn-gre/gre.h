@@ -62,9 +62,11 @@ struct gre_iface {
 
 /*
  * Texts and blob of a statement, in one piece, no longer than they are.
- * Offsets are into text; owner is at 0.
+ * Offsets are into text; owner is at 0.  Where there is an owner alone, all
+ * of that owner's have the same.
  */
 struct gre_kept {
+	uint32_t	users;
 	uint8_t		name_at;	/* 0: no name is kept */
 	uint8_t		denied_at;	/* n_denied strings */
 	uint8_t		n_denied;
@@ -92,7 +94,7 @@ struct gre_peer_entry {
 	struct gre_map_entry	*maps;
 	struct gre_route_entry	*routes;
 	struct gre_sa_entry	*sas;
-	UT_hash_handle		 hh;
+	struct gre_peer_entry	*prev, *next;	/* as they were stated */
 };
 
 struct gre_map_key {
@@ -155,6 +157,8 @@ struct gre {
 	uint64_t		 generation, serial;
 	struct gre_iface	 ifaces[PATH_INTERFACES];  /* by id */
 	struct gre_peer_entry	*peers;
+	struct gre_peer_entry	**by_number;	/* NULL: there was none yet */
+	size_t			 n_peers;
 	struct gre_map_entry	*maps;
 	struct gre_route_entry	*routes;
 	struct gre_metric	 metrics[GRE_METRICS];
@@ -268,6 +272,7 @@ int gre_note_replay(struct gre *g, const struct priv_key *key,
 struct gre_kept *gre_kept_new(const char *owner, struct rbuf blob,
     struct err *e);
 struct gre_kept *gre_kept_peer(const struct gre_peer_set *m, struct err *e);
+void gre_kept_release(struct gre_kept *k);	/* NULL is fine */
 const char *gre_owner(const struct gre_kept *k);
 const char *gre_name(const struct gre_kept *k);	/* "" when there is none */
 /* The next one, NULL after the last: begin with at NULL. */

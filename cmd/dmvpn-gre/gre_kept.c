@@ -5,14 +5,56 @@
 
 #include "gre.h"
 
+/* Those of an owner alone; there are three of us and the user's. */
+#define SHARED	16
+static struct gre_kept *shared[SHARED];
+
 static struct gre_kept *
 kept_new(size_t len, struct err *e)
 {
 	struct gre_kept *k = calloc(1, offsetof(struct gre_kept, text) + len);
 
 	if (k == NULL)
-		err_set(e, ENOMEM, "out of memory");
+		return err_null(err_set(e, ENOMEM, "out of memory"));
+	k->users = 1;
 	return k;
+}
+
+static struct gre_kept *
+shared_find(const char *owner)
+{
+	size_t i;
+
+	for (i = 0; i < SHARED; i++)
+		if (shared[i] != NULL && strcmp(shared[i]->text, owner) == 0)
+			return shared[i];
+	return NULL;
+}
+
+/* It is shared from now on, if there is a place for it. */
+static void
+share(struct gre_kept *k)
+{
+	size_t i;
+
+	for (i = 0; i < SHARED; i++)
+		if (shared[i] == NULL) {
+			shared[i] = k;
+			return;
+		}
+}
+
+void
+gre_kept_release(struct gre_kept *k)
+{
+	size_t i;
+
+	if (k == NULL || --k->users > 0)
+		return;
+	for (i = 0; i < SHARED; i++)
+		if (shared[i] == k)
+			shared[i] = NULL;
+	free(k);
 }
 
 static void
@@ -27,14 +69,21 @@ struct gre_kept *
 gre_kept_new(const char *owner, struct rbuf blob, struct err *e)
 {
 	const size_t len = strlen(owner) + 1 + rbuf_left(&blob);
-	struct gre_kept *k = kept_new(len, e);
+	const bool alone = rbuf_left(&blob) == 0;
+	struct gre_kept *k = alone ? shared_find(owner) : NULL;
 	struct wbuf w;
 
-	if (k == NULL)
+	if (k != NULL) {
+		k->users++;
+		return k;
+	}
+	if ((k = kept_new(len, e)) == NULL)
 		return NULL;
 	w = wbuf_of(k->text, len);
 	wbuf_put(&w, owner, strlen(owner) + 1);
 	put_blob(k, &w, blob);
+	if (alone)
+		share(k);
 	return k;
 }
 

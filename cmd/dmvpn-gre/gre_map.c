@@ -122,10 +122,10 @@ set_one(struct gre *g, struct gre_iface *i, const char *owner,
 	if (kept == NULL)
 		return -1;
 	if (o == NULL && (o = entry_new(g, i, &m->address, e)) == NULL) {
-		free(kept);
+		gre_kept_release(kept);
 		return -1;
 	}
-	free(o->kept);
+	gre_kept_release(o->kept);
 	o->kept = kept;
 	join_peer(g, o, m->peer);
 	o->multicast = m->multicast;
@@ -171,7 +171,7 @@ gre_map_free(struct gre *g, struct gre_map_entry *o, void *job)
 	gre_note_map(g, o, true);
 	leave_peer(g, o);
 	HASH_DEL(g->maps, o);
-	free(o->kept);
+	gre_kept_release(o->kept);
 	free(o);
 	g->generation++;
 }

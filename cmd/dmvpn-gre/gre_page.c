@@ -170,7 +170,7 @@ gre_page_peers(struct gre *g, const struct page *p, struct gre_peers *out)
 
 	memset(out, 0, sizeof(*out));
 	out->generation = g->generation;
-	for (e = g->peers; e != NULL && !f.full; e = e->hh.next)
+	for (e = g->peers; e != NULL && !f.full; e = e->next)
 		if (fill_takes(&f, e->serial, gre_owner(e->kept), 0,
 		    strlen(gre_name(e->kept)) + e->kept->blob_len))
 			peer_item(g, e, &out->items[out->n_items++]);

@@ -13,10 +13,8 @@
 struct gre_peer_entry *
 gre_peer_find(struct gre *g, uint16_t number)
 {
-	struct gre_peer_entry *p;
-
-	HASH_FIND(hh, g->peers, &number, sizeof(number), p);
-	return p;
+	return g->by_number == NULL || number > PATH_PEERS ? NULL :
+	    g->by_number[number];
 }
 
 static uint16_t
@@ -82,24 +80,27 @@ tell_path(struct gre *g, const struct gre_peer_entry *p, struct err *e)
 static struct gre_peer_entry *
 entry_new(struct gre *g, uint16_t number, struct err *e)
 {
-	struct gre_peer_entry *p = calloc(1, sizeof(*p));
+	struct gre_peer_entry *p;
 
-	if (p == NULL)
+	if (g->by_number == NULL)
+		g->by_number = calloc(PATH_PEERS + 1, sizeof(p));
+	if (g->by_number == NULL || (p = calloc(1, sizeof(*p))) == NULL)
 		return err_null(err_set(e, ENOMEM, "out of memory"));
 	p->number = number;
 	p->serial = ++g->serial;
-	HASH_ADD(hh, g->peers, number, sizeof(p->number), p);
-	if (hash_added(p))
-		return p;
-	free(p);
-	return err_null(err_set(e, ENOMEM, "out of memory"));
+	g->by_number[number] = p;
+	DL_APPEND(g->peers, p);
+	g->n_peers++;
+	return p;
 }
 
 static void
 entry_free(struct gre *g, struct gre_peer_entry *p)
 {
-	HASH_DEL(g->peers, p);
-	free(p->kept);
+	g->by_number[p->number] = NULL;
+	DL_DELETE(g->peers, p);
+	g->n_peers--;
+	gre_kept_release(p->kept);
 	free(p);
 }
 
@@ -119,11 +120,11 @@ fill(struct gre *g, struct gre_peer_entry *p, const struct gre_peer_set *m,
 	    .keepalive = m->keepalive, .fixed = m->fixed, .rate = m->rate };
 	if (tell_path(g, p, e) < 0) {
 		p->conf = before;
-		free(p->kept);
+		gre_kept_release(p->kept);
 		p->kept = kept;
 		return -1;
 	}
-	free(kept);
+	gre_kept_release(kept);
 	return 0;
 }
 
@@ -215,7 +216,7 @@ gre_peers_deny(struct gre *g)
 	struct gre_peer_entry *p, *tmp;
 	struct err e;
 
-	HASH_ITER(hh, g->peers, p, tmp)
+	DL_FOREACH_SAFE(g->peers, p, tmp)
 		if (p->kept->n_denied > 0)
 			(void)tell_path(g, p, &e);
 }
@@ -280,7 +281,7 @@ gre_peers_shape(struct gre *g, unsigned id)
 {
 	const struct gre_peer_entry *p;
 
-	for (p = g->peers; p != NULL; p = p->hh.next)
+	DL_FOREACH(g->peers, p)
 		if (p->shaped >> id & 1)
 			ask_shape(g, p, id, true);
 }

@@ -186,10 +186,10 @@ set_one(struct gre *g, struct gre_iface *i, const char *owner,
 	if (kept == NULL)
 		return -1;
 	if (o == NULL && (o = entry_new(g, &key, e)) == NULL) {
-		free(kept);
+		gre_kept_release(kept);
 		return -1;
 	}
-	free(o->kept);
+	gre_kept_release(o->kept);
 	o->kept = kept;
 	o->via = m->via;
 	change_peer(g, i, o, m->peer == 0 ? NULL : gre_peer_find(g, m->peer),
@@ -233,7 +233,7 @@ gre_route_free(struct gre *g, struct gre_route_entry *o, void *job)
 	gre_note_route(g, o, true);
 	HASH_DEL(g->routes, o);
 	--*with_metric(g, o->key.metric, false);
-	free(o->kept);
+	gre_kept_release(o->kept);
 	free(o);
 	g->generation++;
 }

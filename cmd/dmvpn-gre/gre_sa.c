@@ -69,7 +69,7 @@ entry_new(struct gre *g, const struct gre_sa_add *m,
 		DL_APPEND(p->sas, o);
 		return o;
 	}
-	free(o->kept);
+	gre_kept_release(o->kept);
 	free(o);
 	return err_null(err_set(e, ENOMEM, "out of memory"));
 }
@@ -79,7 +79,7 @@ gre_sa_free(struct gre *g, struct gre_sa_entry *o)
 {
 	DL_DELETE(o->peer->sas, o);
 	HASH_DEL(g->sas, o);
-	free(o->kept);
+	gre_kept_release(o->kept);
 	free(o);
 	g->generation++;
 }

@@ -8,6 +8,8 @@
 
 /* What is wanted in the kernel on a link, and how it gets there. */
 
+#define SLOTS_FIRST	64
+
 static struct priv_entry_key
 key_of(enum priv_entry_kind kind, const struct prefix *p, uint32_t metric)
 {
@@ -20,13 +22,77 @@ key_of(enum priv_entry_kind kind, const struct prefix *p, uint32_t metric)
 	return key;
 }
 
+/* FNV-1a */
+static struct priv_entry **
+slot_of(struct priv_entry **slot, size_t slots,
+    const struct priv_entry_key *key)
+{
+	struct rbuf in = rbuf_of(key, sizeof(*key));
+	uint64_t h = 14695981039346656037u;
+
+	while (rbuf_left(&in) > 0)
+		h = (h ^ rbuf_u8(&in)) * 1099511628211u;
+	return &slot[(size_t)(h ^ h >> 32) & (slots - 1)];
+}
+
 static struct priv_entry *
 entry_find(const struct priv_link *l, const struct priv_entry_key *key)
 {
+	const struct priv_table *t = &l->entries;
 	struct priv_entry *o;
 
-	HASH_FIND(hh, l->entries, key, sizeof(*key), o);
-	return o;
+	if (t->slots == 0)
+		return NULL;
+	for (o = *slot_of(t->slot, t->slots, key); o != NULL; o = o->chain)
+		if (memcmp(&o->key, key, sizeof(*key)) == 0)
+			return o;
+	return NULL;
+}
+
+static int
+table_grow(struct priv_table *t)
+{
+	const size_t slots = t->slots == 0 ? SLOTS_FIRST : 2 * t->slots;
+	struct priv_entry **slot = calloc(slots, sizeof(struct priv_entry *)), **at, *o;
+
+	if (slot == NULL)
+		return -1;
+	DL_FOREACH(t->all, o) {
+		at = slot_of(slot, slots, &o->key);
+		o->chain = *at;
+		*at = o;
+	}
+	free(t->slot);
+	t->slot = slot;
+	t->slots = slots;
+	return 0;
+}
+
+static void
+table_add(struct priv_table *t, struct priv_entry *o)
+{
+	struct priv_entry **at = slot_of(t->slot, t->slots, &o->key);
+
+	o->chain = *at;
+	*at = o;
+	DL_APPEND(t->all, o);
+	t->n++;
+}
+
+static void
+table_remove(struct priv_table *t, struct priv_entry *o)
+{
+	struct priv_entry **at = slot_of(t->slot, t->slots, &o->key);
+
+	while (*at != o)
+		at = &(*at)->chain;
+	*at = o->chain;
+	DL_DELETE(t->all, o);
+	if (--t->n == 0) {
+		free(t->slot);
+		t->slot = NULL;
+		t->slots = 0;
+	}
 }
 
 static struct netlink_route
@@ -89,14 +155,12 @@ entry_new(struct priv_kernel *k, struct priv_link *l,
 	if (k->n_entries >= PRIV_ENTRIES)
 		return err_null(err_set(e, ENOSPC, "more than %u addresses, "
 		    "neighbours and routes", PRIV_ENTRIES));
-	if ((o = calloc(1, sizeof(*o))) == NULL)
+	if ((l->entries.n >= 2 * l->entries.slots &&
+	    table_grow(&l->entries) < 0) ||
+	    (o = calloc(1, sizeof(*o))) == NULL)
 		return err_null(err_set(e, ENOMEM, "out of memory"));
 	memcpy(&o->key, key, sizeof(*key));
-	HASH_ADD(hh, l->entries, key, sizeof(o->key), o);
-	if (!hash_added(o)) {
-		free(o);
-		return err_null(err_set(e, ENOMEM, "out of memory"));
-	}
+	table_add(&l->entries, o);
 	k->n_entries++;
 	return o;
 }
@@ -104,7 +168,7 @@ entry_new(struct priv_kernel *k, struct priv_link *l,
 static void
 entry_free(struct priv_kernel *k, struct priv_link *l, struct priv_entry *o)
 {
-	HASH_DEL(l->entries, o);
+	table_remove(&l->entries, o);
 	free(o);
 	k->n_entries--;
 }
@@ -158,7 +222,7 @@ priv_entries_restore(struct priv_kernel *k, struct priv_link *l)
 	size_t i;
 
 	for (i = 0; i < sizeof(order) / sizeof(order[0]); i++)
-		for (o = l->entries; o != NULL; o = o->hh.next)
+		DL_FOREACH(l->entries.all, o)
 			if (o->key.kind == order[i] &&
 			    entry_write(k, l, o, &e) < 0)
 				log_event(LEVEL_WARN, "restore-failed",
@@ -188,7 +252,7 @@ priv_entries_free(struct priv_kernel *k, struct priv_link *l)
 {
 	struct priv_entry *o, *tmp;
 
-	HASH_ITER(hh, l->entries, o, tmp)
+	DL_FOREACH_SAFE(l->entries.all, o, tmp)
 		entry_free(k, l, o);
 }
 

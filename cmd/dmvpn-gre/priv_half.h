@@ -54,7 +54,14 @@ struct priv_entry {
 	struct addr		via;
 	uint16_t		peer;
 	bool			onlink;
-	UT_hash_handle		hh;
+	struct priv_entry	*chain;		/* of its slot */
+	struct priv_entry	*prev, *next;	/* as they were stated */
+};
+
+struct priv_table {
+	struct priv_entry	*all;
+	struct priv_entry	**slot;
+	size_t			 n, slots;	/* a power of two; 0: none */
 };
 
 struct priv_link {
@@ -66,7 +73,7 @@ struct priv_link {
 	bool			 up;
 	bool			 shaped;
 	bool			 adopted;	/* not swept yet */
-	struct priv_entry	*entries;
+	struct priv_table	 entries;
 };
 
 /* The MTU of a link that routes lead to, asked once: thousands of peers are
