@@ -496,8 +496,10 @@ who_signs_for_one_ca_knows_nothing_of_the_other(void **state)
 	o.cas = both;
 	o.n_cas = 2;
 	for (i = 0; i < 2; i++)
-		assert_non_null(OCSP_request_add0_id(q, OCSP_cert_to_id(
-		    EVP_sha1(), x, both[i].cert)));
+		assert_non_null(OCSP_request_add0_id(q, OCSP_cert_id_new(
+		    EVP_sha1(), X509_get_subject_name(both[i].cert),
+		    X509_get0_pubkey_bitstr(both[i].cert),
+		    X509_get_serialNumber(x))));
 	len = i2d_OCSP_REQUEST(q, &der);
 	assert_true(len > 0);
 	got = answer(&o, rbuf_of(der, (size_t)len));
