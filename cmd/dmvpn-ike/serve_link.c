@@ -156,7 +156,7 @@ gre_ike_event(struct daemon *d, const struct msg *m)
 	struct gre_ike in;
 	struct err e;
 
-	if (msg_get(m->body, &gre_ike_type, &in, &e) < 0) {
+	if (msg_get_checked(m->body, &gre_ike_type, &in, &e) < 0) {
 		log_event(LEVEL_WARN, "bad-event", T("why", e.msg));
 		return;
 	}

@@ -53,6 +53,20 @@ encr_of(uint16_t id, uint16_t key_bits)
 	return NULL;
 }
 
+/* Fetched once: to look for it costs more than a message to encrypt. */
+static const EVP_CIPHER *
+cipher_of(const struct sk_dir *k)
+{
+	static EVP_CIPHER *kept[sizeof(encrs) / sizeof(encrs[0])];
+	const struct encr_row *r = encr_of(k->suite.encr, k->suite.key_bits);
+	EVP_CIPHER **c = &kept[r - encrs];
+
+	if (*c == NULL)
+		*c = EVP_CIPHER_fetch(NULL, EVP_CIPHER_get0_name(r->cipher()),
+		    NULL);
+	return *c;
+}
+
 static const struct integ_row *
 integ_of(uint16_t id)
 {
@@ -240,7 +254,7 @@ static int
 aead(const struct sk_dir *k, bool seal, struct rbuf aad, const uint8_t *iv,
     uint8_t *text, size_t len, uint8_t *tag)
 {
-	const struct encr_row *r = encr_of(k->suite.encr, k->suite.key_bits);
+	const EVP_CIPHER *cipher = cipher_of(k);
 	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
 	uint8_t nonce[SALT + AEAD_IV];
 	struct wbuf w = wbuf_of(nonce, sizeof(nonce));
@@ -248,8 +262,8 @@ aead(const struct sk_dir *k, bool seal, struct rbuf aad, const uint8_t *iv,
 
 	wbuf_put(&w, &k->enc[k->enc_len - SALT], SALT);
 	wbuf_put(&w, iv, AEAD_IV);
-	if (ctx == NULL || EVP_CipherInit_ex(ctx, r->cipher(), NULL, k->enc,
-	    nonce, seal) != 1)
+	if (ctx == NULL || cipher == NULL || EVP_CipherInit_ex(ctx, cipher,
+	    NULL, k->enc, nonce, seal) != 1)
 		goto out;
 	if (!seal && EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, AEAD_ICV,
 	    tag) != 1)
@@ -271,12 +285,13 @@ static int
 cbc(const struct sk_dir *k, bool seal, const uint8_t *iv, uint8_t *text,
     size_t len)
 {
-	const struct encr_row *r = encr_of(k->suite.encr, k->suite.key_bits);
+	const EVP_CIPHER *cipher = cipher_of(k);
 	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
 	int n, rc = -1;
 
-	if (ctx != NULL && EVP_CipherInit_ex(ctx, r->cipher(), NULL, k->enc,
-	    iv, seal) == 1 && EVP_CIPHER_CTX_set_padding(ctx, 0) == 1 &&
+	if (ctx != NULL && cipher != NULL && EVP_CipherInit_ex(ctx, cipher,
+	    NULL, k->enc, iv, seal) == 1 &&
+	    EVP_CIPHER_CTX_set_padding(ctx, 0) == 1 &&
 	    EVP_CipherUpdate(ctx, text, &n, text, (int)len) == 1)
 		rc = 0;
 	EVP_CIPHER_CTX_free(ctx);

@@ -304,3 +304,21 @@ item_check(struct rbuf *in, int more, struct err *e)
 	*in = at;
 	return 1;
 }
+
+struct rbuf
+item_take(struct rbuf *in)
+{
+	struct rbuf start = *in;
+	struct item it;
+	uint64_t left = 1;
+
+	for (; left > 0; left--) {
+		if (item_next(in, &it, NULL) <= 0)
+			return rbuf_of(NULL, 0);
+		if (it.kind == ITEM_LIST)
+			left += it.n;
+		else if (it.kind == ITEM_MAP)
+			left += 2 * it.n;
+	}
+	return rbuf_sub(&start, rbuf_left(&start) - rbuf_left(in));
+}

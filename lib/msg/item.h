@@ -40,4 +40,7 @@ int item_next(struct rbuf *in, struct item *it, struct err *e);
  * what is missing may still arrive (pipes) and gives 0. */
 int item_check(struct rbuf *in, int more, struct err *e);
 
+/* Step over one item that item_check has found good: a view of it. */
+struct rbuf item_take(struct rbuf *in);
+
 #endif

@@ -77,6 +77,11 @@ size_t msg_size(const struct msg_type *t, const void *m);
 int msg_get(struct rbuf in, const struct msg_type *t, void *m,
     struct err *e);
 
+/* The same of what has been checked already: the body of a struct msg, for
+ * msg_read and msg_next look at all of it. */
+int msg_get_checked(struct rbuf in, const struct msg_type *t, void *m,
+    struct err *e);
+
 /*
  * Length of the first item of in: for CBOR Sequences on pipes.  0: the item
  * is not complete yet; -1: it can not become a message of ours.

@@ -29,8 +29,7 @@ envelope_keys(struct rbuf in, unsigned *keys, struct err *e)
 			    memcmp(key.view.p, known[i].key,
 			    rbuf_left(&key.view)) == 0)
 				*keys |= known[i].bit;
-		if (item_check(&in, 0, e) < 0)
-			return -1;
+		(void)item_take(&in);
 	}
 	return 0;
 }
@@ -41,7 +40,7 @@ read_request(struct rbuf in, struct msg *m, struct err *e)
 	static const uint8_t nothing[] = { 0xa0 };
 	struct request r;
 
-	if (msg_get(in, &request_type, &r, e) < 0)
+	if (msg_get_checked(in, &request_type, &r, e) < 0)
 		return -1;
 	m->class = MSG_REQUEST;
 	m->id = r.id;
@@ -55,7 +54,7 @@ read_event(struct rbuf in, struct msg *m, struct err *e)
 {
 	struct event v;
 
-	if (msg_get(in, &event_type, &v, e) < 0)
+	if (msg_get_checked(in, &event_type, &v, e) < 0)
 		return -1;
 	m->class = MSG_EVENT;
 	m->at = v.at;
@@ -68,7 +67,7 @@ read_reply(struct rbuf in, struct msg *m, struct err *e)
 {
 	struct reply r;
 
-	if (msg_get(in, &reply_type, &r, e) < 0)
+	if (msg_get_checked(in, &reply_type, &r, e) < 0)
 		return -1;
 	m->class = MSG_REPLY;
 	m->id = r.id;
@@ -90,7 +89,7 @@ read_failure(struct rbuf in, struct msg *m, struct err *e)
 		sizeof(struct reply), fields, 2 };
 	struct reply r;
 
-	if (msg_get(in, &type, &r, e) < 0)
+	if (msg_get_checked(in, &type, &r, e) < 0)
 		return -1;
 	m->class = MSG_FAILURE;
 	m->id = r.id;

@@ -165,12 +165,8 @@ get_list(struct rbuf *in, const struct msg_field *f, void *base,
 static int
 get_any(struct rbuf *in, struct rbuf *to, struct err *e)
 {
-	struct rbuf at = *in;
-
-	if (item_check(&at, 0, e) < 0)
-		return -1;
-	*to = rbuf_sub(in, rbuf_left(in) - rbuf_left(&at));
-	return 0;
+	*to = item_take(in);
+	return rbuf_left(to) > 0 ? 0 : err_set(e, EBADMSG, "cut short");
 }
 
 static int
@@ -295,7 +291,6 @@ msg_get(struct rbuf in, const struct msg_type *t, void *m, struct err *e)
 	struct rbuf at = in;
 	int rc;
 
-	memset(m, 0, t->size);
 	if (rbuf_left(&in) > MSG_MAX) {
 		err_set(e, EBADMSG, "%zu octets, a message has at most %d",
 		    rbuf_left(&in), MSG_MAX);
@@ -307,9 +302,15 @@ msg_get(struct rbuf in, const struct msg_type *t, void *m, struct err *e)
 		    rbuf_left(&at));
 	if (rc < 0)
 		return err_in(e, "%s", t->name);
-	if (get_map(&in, t, m, e) < 0)
-		return err_in(e, "%s", t->name);
-	return 0;
+	return msg_get_checked(in, t, m, e);
+}
+
+int
+msg_get_checked(struct rbuf in, const struct msg_type *t, void *m,
+    struct err *e)
+{
+	memset(m, 0, t->size);
+	return get_map(&in, t, m, e) < 0 ? err_in(e, "%s", t->name) : 0;
 }
 
 int

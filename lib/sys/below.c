@@ -107,7 +107,7 @@ below_event(const struct msg *m, const struct msg_type **t)
 	*t = msg_type_find(m->name);
 	if (*t == NULL || (body = calloc(1, (*t)->size)) == NULL)
 		return NULL;
-	if (msg_get(m->body, *t, body, &e) == 0)
+	if (msg_get_checked(m->body, *t, body, &e) == 0)
 		return body;
 	log_event(LEVEL_WARN, "bad-event", T("event", m->name),
 	    T("why", e.msg));

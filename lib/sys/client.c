@@ -31,13 +31,14 @@ peer_in_group(int fd, const struct ucred *peer, gid_t group)
 }
 
 int
-client_check(int fd, gid_t group, bool *trusted, struct err *e)
+client_check(int fd, gid_t group, bool *trusted, uid_t *uid, struct err *e)
 {
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
 		return err_sys(e, "credentials of a client");
+	*uid = peer.uid;
 	*trusted = peer.uid == 0 || peer.uid == geteuid();
 	if (group == (gid_t)-1)
 		group = getegid();
@@ -251,7 +252,7 @@ client_new(struct server *s, int fd, struct err *e)
 	DL_APPEND(s->clients, c);
 	s->n_clients++;
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	if (client_check(fd, s->conf.group, &c->trusted, e) < 0 ||
+	if (client_check(fd, s->conf.group, &c->trusted, &c->uid, e) < 0 ||
 	    watch_read(s->loop, &c->reads, fd, client_readable, c, e) < 0) {
 		client_free(c);
 		return NULL;

@@ -22,6 +22,7 @@ struct client {
 	struct server	*server;
 	uint64_t	 id;
 	int		 fd;		/* -1: gone, freed in the next turn */
+	uid_t		 uid;		/* of the peer, when it connected */
 	bool		 trusted;	/* our own uid or root */
 	bool		 leaving;	/* overflowed: only the rest is sent */
 	struct watch	 reads, writes;
@@ -55,8 +56,9 @@ void client_drop(struct client *c);
 /* Queue one encoded message: it goes at the end of the turn. */
 void client_send(struct client *c, struct rbuf message);
 bool client_wants(const struct client *c, const char *event);
-/* May this peer connect, may it give secrets?  -1: no. */
-int client_check(int fd, gid_t group, bool *trusted, struct err *e);
+/* May this peer connect, may it give secrets, who is it?  -1: no. */
+int client_check(int fd, gid_t group, bool *trusted, uid_t *uid,
+    struct err *e);
 
 /* A message came in (serve.c), or several; the first is taken off in. */
 void server_take(struct server *s, struct client *c, struct rbuf *in);

@@ -227,7 +227,8 @@ take_reply(struct pending *p, const struct msg *m)
 		if ((out = malloc(p->reply->size)) == NULL)
 			err_set(&e, ENOMEM, "out of memory");
 		else
-			(void)msg_get(m->body, p->reply, out, &e);
+			(void)msg_get_checked(m->body, p->reply, out,
+			    &e);
 	}
 	if (e.code != 0)
 		pending_fail(p, "invalid-reply", e.msg);
@@ -245,7 +246,7 @@ take_failure(struct pending *p, const struct msg *m)
 	struct reason r;
 	struct err e;
 
-	if (msg_get(m->body, &reason_type, &r, &e) < 0) {
+	if (msg_get_checked(m->body, &reason_type, &r, &e) < 0) {
 		pending_fail(p, "invalid-reply", e.msg);
 		return;
 	}

@@ -83,6 +83,7 @@ call_reply(const struct call *c, const struct msg_type *t, const void *m)
 		return;
 	}
 	client_send(k, wbuf_rbuf(&w));
+	explicit_bzero(room, w.len);	/* it may be what a PSK gives */
 }
 
 void
@@ -95,13 +96,8 @@ uid_t
 call_uid(const struct call *c)
 {
 	const struct client *k = call_client(c);
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
 
-	if (k == NULL || k->fd < 0 || getsockopt(k->fd, SOL_SOCKET,
-	    SO_PEERCRED, &peer, &len) < 0)
-		return (uid_t)-1;
-	return peer.uid;
+	return k == NULL || k->fd < 0 ? (uid_t)-1 : k->uid;
 }
 
 static bool
@@ -185,7 +181,7 @@ serve_subscribe(struct server *s, struct client *c, const struct call *call,
 	struct subscribe wants;
 	struct err e;
 
-	if (msg_get(body, &subscribe_type, &wants, &e) < 0) {
+	if (msg_get_checked(body, &subscribe_type, &wants, &e) < 0) {
 		call_err(call, "subscribe", "invalid", &e);
 		return;
 	}
@@ -244,7 +240,7 @@ serve_row(struct server *s, struct client *c, const struct call *call,
 		    "memory"));
 		return;
 	}
-	if (msg_get(body, row->in, in, &e) < 0)
+	if (msg_get_checked(body, row->in, in, &e) < 0)
 		call_err(call, "request", "invalid", &e);
 	else
 		row->handle(s->conf.arg, call, in);
