@@ -144,7 +144,7 @@ open("offset", "wb").write(struct.pack("q", int(sys.argv[1])))' "$1"
 	}
 	pki issue -d 2 -o z.pem z
 	pki revoke z
-	later 0 crl -o now.crl
+	later 0 crl -o now.crl || skip "the clock can not be moved here"
 	[ "$(openssl crl -in now.crl -noout -text | grep -c 'Serial Number')" = 1 ] ||
 		skip "the clock can not be moved here"
 	later $((3 * 86400)) crl -d 7 -o next.crl
