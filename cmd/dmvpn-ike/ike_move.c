@@ -84,6 +84,7 @@ judge(struct ike_isa *s, const struct ike_in *in)
 	ike_nat_judge(s, in);
 	s->own_kind = true;	/* is not said again */
 	ike_peer_moved(s);
+	ike_conn_up(s);		/* NHRP tells others where we are */
 }
 
 void

@@ -43,7 +43,11 @@ who_moves_is_followed(void **state)
 	sim_run(s, 1100);
 	assert_true(sees(s, 1, &home));
 	assert_int_equal(isa(s, 0)->spi_i, spi);
-	assert_int_equal(s->n[0].ups + s->n[1].ups, 2);
+	/* It is said again, so that NHRP tells others. */
+	assert_int_equal(s->n[0].ups, 3);
+	assert_int_equal(s->n[1].ups, 3);
+	assert_true(addr_equal(&s->n[1].up.remote.addr, &home));
+	assert_int_equal(s->n[0].downs + s->n[1].downs, 0);
 	sim_free(s);
 }
 
