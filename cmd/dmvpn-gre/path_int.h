@@ -93,7 +93,7 @@ struct peer_route {
 	}			to;
 	struct addr		answer4, answer6; /* source of too-big */
 	struct addr		ping;		/* on the tunnel, len 0: none */
-	unsigned		ping_by;	/* interface */
+	uint8_t			ping_by;	/* interface */
 };
 
 /* Where a datagram came from and to. */
@@ -123,14 +123,14 @@ struct fair_peer {
 struct peer {
 	struct path_retire		 retire;
 	uint16_t			 number;
+	_Atomic(uint16_t)		 mtu;	/* outer */
+	_Atomic(bool)			 large;	/* packets went out */
 	_Atomic(struct peer_route *)	 route;
 	_Atomic(struct sa_set *)	 out;
-	_Atomic(uint16_t)		 mtu;	/* outer */
 	_Atomic(uint64_t)		 last_in, last_out;
 	_Atomic(uint64_t)		 acquired, moved;	/* last said */
 	_Atomic(uint64_t)		 rx_packets, rx_bytes;
 	_Atomic(uint64_t)		 tx_packets, tx_bytes, drops;
-	_Atomic(bool)			 large;	/* packets went out */
 	_Atomic(uint64_t)		 nhrp, probes;	/* bucket_take_shared */
 	/* control's own */
 	struct peer			*next, **prev;	/* of all peers */

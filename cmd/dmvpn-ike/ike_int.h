@@ -205,6 +205,8 @@ struct ike_exchange_state {
 	enum ike_phase	 phase;
 	enum ike_what	 what;
 	uint8_t		 exchange;
+	bool		 again;		/* with the group the peer asked for */
+	uint16_t	 notify;	/* error to put into the answer */
 	uint32_t	 id;
 	uint64_t	 ticket;	/* answer that is awaited; 0: none */
 	struct ike_csa	*child;		/* being made */
@@ -217,8 +219,6 @@ struct ike_exchange_state {
 	struct secret	*nonce;		/* ours */
 	uint64_t	 since;
 	uint64_t	 probe;		/* ticket of ops.probed */
-	bool		 again;		/* with the group the peer asked for */
-	uint16_t	 notify;	/* error to put into the answer */
 };
 
 struct ike_auth_state {			/* gone when the SA is up */
@@ -263,13 +263,12 @@ struct ike_isa {
 	const struct blocks	*blocks;
 	struct ike_kept		*kept;		/* certificates of the peer */
 	uint64_t		 judged;	/* by which state of cred */
-	bool			 psk;
 	struct ike_chosen	*chosen;
-	uint16_t		 pfs;		/* group the peer's children need */
 	struct sk_suite		 suite;
 	struct sk_kept		*keys;		/* NULL: not made yet */
 	uint64_t		 iv_count;
 	struct secret		*ni, *nr;	/* until it is up */
+	bool			 psk;
 	bool			 nat_local, nat_remote;
 	bool			 own_kind;	/* speaks our vendor id */
 	bool			 fragments;	/* both do RFC 7383 */
@@ -282,6 +281,7 @@ struct ike_isa {
 	uint8_t			 queues;	/* with SAs of their own, at
 						 * most; 0: it refuses */
 	uint8_t			 queue_tries;
+	uint16_t		 pfs;		/* group the peer's children need */
 	uint64_t		 made, born;	/* born: as it came up */
 	uint64_t		 last_in, told;	/* told: ike-heard */
 	uint64_t		 rekey_at;
@@ -296,12 +296,12 @@ struct ike_isa {
 	struct ike_timer	 resend, life, wait, again;
 	uint32_t		 resend_ms;
 	uint32_t		 waiting_told;	/* 1 + out.phase: it is silent */
+	unsigned		 rekeys;
 	uint64_t		 resend_end;
 	uint64_t		 origin;	/* own SPI of what it rekeyed */
 	struct ike_isa		*heir;		/* who has our children */
 	struct ike_isa		*rival;		/* peer's rekey of this SA */
 	uint64_t		 rekeys_since;	/* the peer's, also of before */
-	unsigned		 rekeys;
 	struct secret		*lowest;	/* of its nonces */
 	struct reason		*why;		/* ike_why; NULL: not said */
 	struct ike_isa		*peer_next;	/* of the same peer */

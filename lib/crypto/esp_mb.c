@@ -47,10 +47,10 @@ struct mb_slot {
 #define WIPING	(UINT64_MAX - 1)
 
 struct mb_key {
-	uint64_t	serial;		/* odd, even: one direction each */
-	enum esp_alg	alg;
+	uint64_t	serial;		/* above its lower bits: the algorithm */
 	uint8_t		key[32];
 };
+#define ALG_BITS	2		/* 0..2: the AEADs */
 
 struct mb_line {
 	struct gcm_key_data	gcm;	/* expanded, powers of H */
@@ -136,13 +136,21 @@ cache_of(void)
 static struct mb_line *
 line_of(struct mb_cache *c, uint64_t serial)
 {
-	return &c->line[serial / 2 % HALF + (serial & 1) * HALF];
+	const uint64_t n = serial >> ALG_BITS;	/* odd, even: directions */
+
+	return &c->line[n / 2 % HALF + (n & 1) * HALF];
+}
+
+static inline enum esp_alg
+alg_of(const struct mb_key *k)
+{
+	return (enum esp_alg)(k->serial & ((1u << ALG_BITS) - 1));
 }
 
 static void
 expand(const struct mb_key *k, struct gcm_key_data *to)
 {
-	if (k->alg == ESP_AES128_GCM)
+	if (alg_of(k) == ESP_AES128_GCM)
 		IMB_AES128_GCM_PRE(mb, k->key, to);
 	else
 		IMB_AES256_GCM_PRE(mb, k->key, to);
@@ -185,8 +193,8 @@ mb_key_new(enum esp_alg alg, const uint8_t *key, unsigned slots)
 		return NULL;
 	if ((k = calloc(1, sizeof(*k))) == NULL)
 		return NULL;
-	k->serial = atomic_fetch_add(&last_serial, 1);
-	k->alg = alg;
+	k->serial = atomic_fetch_add(&last_serial, 1) << ALG_BITS |
+	    (unsigned)alg;
 	memcpy(k->key, key, alg == ESP_AES128_GCM ? 16 : 32);
 	return k;
 }
@@ -211,10 +219,10 @@ gcm(const struct mb_key *k, const struct gcm_key_data *x, bool seal,
 {
 	struct mb_slot s;
 
-	if (k->alg == ESP_AES128_GCM && seal)
+	if (alg_of(k) == ESP_AES128_GCM && seal)
 		IMB_AES128_GCM_ENC(mb, x, &s.c.gcm, text, text, len, n->iv,
 		    n->aad, n->aad_len, tag, TAG);
-	else if (k->alg == ESP_AES128_GCM)
+	else if (alg_of(k) == ESP_AES128_GCM)
 		IMB_AES128_GCM_DEC(mb, x, &s.c.gcm, text, text, len, n->iv,
 		    n->aad, n->aad_len, tag, TAG);
 	else if (seal)
@@ -262,7 +270,7 @@ aead(const struct mb_key *k, bool seal, const struct esp_nonce *n,
 {
 	const struct gcm_key_data *x;
 
-	if (k->alg == ESP_CHACHA20_POLY1305)
+	if (alg_of(k) == ESP_CHACHA20_POLY1305)
 		chacha(k, seal, n, text, len, tag);
 	else if ((x = expanded(k)) != NULL)
 		gcm(k, x, seal, n, text, len, tag);
@@ -285,6 +293,9 @@ mb_open(void *key, unsigned slot, const struct esp_nonce *n, uint8_t *text,
 	(void)slot;
 	aead(key, false, n, text, len, tag);
 }
+
+_Static_assert(ESP_AES128_GCM < 4 && ESP_AES256_GCM < 4 &&
+    ESP_CHACHA20_POLY1305 < 4, "they fit ALG_BITS");
 
 static const struct esp_engine engine = {
 	mb_key_new, mb_key_free, mb_seal, mb_open
