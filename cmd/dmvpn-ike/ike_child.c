@@ -671,14 +671,26 @@ ike_child_text(const struct ike_csa *c, struct ike_child *out, uint64_t now)
 	    sizeof(out->remote_ts));
 }
 
+/* Put into words only when somebody listens. */
+static void
+tell_up(const struct ike_csa *c)
+{
+	struct ike_engine *g = c->isa->g;
+	struct ike_child_up m = { .peer = c->peer->number,
+	    .rekeyed = c->replaces };
+
+	if (!g->ops.wanted(g->ops.arg, &ike_child_up_type))
+		return;
+	ike_child_text(c, &m.child, g->now);
+	ike_tell(g, &ike_child_up_type, &m);
+}
+
 /* It is installed: its life begins. */
 void
 ike_child_up(struct ike_csa *c)
 {
 	struct ike_isa *s = c->isa;
 	struct ike_engine *g = s->g;
-	struct ike_child_up m = { .peer = c->peer->number,
-	    .rekeyed = c->replaces };
 	uint64_t life = s->profile->set.child_lifetime != 0 ?
 	    s->profile->set.child_lifetime * 1000ull : LIFE * 1000ull;
 
@@ -688,8 +700,7 @@ ike_child_up(struct ike_csa *c)
 	ike_timer_set(g, &c->soft, g->now + 2 * life - ike_jitter(g, life) +
 	    (c->ours ? 0 : life / 20));
 	ike_timer_set(g, &c->hard, g->now + life + life / 8);
-	ike_child_text(c, &m.child, g->now);
-	ike_tell(g, &ike_child_up_type, &m);
+	tell_up(c);
 	ike_route_state(c);
 	if (!c->standby)
 		ike_queue_hush(c);

@@ -51,7 +51,7 @@ struct ike_ops {
 	void (*event)(void *arg, const struct msg_type *t, const void *m);
 
 	/* Is anybody subscribed to it?  Asked for ike-packet, ike-keys,
-	 * ike-heard. */
+	 * ike-heard, ike-child-up. */
 	bool (*wanted)(void *arg, const struct msg_type *t);
 
 	/* The end of ike_engine_probe with this ticket. */

@@ -332,7 +332,7 @@ sim_wanted(void *arg, const struct msg_type *t)
 {
 	(void)arg;
 	return t == &ike_packet_type || t == &ike_keys_type ||
-	    t == &ike_heard_type;
+	    t == &ike_heard_type || t == &ike_child_up_type;
 }
 
 static inline void
