@@ -185,6 +185,9 @@ make_and_publish(struct making *m, const char *out, bool der, struct err *e)
 		rc = make_last(m);
 	if (rc == 0)
 		return err_set(e, EAGAIN, "others make lists all the time");
+	/* Whoever reads slowly holds nobody up. */
+	if (rc > 0 && out != NULL && strcmp(out, "-") == 0)
+		pki_store_rollback(m->c->store);
 	return rc < 0 ? -1 : out == NULL ? 0 : publish(m, out, der, e);
 }
 

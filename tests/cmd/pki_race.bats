@@ -65,6 +65,25 @@ revoked_in() {
 	[ "$status" = 0 ]
 }
 
+@test "whoever reads a list slowly holds nobody up" {
+	for i in {1..150}; do
+		echo "-o x$i.pem x"
+	done >many
+	pki issue --batch many
+	pki revoke x
+	pki issue -o y.pem y
+	python3 -c 'import fcntl, os, subprocess, sys
+r, w = os.pipe()
+fcntl.fcntl(w, 1031, 4096)			# F_SETPIPE_SZ
+p = subprocess.Popen([sys.argv[1], "crl"], stdout=w)
+os.read(r, 1)					# it writes, and can not go on
+subprocess.run([sys.argv[1], "revoke", "y"], timeout=10, check=True)
+assert p.poll() is None
+os.close(w)
+os.close(r)
+p.wait()' "$B/dmvpn-pki"
+}
+
 @test "a key that changes while serve takes it up: the next question is answered (PKI-14)" {
 	type -P curl >/dev/null || skip "curl is not installed"
 	HTTP=$(free_port)
