@@ -39,8 +39,7 @@ free_iface(struct nhrp_engine *g, struct nhrp_iface *f)
 	struct nhrp_cut *c, *c2;
 	struct nhrp_fill *x, *x2;
 
-	HASH_ITER(hh, f->bindings, b, b2) {
-		HASH_DEL(f->bindings, b);
+	DL_FOREACH_SAFE2(f->bindings, b, b2, all_next) {
 		nhrp_told_free(&b->told, &b->n_told);
 		nhrp_text_release(b->identity);
 		free(b->routes);

@@ -153,7 +153,7 @@ judge_again(struct nhrp_engine *g, struct nhrp_iface *f, bool had_shortcuts)
 	struct nhrp_binding *b, *b2;
 	struct nhrp_cut *c, *c2;
 
-	HASH_ITER(hh, f->bindings, b, b2)
+	DL_FOREACH_SAFE2(f->bindings, b, b2, all_next)
 		nhrp_binding_judge(g, b);
 	DL_FOREACH_SAFE(f->cuts, c, c2)
 		if (had_shortcuts && !f->conf.shortcut)
@@ -229,7 +229,7 @@ nhrp_engine_delete(struct nhrp_engine *g, uint64_t now,
 		nhrp_cut_drop(g, c, "the tunnel ends", true);
 	while (f->fills != NULL)
 		nhrp_fill_drop(g, f, &f->fills->address, true);
-	HASH_ITER(hh, f->bindings, b, b2) {
+	DL_FOREACH_SAFE2(f->bindings, b, b2, all_next) {
 		nhrp_told_free(&b->told, &b->n_told);
 		nhrp_binding_drop(g, b, "the tunnel ends", true);
 	}
@@ -477,7 +477,7 @@ restate_iface(struct nhrp_engine *g, struct nhrp_iface *f)
 	struct nhrp_cut *c;
 	size_t i;
 
-	HASH_ITER(hh, f->bindings, b, b2) {
+	DL_FOREACH_SAFE2(f->bindings, b, b2, all_next) {
 		nhrp_map_binding(g, b);
 		for (i = 0; i < b->n_routes; i++)
 			nhrp_route_set(g, f, &b->routes[i], &b->address);
@@ -569,7 +569,7 @@ nhrp_engine_purge(struct nhrp_engine *g, uint64_t now,
 	if (f == NULL)
 		return err_set(e, ENOENT, "there is no tunnel %s",
 		    m->interface);
-	HASH_ITER(hh, f->bindings, b, b2)
+	DL_FOREACH_SAFE2(f->bindings, b, b2, all_next)
 		if (p == NULL || prefix_has(p, &b->address))
 			nhrp_binding_drop(g, b, "purged by hand", true);
 	DL_FOREACH_SAFE(f->cuts, c, c2)

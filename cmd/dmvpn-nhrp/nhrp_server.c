@@ -5,13 +5,43 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* FNV-1a */
+static size_t
+bucket(const struct addr *a)
+{
+	uint32_t h = 2166136261u;
+	size_t i;
+
+	for (i = 0; i < a->len; i++)
+		h = (h ^ a->b[i]) * 16777619u;
+	return h % NHRP_BUCKETS;
+}
+
 struct nhrp_binding *
 nhrp_binding_find(const struct nhrp_iface *f, const struct addr *a)
 {
 	struct nhrp_binding *b;
 
-	HASH_FIND(hh, f->bindings, a, sizeof(*a), b);
-	return b;
+	for (b = f->by_address[bucket(a)]; b != NULL; b = b->chain)
+		if (addr_equal(&b->address, a))
+			return b;
+	return NULL;
+}
+
+static void
+list(struct nhrp_iface *f, struct nhrp_binding *b)
+{
+	LL_PREPEND2(f->by_address[bucket(&b->address)], b, chain);
+	DL_APPEND2(f->bindings, b, all_prev, all_next);
+	f->n_bindings++;
+}
+
+static void
+unlist(struct nhrp_iface *f, struct nhrp_binding *b)
+{
+	LL_DELETE2(f->by_address[bucket(&b->address)], b, chain);
+	DL_DELETE2(f->bindings, b, all_prev, all_next);
+	f->n_bindings--;
 }
 
 static void
@@ -104,7 +134,7 @@ nhrp_binding_drop(struct nhrp_engine *g, struct nhrp_binding *b,
 	nhrp_timer_stop(&g->heap, &b->timer);
 	nhrp_heap_shrink(&g->heap);
 	detach(b);
-	HASH_DEL(f->bindings, b);
+	unlist(f, b);
 	nhrp_text_release(b->identity);
 	fan_out(g, b);
 	nhrp_event(g, &nhrp_unregistered_type, &ev);
@@ -124,14 +154,17 @@ binding_new(struct nhrp_engine *g, struct nhrp_iface *f,
 {
 	struct nhrp_binding *b;
 
-	if (HASH_COUNT(f->bindings) >= NHRP_MAX_BINDINGS ||
+	if (f->n_bindings >= NHRP_MAX_BINDINGS ||
 	    n->n_bindings >= NHRP_PEER_BINDINGS) {
 		nhrp_count(g, NHRP_N_CAP);
 		return NULL;
 	}
 	if ((b = calloc(1, sizeof(*b))) == NULL ||
-	    nhrp_heap_grow(&g->heap) < 0)
-		goto out;
+	    nhrp_heap_grow(&g->heap) < 0) {
+		nhrp_count(g, NHRP_N_MEMORY);
+		free(b);
+		return NULL;
+	}
 	b->iface = f;
 	b->identity = nhrp_text_share(n->identity);
 	b->address = *a;
@@ -139,19 +172,9 @@ binding_new(struct nhrp_engine *g, struct nhrp_iface *f,
 	b->since = g->now;
 	b->timer.fn = expired;
 	b->timer.arg = b;
-	HASH_ADD(hh, f->bindings, address, sizeof(b->address), b);
-	if (b->hh.tbl == NULL) {
-		nhrp_heap_shrink(&g->heap);
-		goto out;
-	}
+	list(f, b);
 	attach(b, n);
 	return b;
-out:
-	nhrp_count(g, NHRP_N_MEMORY);
-	if (b != NULL)
-		nhrp_text_release(b->identity);
-	free(b);
-	return NULL;
 }
 
 static bool

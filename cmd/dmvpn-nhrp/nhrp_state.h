@@ -28,6 +28,7 @@
 #define NHRP_LINK_GAP		10000	/* ms between tries to one address */
 #define NHRP_REDIRECT_GAP	2000	/* ms between redirects of a pair */
 #define NHRP_REDIRECT_SLOTS	2048
+#define NHRP_BUCKETS		4096	/* of registrations, by address */
 #define NHRP_HOPS		255
 #define NHRP_OWNER		"nhrp"
 #define NHRP_WHY		160
@@ -128,7 +129,8 @@ struct nhrp_binding {
 	struct nhrp_told *told;
 	struct nhrp_timer timer;
 	struct nhrp_binding *prev, *next;	/* of the node */
-	UT_hash_handle	 hh;
+	struct nhrp_binding *chain;	/* of its bucket, by address */
+	struct nhrp_binding *all_prev, *all_next;	/* of the tunnel */
 };
 
 /* A server that we register with. */
@@ -231,7 +233,9 @@ struct nhrp_iface {
 	uint64_t	 serial;	/* of its local entries, 64 of them */
 	size_t		 n_servers;
 	struct nhrp_server servers[8];
-	struct nhrp_binding *bindings;		/* hash */
+	struct nhrp_binding *bindings;		/* as they were made */
+	size_t		 n_bindings;
+	struct nhrp_binding *by_address[NHRP_BUCKETS];
 	size_t		 n_cuts, n_refused, n_up;
 	struct nhrp_cut	*cuts;
 	size_t		 n_fills;

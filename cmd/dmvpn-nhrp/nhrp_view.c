@@ -164,7 +164,7 @@ page_iface(struct page_of *p, const struct nhrp_iface *f)
 	for (i = 0; i < f->n_servers; i++)
 		if ((e = slot(p, f->servers[i].serial)) != NULL)
 			server_entry(&f->servers[i], e);
-	for (b = f->bindings; b != NULL; b = b->hh.next)
+	DL_FOREACH2(f->bindings, b, all_next)
 		if ((e = slot(p, b->serial)) != NULL)
 			binding_entry(p->g, b, e);
 	DL_FOREACH(f->cuts, c)
@@ -230,7 +230,7 @@ nhrp_engine_status(struct nhrp_engine *g, uint64_t now,
 		snprintf(o->interface, sizeof(o->interface), "%s",
 		    f->conf.interface);
 		o->role = f->conf.role;
-		o->registered = HASH_COUNT(f->bindings);
+		o->registered = (uint32_t)f->n_bindings;
 		o->shortcuts = f->n_up;
 		o->n_nhs = f->n_servers;
 		for (i = 0; i < f->n_servers; i++) {
