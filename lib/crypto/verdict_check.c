@@ -18,13 +18,13 @@ check_strength_of(const struct verdict_ask *ask, struct verdict *v,
 	enum cert_key kind = cert_key_kind(c);
 	char who[VERDICT_TEXT];
 
-	cert_subject(c, who, sizeof(who));
 	if (kind == CERT_KEY_OTHER)
 		verdict_fail(v, VERDICT_STRENGTH, VERDICT_WEAK, "%s: its key is none "
-		    "of RSA, P-256, P-384, P-521, Ed25519", who);
+		    "of RSA, P-256, P-384, P-521, Ed25519",
+		    cert_subject(c, who, sizeof(who)));
 	if (kind == CERT_KEY_RSA && bits < least)
 		verdict_fail(v, VERDICT_STRENGTH, VERDICT_WEAK, "%s: RSA key of %d "
-		    "bits", who, bits);
+		    "bits", cert_subject(c, who, sizeof(who)), bits);
 	/* An anchor's own signature proves nothing, so nobody checks it. */
 	if (is_anchor)
 		return;
@@ -34,7 +34,8 @@ check_strength_of(const struct verdict_ask *ask, struct verdict *v,
 	    !(md == NID_undef && X509_get_signature_nid(cert_x509(c)) ==
 	    NID_ED25519) && !(md == NID_sha1 && ask->allow_weak))
 		verdict_fail(v, VERDICT_STRENGTH, VERDICT_WEAK, "%s: signed with %s",
-		    who, md == NID_undef ? "an unknown hash" : OBJ_nid2ln(md));
+		    cert_subject(c, who, sizeof(who)), md == NID_undef ?
+		    "an unknown hash" : OBJ_nid2ln(md));
 }
 
 void
