@@ -158,7 +158,8 @@ make_middle(struct middle *m, X509 *issuer, EVP_PKEY *issuer_key,
 {
 	const struct make_ext exts[] = {
 		{ NID_basic_constraints, constraints },
-		{ NID_key_usage, "critical,keyCertSign" }, { 0, NULL } };
+		{ NID_key_usage, "critical,keyCertSign,cRLSign" },
+		{ NID_subject_key_identifier, "hash" }, { 0, NULL } };
 
 	m->key = pki_key_make("p256", NULL);
 	m->x = make_raw(issuer, issuer_key, name, m->key, EVP_sha256(),
@@ -442,39 +443,32 @@ ike_29_strict_wants_a_current_crl_of_this_ca(void **state)
 	make_fini(&other);
 }
 
-/* OCSP may stand for the one about the leaf, and an anchor needs none; what is
- * between them does. */
+/* OCSP may stand for that about the leaf, and an anchor needs none. */
 static void
 ike_29_strict_wants_a_crl_about_each_ca_on_the_way(void **state)
 {
-	const struct make_ext exts[] = {
-		{ NID_basic_constraints, "critical,CA:TRUE" },
-		{ NID_key_usage, "critical,keyCertSign,cRLSign" },
-		{ NID_subject_key_identifier, "hash" }, { 0, NULL } };
-	struct middle top, leaf;
-	struct make mid = { .ca_cert = NULL };
+	struct middle top, mid, leaf;
+	struct make m = { .ca_cert = NULL };
 	struct crl *c;
 	struct q q = { .need_crl = true };
 
 	(void)state;
 	make_middle(&top, NULL, NULL, "top", "critical,CA:TRUE");
-	mid.ca.key = pki_key_make("p256", NULL);
-	mid.ca.cert = make_raw(top.x, top.key, "mid", mid.ca.key,
-	    EVP_sha256(), MAKE_NOW - 10, MAKE_NOW + 1000, exts);
-	mid.ca_cert = make_cert_of(mid.ca.cert);
-	make_middle(&leaf, mid.ca.cert, mid.ca.key, "leaf", NULL);
-	c = make_crl(&mid, NULL, MAKE_NOW - 10, MAKE_NOW + 10);
+	make_middle(&mid, top.x, top.key, "mid", "critical,CA:TRUE");
+	make_middle(&leaf, mid.x, mid.key, "leaf", NULL);
+	m.ca = (struct pki_ca){ mid.x, mid.key };
+	c = make_crl(&m, NULL, MAKE_NOW - 10, MAKE_NOW + 10);
 	q.leaf = leaf.c;
 	q.crl = c;
-	q.others[0] = mid.ca_cert;
-	q.anchor = mid.ca_cert;
+	q.others[0] = mid.c;
+	q.anchor = mid.c;
 	assert_int_equal(judge(&q), VERDICT_OK);
 	q.anchor = top.c;
 	assert_int_equal(judge(&q), VERDICT_NO_CRL);
 	crl_free(c);
 	fini_middle(&top);
+	fini_middle(&mid);
 	fini_middle(&leaf);
-	make_fini(&mid);
 }
 
 static void
@@ -495,9 +489,8 @@ a_crl_of_a_clock_that_is_a_little_ahead_counts(void **state)
 	assert_int_equal(judge(&q), VERDICT_REVOKED);
 	q.need_crl = false;
 	assert_int_equal(judge(&q), VERDICT_REVOKED);
-	/* more than a little */
 	q.crl = none;
-	q.at = MAKE_NOW - 200;
+	q.at = MAKE_NOW - 200;		/* more than a little */
 	assert_int_equal(judge(&q), VERDICT_NO_CRL);
 	crl_free(none);
 	crl_free(named);
