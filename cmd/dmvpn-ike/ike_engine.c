@@ -254,7 +254,7 @@ in_window(struct ike_isa *s, const struct ike_in *in)
 	    (s->answer != NULL && in->h.id + 1 == s->next_in);
 }
 
-/* Also to one who moved before it had the answer. */
+/* Also to one who moved before it had the answer, and asks from there. */
 static void
 answer_again(struct ike_isa *s, const struct ike_in *in)
 {
@@ -321,6 +321,7 @@ protected_packet(struct ike_engine *g, struct ike_isa *s, struct ike_in *in,
     struct rbuf payloads)
 {
 	struct err e = { 0 };
+	uint32_t id;
 	int rc;
 
 	if (s->keys == NULL || !in_window(s, in)) {
@@ -347,10 +348,15 @@ protected_packet(struct ike_engine *g, struct ike_isa *s, struct ike_in *in,
 	note_endpoint(s, in);
 	if (ike_in_parse(in, in->first, in->clear, &e) < 0)
 		in->broken = true;	/* no row takes it: INVALID_SYNTAX */
-	if (in->h.flags & IKE_FLAG_RESPONSE)
+	if (in->h.flags & IKE_FLAG_RESPONSE) {
 		ike_step_response(g, s, in);
-	else
-		ike_step_request(g, s, in);
+		return;
+	}
+	id = s->next_in;
+	ike_step_request(g, s, in);
+	if (s->next_in != id && ike_move_follows(s) &&
+	    !endpoint_equal(&s->remote, &in->remote))
+		answer_again(s, in);
 }
 
 static void

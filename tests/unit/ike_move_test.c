@@ -120,6 +120,27 @@ a_move_with_a_question_open(void **state)
 	}
 }
 
+/* It does not wait for its next turn, which may be seconds away. */
+static void
+an_open_question_goes_out_at_once(void **state)
+{
+	struct sim *s = member_up(309);
+	unsigned left = 3;
+	struct reason why;
+
+	(void)state;
+	s->filter = lose;
+	s->filter_arg = &left;
+	assert_int_equal(ike_engine_probe(s->n[0].g, s->now, SIM_WALL, 1, 1,
+	    &why), 0);
+	sim_run(s, 1500);
+	assert_int_equal(left, 0);
+	s->n[0].addr = far();
+	sim_run(s, 1100);
+	assert_int_equal(s->n[0].alive, 1);
+	sim_free(s);
+}
+
 /* Who can not be told is called anew. */
 static void
 another_kind_is_connected_anew(void **state)
@@ -203,6 +224,8 @@ main(void)
 		    a_move_behind_a_nat_is_seen),
 		CASE("a move while a question is open ends neither",
 		    a_move_with_a_question_open),
+		CASE("what is open is asked from there at once",
+		    an_open_question_goes_out_at_once),
 		CASE("a peer of another kind is connected anew",
 		    another_kind_is_connected_anew),
 		CASE("an address that the profile names stays",
