@@ -12,6 +12,8 @@ word(const uint8_t *p)
 }
 
 #ifdef __x86_64__
+#define LANES __attribute__((vector_size(32)))
+
 /*
  * Words of 32 bits in lanes of 64: nothing is carried.  n: a multiple of 64.
  */
@@ -19,9 +21,8 @@ __attribute__((target("avx2")))
 static uint64_t
 add_lanes(const uint8_t *p, size_t n)
 {
-	typedef uint64_t lanes __attribute__((vector_size(32)));
 	const uint32_t low = UINT32_MAX;
-	lanes a = { 0 }, b = { 0 }, v, w;
+	uint64_t a LANES = { 0 }, b LANES = { 0 }, v LANES, w LANES;
 
 	for (; n > 0; n -= 64, p += 64) {
 		memcpy(&v, p, sizeof(v));
