@@ -325,6 +325,44 @@ test_notes_come_back_by_kind(void **state)
 	priv_notes_free(n);
 }
 
+static bool
+take_text(void *arg, const struct priv_key *key, const void *data,
+    size_t len)
+{
+	char (*got)[40] = arg;
+
+	assert_true(key->b[0] < 4 && len < sizeof(got[0]));
+	memcpy(got[key->b[0]], data, len);
+	return true;
+}
+
+/* Of each is kept what differs from the first of its kind. */
+static void
+test_notes_that_are_alike_come_back_whole(void **state)
+{
+	static const char *const text[] = { "peer spoke1 at 192.0.2.1",
+	    "peer spoke2 at 192.0.2.99", "10.1.1.0/24 by way of 10.0.0.1",
+	    "10.2.1.0/24 by way of 10.0.0.2" };
+	char got[4][40] = { "" };
+	struct priv_notes *n;
+	struct priv_key key;
+	struct err e;
+	uint8_t i;
+
+	(void)state;
+	n = priv_notes_new(&e);
+	assert_non_null(n);
+	for (i = 0; i < 4; i++) {
+		key = (struct priv_key){ .kind = i < 2 ? 1 : 2, .b = { i } };
+		assert_int_equal(priv_note_set(n, &key, text[i],
+		    strlen(text[i]), &e), 0);
+	}
+	priv_notes_each(n, take_text, got);
+	for (i = 0; i < 4; i++)
+		assert_string_equal(got[i], text[i]);
+	priv_notes_free(n);
+}
+
 /* Against a model: keys that begin alike, that end in zeros, of many kinds;
  * notes that change their length or go. */
 #define MODEL	300
@@ -438,6 +476,7 @@ main(void)
 		cmocka_unit_test(
 		    test_ipc_09_records_of_another_length_are_refused),
 		cmocka_unit_test(test_notes_come_back_by_kind),
+		cmocka_unit_test(test_notes_that_are_alike_come_back_whole),
 		cmocka_unit_test(test_notes_are_those_that_were_set),
 	};
 
