@@ -6,7 +6,6 @@
 #include "path.h"
 #include "priv_half.h"
 #include "sys/daemon.h"
-#include "sys/image.h"
 #include "sys/log.h"
 
 struct run {
@@ -24,7 +23,6 @@ on_ready(void *arg)
 	if (r->said)
 		return;
 	r->said = true;
-	image_rest();
 	if (r->ready_fd != 0)
 		ready_say((int)r->ready_fd);
 }

@@ -12,7 +12,6 @@
 #include "base/num.h"
 #include "sys/command.h"
 #include "sys/daemon.h"
-#include "sys/image.h"
 #include "sys/log.h"
 #include "sys/priv.h"
 
@@ -576,7 +575,6 @@ packet_open(struct packet *p, const struct settings *s, struct err *e)
 	on_pulse(p);
 	on_tick(p);
 	on_path_tick(p);
-	image_rest();
 	serve_tell(p, PRIV_READY, false);
 	return 0;
 }

@@ -4,7 +4,6 @@
 #include <grp.h>
 #include <signal.h>
 
-#include "sys/image.h"
 #include "sys/log.h"
 #include "sys/serve.h"
 
@@ -38,7 +37,6 @@ daemon_opts(struct daemon_opts *o, int *status)
 void
 daemon_ready(const struct daemon_opts *o)
 {
-	image_rest();
 	ready_say(o->ready_fd > 0 ? (int)o->ready_fd : -1);
 }
 
