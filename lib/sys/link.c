@@ -434,6 +434,8 @@ link_free(struct link *k)
 
 	if (k == NULL || k->dead)
 		return;
+	if (k->fd >= 0)		/* what was said in this turn is said */
+		(void)outbox_send(&k->queue, k->fd, k->several);
 	link_close(k);
 	timer_stop(&k->retry);
 	DL_FOREACH_SAFE(k->calls, p, next)

@@ -299,6 +299,21 @@ to_an_older_server_each_goes_alone(void **state)
 }
 
 static void
+what_was_said_before_the_end_is_said(void **state)
+{
+	size_t octets;
+
+	(void)state;
+	link_open_to_us();
+	spin(d.loop, NULL, NULL, 5);
+	assert_int_equal(datagram(d.other, &octets), 1);
+	ask(1);
+	link_free(d.link);
+	d.link = NULL;
+	assert_int_equal(datagram(d.other, &octets), 1);
+}
+
+static void
 a_thousand_calls_of_one_turn_are_answered(void **state)
 {
 	static const char *const wants[] = { "gre-", NULL };
@@ -327,6 +342,7 @@ main(void)
 		CASE(ipc_03_what_is_cut_short_ends_it_after_what_was_whole),
 		CASE(a_link_joins_messages_when_the_server_takes_them),
 		CASE(to_an_older_server_each_goes_alone),
+		CASE(what_was_said_before_the_end_is_said),
 		CASE(a_thousand_calls_of_one_turn_are_answered),
 	};
 
