@@ -179,7 +179,8 @@ next_number(struct wrap *w)
 {
 	struct path_sa *sa = w->sa;
 	uint64_t seq = counted(&sa->sequence_out);
-	uint64_t bytes = counted(&sa->tx_bytes);
+	/* What waits to be sent is not counted yet: all of it, at most. */
+	uint64_t bytes = counted(&sa->tx_bytes) + w->t->tx.len;
 
 	if (seq >= sa->hard_packets || bytes >= sa->hard_bytes) {
 		limit_say(w, true);

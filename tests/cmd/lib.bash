@@ -5,6 +5,8 @@
 #	wait_for COMMAND...	until it is true, 30 s at most
 #	free_port		of 127.0.0.1, TCP and UDP, that nobody has
 #	waits PID		it is connected to a daemon, and sleeps
+#	pki_place		for setup: a directory with a new CA, and B
+#	pki ARGUMENT...		dmvpn-pki there
 
 # Its output is in $BATS_TEST_TMPDIR/NAME.log.
 daemon() {
@@ -57,4 +59,19 @@ free_port() {
 waits() {
 	grep -q '^State:[[:space:]]*S' "/proc/$1/status" &&
 		find "/proc/$1/fd" -lname "socket:*" | grep -q .
+}
+
+pki_place() {
+	B=$(cd "$BATS_TEST_DIRNAME/../.." && cd "${B:-build/bin}" && pwd)
+	mkdir "$BATS_TEST_TMPDIR/work"
+	cd "$BATS_TEST_TMPDIR/work"
+	export DMVPN_RUN=$BATS_TEST_TMPDIR/run
+	unset DMVPN_STORE
+	PIDS=()
+	umask 077
+	pki init
+}
+
+pki() {
+	"$B/dmvpn-pki" "$@"
 }

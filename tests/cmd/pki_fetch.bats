@@ -1,16 +1,10 @@
 # dmvpn-pki fetch and watch: revocation lists from elsewhere.
 
 bats_require_minimum_version 1.5.0
+load lib
 
 setup() {
-	B=$(cd "$BATS_TEST_DIRNAME/../.." && cd "${B:-build/bin}" && pwd)
-	mkdir "$BATS_TEST_TMPDIR/work"
-	cd "$BATS_TEST_TMPDIR/work"
-	export DMVPN_RUN=$BATS_TEST_TMPDIR/run
-	unset DMVPN_STORE
-	PIDS=()
-	umask 077
-	pki init
+	pki_place
 	pki issue -o x.pem x
 	pki export -o ca.pem
 	mkdir web
@@ -18,13 +12,7 @@ setup() {
 }
 
 teardown() {
-	for p in "${PIDS[@]}"; do
-		kill "$p" 2>/dev/null && wait "$p" 2>/dev/null || true
-	done
-}
-
-pki() {
-	"$B/dmvpn-pki" "$@"
+	daemons_end
 }
 
 # ready NAME PROGRAM...: in the background, when it has said so on 4.

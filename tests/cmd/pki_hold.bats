@@ -4,26 +4,13 @@ bats_require_minimum_version 1.5.0
 load lib
 
 setup() {
-	B=$(cd "$BATS_TEST_DIRNAME/../.." && cd "${B:-build/bin}" && pwd)
-	mkdir "$BATS_TEST_TMPDIR/work"
-	cd "$BATS_TEST_TMPDIR/work"
-	export DMVPN_RUN=$BATS_TEST_TMPDIR/run
-	unset DMVPN_STORE
-	PIDS=()
-	umask 077
-	pki init
+	pki_place
 	pki issue -o x.pem x
 	pki export -o ca.pem
 }
 
 teardown() {
-	for p in "${PIDS[@]}"; do
-		kill "$p" 2>/dev/null && wait "$p" 2>/dev/null || true
-	done
-}
-
-pki() {
-	"$B/dmvpn-pki" "$@"
+	daemons_end
 }
 
 state() {

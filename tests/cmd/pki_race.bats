@@ -4,25 +4,12 @@ bats_require_minimum_version 1.5.0
 load lib
 
 setup() {
-	B=$(cd "$BATS_TEST_DIRNAME/../.." && cd "${B:-build/bin}" && pwd)
 	type -P python3 >/dev/null || skip "python3 is not installed"
-	mkdir "$BATS_TEST_TMPDIR/work"
-	cd "$BATS_TEST_TMPDIR/work"
-	export DMVPN_RUN=$BATS_TEST_TMPDIR/run
-	unset DMVPN_STORE
-	PIDS=()
-	umask 077
-	pki init
+	pki_place
 }
 
 teardown() {
-	for p in "${PIDS[@]}"; do
-		kill "$p" 2>/dev/null && wait "$p" 2>/dev/null || true
-	done
-}
-
-pki() {
-	"$B/dmvpn-pki" "$@"
+	daemons_end
 }
 
 # hold SQL: a writer that has begun and done this; it commits when end is there

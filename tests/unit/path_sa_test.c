@@ -220,6 +220,28 @@ limits_are_told_and_kept(void **state)
 	assert_false(lab_event(&A, PATH_SA_LIMIT, &ev));
 }
 
+static void
+octets_that_wait_to_be_sent_count(void **state)
+{
+	struct path_thread *t = &A.p->thread[0];
+	struct gre_sa_add m = lab_sa_message(2, GCM, 0x1000, 0x2000, true);
+	uint8_t frame[512];
+	size_t n = lab_udp_frame(frame, 2, 100);
+	unsigned i;
+
+	(void)state;
+	lab_peer(&A, 2, GRE_ENCAP_UDP, B.port);
+	m.hard_bytes = 1000;
+	add(&A, &m, 0);
+	t->now = lab_now;
+	for (i = 0; i < 20; i++)
+		out_frame(t, path_iface_find(A.p, 1), frame, n);
+	tx_flush(t);
+	/* Of 128 octets each, eight may begin below the limit. */
+	assert_true(lab_drops(&A, DROP_EXHAUSTED) >= 12);
+	assert_true(stat_of(&A, 0x1000).sequence_out > 0);
+}
+
 /* ESP-10 */
 static void
 the_number_never_wraps(void **state)
@@ -391,6 +413,8 @@ main(void)
 		    the_same_keys_never_twice),
 		CASE("limits are told once and kept",
 		    limits_are_told_and_kept),
+		CASE("octets that wait to be sent count against a limit",
+		    octets_that_wait_to_be_sent_count),
 		CASE("ESP-10: the sequence number never wraps",
 		    the_number_never_wraps),
 		CASE("ESP-11: ESN crosses 2^32 on the wire",
