@@ -118,6 +118,18 @@ up_plain() {
 		ip -n "$N-$1-${e%:*}" address add "10.9.0.${e#*:}/24" dev eth0
 	done
 }
+
+# The same system calls without a tunnel's work.
+has_floor() { :; }
+up_floor() {
+	for e in a:1:2 b:2:1; do
+		far=${e##*:} own=${e#*:} own=${own%:*} e=${e%%:*}
+		daemon floor "$e" "$D/floor" floor0 "192.0.2.$own" "192.0.2.$far"
+		try 5 ip -n "$N-floor-$e" link set floor0 mtu 1400 up
+		ip -n "$N-floor-$e" address add "10.9.0.$own/24" dev floor0
+	done
+}
+
 has_dmvpn() { :; }
 up_dmvpn() { up_ours dmvpn udp 192.0.2.1 192.0.2.2; }
 has_dmvpn9000() { :; }

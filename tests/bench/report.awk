@@ -184,7 +184,7 @@ function bars(title, c, y,    i, t, v, top, w, color) {
 		y += 20
 		w = v / top * 420
 		color = t ~ /^(dmvpn(9000)?|openssl|thread1|esp|ipv6|many)$/ ? "#2563ab" : "#d0833a"
-		if (t == "veth")
+		if (t ~ /^(veth|floor)$/)
 			color = "#bbbbbb"
 		printf "<text x=\"100\" y=\"%d\" text-anchor=\"end\">%s" \
 		    "</text><rect x=\"108\" y=\"%d\" width=\"%.1f\" " \
