@@ -212,7 +212,12 @@ in(void)
 	uint32_t first;
 	ssize_t n;
 
-	while ((n = recv(udp, buf + have, sizeof(buf) - have, 0)) >= 0) {
+	for (;;) {
+		n = recv(udp, buf + have, sizeof(buf) - have, 0);
+		if (n < 0 && errno == ECONNREFUSED)
+			continue;	/* the far end is not there yet */
+		if (n < 0)
+			die("recv");
 		memcpy(&first, buf + have, sizeof(first));
 		if (have > 0 && (size_t)n >= sizeof(first) && first == magic) {
 			memmove(buf, buf + have, (size_t)n);
@@ -225,7 +230,6 @@ in(void)
 		have = want > 0 ? have - taken : 0;
 		memmove(buf, buf + taken, have);
 	}
-	die("recv");
 }
 
 int
