@@ -77,6 +77,7 @@ table_add(struct priv_table *t, struct priv_entry *o)
 	*at = o;
 	DL_APPEND(t->all, o);
 	t->n++;
+	t->routes += o->key.kind == PRIV_ROUTE;
 }
 
 static void
@@ -88,6 +89,7 @@ table_remove(struct priv_table *t, struct priv_entry *o)
 		at = &(*at)->chain;
 	*at = o->chain;
 	DL_DELETE(t->all, o);
+	t->routes -= o->key.kind == PRIV_ROUTE;
 	if (--t->n == 0) {
 		free(t->slot);
 		t->slot = NULL;
@@ -95,12 +97,38 @@ table_remove(struct priv_table *t, struct priv_entry *o)
 	}
 }
 
+/*
+ * For each new route of IPv4 Linux goes through all next hops of the same
+ * device, scope, metric and protocol, one after the other: with 10,000 of them
+ * that is 300 us.  Scopes from 1 to 199 are the user's (rtnetlink(7)).  By a
+ * gateway they lead where 0 does, as gateways themselves are looked up among
+ * routes of link scope only; so the gateway chooses one.  Default routes of
+ * different scopes do not stand in for each other: theirs stays.
+ *
+ * Nexthop objects are found by their number, but when the link goes down each
+ * of them walks all routes of the namespace, under the kernel's lock.
+ */
+#define SCOPES	199	/* a prime: few strides of addresses meet */
+
+static uint8_t
+scope_of(const struct priv_link *l, const struct priv_entry *o)
+{
+	struct rbuf in;
+
+	if (l->entries.routes <= PRIV_PLAIN || o->via.len < 4 ||
+	    o->key.prefix.addr.len != 4 || o->key.prefix.len == 0)
+		return 0;
+	in = rbuf_of(o->via.b, o->via.len);
+	rbuf_skip(&in, o->via.len - 4u);
+	return (uint8_t)(1 + rbuf_be32(&in) % SCOPES);
+}
+
 static struct netlink_route
 route_of(const struct priv_link *l, const struct priv_entry *o)
 {
 	return (struct netlink_route){ .prefix = o->key.prefix,
 	    .via = o->via, .index = l->index, .metric = o->key.metric,
-	    .onlink = o->onlink };
+	    .onlink = o->onlink, .scope = scope_of(l, o) };
 }
 
 static int

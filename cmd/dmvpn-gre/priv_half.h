@@ -62,6 +62,7 @@ struct priv_table {
 	struct priv_entry	*all;
 	struct priv_entry	**slot;
 	size_t			 n, slots;	/* a power of two; 0: none */
+	size_t			 routes;	/* of n */
 };
 
 struct priv_link {
@@ -108,6 +109,7 @@ int priv_link_delete(struct priv_kernel *k, const char *name, struct err *e);
 void priv_kernel_fini(struct priv_kernel *k, bool keep);
 
 /* State an address, neighbour or route; or take it back. */
+#define PRIV_PLAIN	256	/* routes of a link; with more they have scopes */
 int priv_entry_set(struct priv_kernel *k, struct priv_link *l,
     enum priv_entry_kind kind, const struct priv_request *r, struct err *e);
 int priv_entry_delete(struct priv_kernel *k, struct priv_link *l,

@@ -112,6 +112,7 @@ struct netlink_route {
 	bool		onlink;		/* via need not be reachable */
 	uint8_t		protocol;	/* 0: NETLINK_PROTOCOL */
 	uint8_t		type;		/* RTN_*; 0: RTN_UNICAST */
+	uint8_t		scope;		/* RT_SCOPE_*; 0: as via says */
 	uint32_t	table;		/* 0: main */
 };
 

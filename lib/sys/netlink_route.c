@@ -26,6 +26,18 @@ put_via(struct nl_msg *m, const struct netlink_route *r)
 	nl_put(m, RTA_VIA, &via, sizeof(via.family) + r->via.len);
 }
 
+/* IPv6 has none. */
+static uint8_t
+scope_of(uint16_t type, const struct netlink_route *r)
+{
+	if (type == RTM_DELROUTE)
+		return RT_SCOPE_NOWHERE;	/* any */
+	if (r->scope != 0)
+		return r->scope;
+	return r->via.len == 0 && r->prefix.addr.len == 4 ? RT_SCOPE_LINK :
+	    RT_SCOPE_UNIVERSE;
+}
+
 static int
 route_call(struct netlink *n, uint16_t type, uint16_t flags,
     const struct netlink_route *r, struct err *e)
@@ -39,9 +51,7 @@ route_call(struct netlink *n, uint16_t type, uint16_t flags,
 	t->rtm_table = r->table == 0 ? RT_TABLE_MAIN : RT_TABLE_UNSPEC;
 	t->rtm_protocol = r->protocol == 0 ? NETLINK_PROTOCOL : r->protocol;
 	t->rtm_type = r->type == 0 ? RTN_UNICAST : r->type;
-	t->rtm_scope = type == RTM_DELROUTE ? RT_SCOPE_NOWHERE :
-	    r->via.len == 0 && r->prefix.addr.len == 4 ? RT_SCOPE_LINK :
-	    RT_SCOPE_UNIVERSE;
+	t->rtm_scope = scope_of(type, r);
 	if (r->onlink)
 		t->rtm_flags |= RTNH_F_ONLINK;
 	if (r->table != 0)
@@ -138,6 +148,7 @@ route_decode(const struct nlmsghdr *h, struct netlink_route *r)
 	r->prefix.len = m->rtm_dst_len;
 	r->protocol = m->rtm_protocol;
 	r->type = m->rtm_type;
+	r->scope = m->rtm_scope;
 	r->metric = nl_u32(t.a[RTA_PRIORITY]);
 	r->table = t.a[RTA_TABLE] != NULL ? nl_u32(t.a[RTA_TABLE]) :
 	    m->rtm_table;

@@ -78,7 +78,6 @@ packet_half() {
 @test "TCP carries a megabyte unharmed, through a key and checksums" {
 	two_sites --key 77 --checksum
 	head -c 1000000 /dev/urandom >"$BATS_TEST_TMPDIR/sent"
-	# shellcheck disable=SC2016
 	on b perl -MIO::Socket::INET -e '
 		$s = IO::Socket::INET->new(Listen => 1, LocalPort => 7000,
 		    ReuseAddr => 1) or die; $| = 1; print "ready\n";
@@ -87,7 +86,6 @@ packet_half() {
 		"$BATS_TEST_TMPDIR/got" >"$BATS_TEST_TMPDIR/server" 3>&- &
 	local server=$!
 	wait_for 5 grep -q ready "$BATS_TEST_TMPDIR/server"
-	# shellcheck disable=SC2016
 	on a bash -c 'cat "$1" >/dev/tcp/10.0.0.2/7000' - \
 		"$BATS_TEST_TMPDIR/sent"
 	wait "$server"
@@ -151,6 +149,33 @@ packet_half() {
 	done
 	on a ping -q -c 2 -i 0.1 -W 5 10.0.0.2
 	[ -z "$IPV6" ] || on a ping -q -c 2 -i 0.1 -W 5 fd00::2
+}
+
+@test "with hundreds of routes their scopes differ, and packets find the way" {
+	two_sites
+	on b ip address add 172.16.9.1/32 dev lo
+	on a ip address add 10.0.9.1/24 dev dmvpn0 scope link
+	on a sh -c 'i=0; while [ $((i += 1)) -le 256 ]; do
+		"$0" route set dmvpn0 172.17.$((i - 1)).0/24 \
+			--via 10.0.1.$((i - 1)) || exit
+	done' "$G"
+	run -0 on a ip route show proto 215
+	[[ ${#lines[@]} -eq 256 && $output != *scope* ]]
+	on a "$G" route set dmvpn0 172.16.9.0/24 --via 10.0.0.2
+	run -0 on a ip route show 172.16.9.0/24
+	[[ $output == *" proto 215 scope "* ]]
+	run -0 on a "$G" lookup 172.16.9.1
+	[[ $output == *"via 10.0.0.2 peer "*"(route 172.16.9.0/24)" ]]
+	on a ping -q -c 2 -i 0.1 -W 5 172.16.9.1
+	run -0 on a ip route get 172.16.9.1
+	[[ $output == *" src 10.0.0.1 "* ]]
+	on a ip link set dmvpn0 down
+	on a ip link set dmvpn0 up
+	wait_for 3 on a ping -q -c 1 -W 1 172.16.9.1
+	run -0 on a ip route show proto 215
+	[ "$(printf '%s\n' "${lines[@]}" | grep -c ' scope ')" -eq 257 ]
+	on a ip route del 172.16.9.0/24
+	run ! on a ping -q -c 1 -W 1 172.16.9.1
 }
 
 @test "a neighbour or an address that somebody deletes is written again" {

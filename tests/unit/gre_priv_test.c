@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -460,6 +461,154 @@ test_notes_are_those_that_were_set(void **state)
 	priv_notes_free(n);
 }
 
+/*
+ * In a network namespace of its own: so many routes of IPv4, each by another
+ * gateway, and two default routes.
+ */
+#define MANY	(PRIV_PLAIN + 1000)
+
+struct seen {
+	unsigned	scope[256], all, fallback;
+};
+
+static bool
+see_route(void *arg, const struct netlink_route *r)
+{
+	struct seen *s = arg;
+
+	if (r->prefix.len == 0) {
+		assert_int_equal(r->scope, 0);
+		s->fallback++;
+		return true;
+	}
+	assert_int_equal(r->via.b[2], r->prefix.addr.b[1]);
+	assert_int_equal(r->via.b[3], r->prefix.addr.b[2]);
+	s->scope[r->scope]++;
+	s->all++;
+	return true;
+}
+
+static struct seen
+see(struct priv_kernel *k)
+{
+	struct seen s;
+	struct err e;
+
+	memset(&s, 0, sizeof(s));
+	assert_int_equal(netlink_route_each(k->nl, NETLINK_PROTOCOL,
+	    k->links[0].index, see_route, &s, &e), 0);
+	return s;
+}
+
+static int
+ask(struct priv_kernel *k, const struct priv_request *r)
+{
+	struct priv_report out;
+	const int *fds;
+	size_t n;
+
+	priv_serve(k, r, &out, &fds, &n);
+	return out.error;
+}
+
+static void
+ask_routes(struct priv_kernel *k, enum priv_op op, unsigned from,
+    unsigned to)
+{
+	struct priv_request r = request(op, "t0");
+
+	r.prefix.len = 24;
+	r.via = (struct addr){ 4, { 10, 200 } };
+	r.onlink = true;
+	for (; from < to; from++) {
+		r.prefix.addr.b[1] = r.via.b[2] = (uint8_t)(from >> 8);
+		r.prefix.addr.b[2] = r.via.b[3] = (uint8_t)from;
+		assert_int_equal(ask(k, &r), 0);
+	}
+}
+
+static void
+ask_defaults(struct priv_kernel *k, enum priv_op op)
+{
+	struct priv_request r = request(op, "t0");
+
+	r.prefix = (struct prefix){ .addr.len = 4 };
+	r.via = (struct addr){ 4, { 10, 200, 0, 9 } };
+	r.onlink = true;
+	assert_int_equal(ask(k, &r), 0);
+	r.metric = 7;
+	assert_int_equal(ask(k, &r), 0);
+}
+
+static void
+assert_spread(const struct seen *s, unsigned plain)
+{
+	unsigned i, used = 0;
+
+	assert_int_equal(s->all, MANY);
+	assert_int_equal(s->fallback, 2);
+	assert_int_equal(s->scope[0], plain);
+	for (i = 1; i < 256; i++) {
+		used += s->scope[i] > 0;
+		assert_in_range(s->scope[i], 0, i < 200 ? 7 : 0);
+	}
+	assert_int_equal(used, 199);
+}
+
+static void
+change(struct priv_kernel *k, bool up)
+{
+	struct netlink_link_change c = { .up = up, .down = !up };
+	struct err e;
+
+	assert_int_equal(netlink_link_change(k->nl, k->links[0].index, &c,
+	    &e), 0);
+}
+
+static void
+test_many_gateways_do_not_share_one_scope(void **state)
+{
+	struct priv_kernel k = { .queues = 1, .owner = (uid_t)-1 };
+	struct priv_request r = request(PRIV_LINK_SET, "t0");
+	struct seen s;
+	struct err e;
+
+	(void)state;
+	if (unshare(CLONE_NEWNET) < 0 || access("/dev/net/tun", W_OK) < 0)
+		skip();
+	assert_non_null(k.nl = netlink_open(&e));
+	assert_int_equal(ask(&k, &r), 0);
+	r.op = PRIV_ADDR_SET;		/* else the kernel takes no gateway */
+	assert_int_equal(ask(&k, &r), 0);
+	ask_routes(&k, PRIV_ROUTE_SET, 0, PRIV_PLAIN);
+	s = see(&k);
+	assert_int_equal(s.scope[0], PRIV_PLAIN);	/* few: as usual */
+	ask_routes(&k, PRIV_ROUTE_SET, PRIV_PLAIN, MANY);
+	ask_defaults(&k, PRIV_ROUTE_SET);
+	s = see(&k);
+	assert_spread(&s, PRIV_PLAIN);
+	ask_routes(&k, PRIV_ROUTE_SET, 0, 10);		/* not doubled */
+	s = see(&k);
+	assert_spread(&s, PRIV_PLAIN - 10);
+	change(&k, false);
+	s = see(&k);
+	assert_int_equal(s.all, 0);
+	change(&k, true);
+	priv_entries_restore(&k, &k.links[0]);
+	s = see(&k);
+	assert_spread(&s, 0);
+	priv_entries_sweep(&k, &k.links[0], true);	/* all are known */
+	s = see(&k);
+	assert_spread(&s, 0);
+	ask_routes(&k, PRIV_ROUTE_DELETE, 0, MANY);
+	ask_defaults(&k, PRIV_ROUTE_DELETE);
+	s = see(&k);
+	assert_int_equal(s.all + s.fallback, 0);
+	assert_int_equal(k.n_entries, 1);
+	assert_int_equal(k.links[0].entries.routes, 0);
+	priv_kernel_fini(&k, false);
+}
+
 int
 main(void)
 {
@@ -478,6 +627,7 @@ main(void)
 		cmocka_unit_test(test_notes_come_back_by_kind),
 		cmocka_unit_test(test_notes_that_are_alike_come_back_whole),
 		cmocka_unit_test(test_notes_are_those_that_were_set),
+		cmocka_unit_test(test_many_gateways_do_not_share_one_scope),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

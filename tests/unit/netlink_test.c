@@ -223,7 +223,8 @@ test_routes_are_looked_up_with_their_prefix(void **state)
 	struct world *w = world_of(state);
 	struct found f = { .want = host_prefix("172.16.0.0/16") };
 	struct netlink_route r = { .prefix = f.want, .index = w->index,
-	    .via = address("169.254.1.2"), .onlink = true }, got;
+	    .via = address("169.254.1.2"), .onlink = true,
+	    .scope = 17 }, got;
 	struct addr a = address("172.16.5.6");
 	struct prefix own = host_prefix("10.0.0.1/24");
 	struct err e;
@@ -237,6 +238,7 @@ test_routes_are_looked_up_with_their_prefix(void **state)
 	    find_route, &f, &e), 0);
 	assert_int_equal(f.n, 1);
 	assert_true(addr_equal(&f.route.via, &r.via));
+	assert_int_equal(f.route.scope, 17);
 	assert_int_equal(netlink_route_get(w->n, &a, &got, &e), 0);
 	assert_true(prefix_equal(&got.prefix, &f.want));
 	assert_true(addr_equal(&got.via, &r.via));
