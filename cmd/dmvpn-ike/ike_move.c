@@ -1,18 +1,24 @@
 #include "ike_int.h"
 
 /*
- * Our address may change while IKE SAs are up that we began.  Those with our
- * own kind move along: ESP goes from the new address at once, and MOBIKE's
- * request (RFC 4555, 3.5) shows the peer where we are, and both what NATs
- * there are now.  Nothing else moves a peer that is behind no NAT.  What
- * speaks our vendor id need not offer it.  Others are connected anew.
+ * Our address may change while IKE SAs are up.  Those with our own kind move
+ * along: ESP goes from the new address at once, and MOBIKE's request (RFC
+ * 4555, 3.5) shows the peer where we are, and both what NATs there are now.
+ * Nothing else moves a peer that is behind no NAT.  What speaks our vendor id
+ * need not offer it.  Others are connected anew.
+ *
+ * RFC 4555 lets only the one who began update addresses, for it picks one of
+ * several on each side.  Our own kind has one on each, and either end of a
+ * shortcut may be the one that moves: so both say it.  Those that the peer
+ * began are looked at when one of ours leaves their address: a server that is
+ * reached at several addresses must not drift to the one of its routes.
  */
 #define LOOK_EVERY	1000	/* ms */
 
 bool
 ike_move_follows(const struct ike_isa *s)
 {
-	return s->own_kind && !s->began;
+	return s->own_kind;
 }
 
 static void
@@ -37,18 +43,42 @@ leave(struct ike_isa *s, const struct addr *to)
 	ike_isa_die(s);
 }
 
+/* Our address towards its peer, when that is another now. */
+static bool
+is_elsewhere(const struct ike_isa *s, struct addr *now)
+{
+	const struct ike_ops *ops = &s->g->ops;
+
+	return s->phase == IKE_UP && s->profile->set.local.len == 0 &&
+	    s->local.addr.len != 0 &&
+	    ops->local_for(ops->arg, &s->remote.addr, now) == 0 &&
+	    now->len == s->local.addr.len &&
+	    !addr_equal(now, &s->local.addr);
+}
+
+/* What the peers began at an address that we leave. */
+static void
+take_along(struct ike_engine *g, const struct addr *from)
+{
+	struct addr now;
+	struct ike_isa *s;
+
+	DL_FOREACH(g->isas, s)
+		if (!s->began && s->own_kind &&
+		    addr_equal(&s->local.addr, from) &&
+		    is_elsewhere(s, &now))
+			move(s, &now);
+}
+
 static void
 look(struct ike_isa *s)
 {
-	struct ike_engine *g = s->g;
-	struct addr now = { .len = 0 };
+	const struct addr from = s->local.addr;
+	struct addr now;
 
-	if (s->phase != IKE_UP || !s->began ||
-	    s->profile->set.local.len != 0 || s->local.addr.len == 0 ||
-	    g->ops.local_for(g->ops.arg, &s->remote.addr, &now) < 0 ||
-	    now.len != s->local.addr.len ||
-	    addr_equal(&now, &s->local.addr))
+	if (!s->began || !is_elsewhere(s, &now))
 		return;
+	take_along(s->g, &from);
 	if (s->own_kind)
 		move(s, &now);
 	else

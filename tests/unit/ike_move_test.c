@@ -191,24 +191,110 @@ update(struct sim *s, int node, const struct endpoint *from)
 	    c.first, wbuf_rbuf(&w));
 }
 
-/* Only who began says so, and only to its own kind. */
+/* Either end says so, but only to its own kind. */
 static void
 others_do_not_move(void **state)
 {
 	struct endpoint from = { far(), 4500 };
-	struct sim *s = member_up(307);
-	struct addr one = s->n[1].addr, zero = s->n[0].addr;
+	unsigned who;
 
 	(void)state;
-	update(s, 1, &from);
-	assert_true(sees(s, 0, &one));
-	isa(s, 1)->own_kind = false;
-	update(s, 0, &from);
-	assert_true(sees(s, 1, &zero));
+	for (who = 0; who < 2; who++) {
+		struct sim *s = member_up(307 + who);
+		struct addr home = s->n[who].addr;
+
+		isa(s, 1 - who)->own_kind = false;
+		update(s, (int)who, &from);
+		assert_true(sees(s, 1 - (int)who, &home));
+		sim_free(s);
+		s = member_up(307 + who);
+		update(s, (int)who, &from);
+		assert_true(sees(s, 1 - (int)who, &from.addr));
+		sim_free(s);
+	}
+}
+
+/* Node 0 calls 1, and 1 calls 2: a spoke between a shortcut and its hub. */
+static struct sim *
+row_of_three(uint64_t seed)
+{
+	struct sim *s = sim_new(3, seed, NULL);
+
+	sim_profiles(s);
+	sim_connect(s, 0, 1);
+	sim_connect(s, 1, 2);
+	sim_run(s, 3000);
+	assert_int_equal(s->n[1].ups, 2);
+	return s;
+}
+
+/* The IKE SA at node 1 that its peer began. */
+static struct ike_isa *
+callee(const struct sim *s)
+{
+	struct ike_isa *t;
+
+	DL_FOREACH(s->n[1].g->isas, t)
+		if (!t->began)
+			return t;
+	return NULL;
+}
+
+static void
+what_the_peer_began_moves_along(void **state)
+{
+	struct sim *s = row_of_three(310);
+	struct addr there = far(), home = s->n[1].addr;
+
+	(void)state;
+	s->n[1].addr = there;
+	sim_run(s, 1100);
+	assert_true(sees(s, 0, &there) && sees(s, 2, &there));
+	assert_true(addr_equal(&s->n[0].last_set.remote.addr, &there));
+	assert_true(addr_equal(&callee(s)->local.addr, &there));
+	s->n[1].addr = home;
+	sim_run(s, 1100);
+	assert_true(sees(s, 0, &home) && sees(s, 2, &home));
+	assert_int_equal(s->n[0].downs + s->n[1].downs + s->n[2].downs, 0);
 	sim_free(s);
-	s = member_up(308);
-	update(s, 0, &from);
-	assert_true(sees(s, 1, &from.addr));
+}
+
+/* It may be reached at another address than its routes would take. */
+static void
+who_leaves_nothing_stays(void **state)
+{
+	struct sim *s = row_of_three(311);
+	struct addr home = s->n[1].addr, other = s->n[2].addr;
+
+	(void)state;
+	callee(s)->local.addr = other;
+	s->n[1].addr = far();
+	sim_run(s, 1100);
+	assert_true(sees(s, 0, &home));
+	assert_true(addr_equal(&callee(s)->local.addr, &other));
+	sim_free(s);
+	/* and a server, which begins nothing */
+	s = member_up(312);
+	home = s->n[1].addr;
+	s->n[1].addr = far();
+	sim_run(s, 5000);
+	assert_true(addr_equal(&isa(s, 1)->local.addr, &home));
+	sim_free(s);
+}
+
+/* It can not be called anew from here: its dead peer detection decides. */
+static void
+another_kind_that_began_is_left_alone(void **state)
+{
+	struct sim *s = row_of_three(313);
+	struct addr home = s->n[1].addr;
+
+	(void)state;
+	callee(s)->own_kind = false;
+	s->n[1].addr = far();
+	sim_run(s, 1100);
+	assert_true(addr_equal(&callee(s)->local.addr, &home));
+	assert_int_equal(s->n[1].downs, 0);
 	sim_free(s);
 }
 
@@ -230,8 +316,14 @@ main(void)
 		    another_kind_is_connected_anew),
 		CASE("an address that the profile names stays",
 		    who_is_told_where_to_stay_stays),
-		CASE("B19: only who began moves, and only by saying so",
+		CASE("B19: a peer of another kind does not move by saying so",
 		    others_do_not_move),
+		CASE("what the peer began moves along with what we did",
+		    what_the_peer_began_moves_along),
+		CASE("who is reached elsewhere than its routes go stays",
+		    who_leaves_nothing_stays),
+		CASE("what another kind began is left alone",
+		    another_kind_that_began_is_left_alone),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
