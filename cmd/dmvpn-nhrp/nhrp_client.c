@@ -98,13 +98,14 @@ nhrp_server_init(struct nhrp_engine *g, struct nhrp_iface *f,
 		start(g, s, 0);
 }
 
-/* Take the registration back; no answer is awaited. */
-static void
-deregister(struct nhrp_engine *g, struct nhrp_server *s)
+void
+nhrp_server_leave(struct nhrp_engine *g, struct nhrp_server *s)
 {
 	struct addr own = nhrp_own(s->iface, &s->conf.address);
 	struct prefix p = prefix_host(&own);
 
+	if (s->node == NULL || !s->up)
+		return;
 	/* Cisco wants the id of the registration here */
 	nhrp_purge_send(g, s->iface, s->node, &s->conf.address, &p, 1,
 	    s->id, false);
@@ -118,10 +119,10 @@ nhrp_server_fini(struct nhrp_engine *g, struct nhrp_server *s, bool tell)
 	nhrp_timer_stop(&g->heap, &s->timer);
 	if (n == NULL)
 		return;
-	if (tell && s->up)
-		deregister(g, s);
-	if (tell)
+	if (tell) {
+		nhrp_server_leave(g, s);
 		nhrp_map_delete(g, s->iface, &s->conf.address);
+	}
 	s->node = NULL;
 	nhrp_node_release(g, n);
 }
@@ -147,12 +148,13 @@ nhrp_server_down(struct nhrp_engine *g, struct nhrp_server *s,
     const struct reason *r)
 {
 	struct nhrp_nhs_down ev = { .address = s->conf.address };
-	bool tell = s->up || !s->told_down ||
-	    strcmp(s->reason.code, r->code) != 0;
+	bool was = s->up || !s->told_down;
+	bool tell = was || strcmp(s->reason.code, r->code) != 0;
 
+	if (was)
+		s->since = g->now;
 	s->up = false;
 	s->told_down = true;
-	s->since = g->now;
 	s->reason = *r;
 	if (!tell)
 		return;
@@ -180,7 +182,7 @@ nhrp_server_peer(struct nhrp_engine *g, struct nhrp_server *s,
 	}
 	s->node = n;
 	s->asking = false;
-	s->tries = 0;
+	s->tries = s->refusals = 0;
 	nhrp_map_server(g, s);
 	nhrp_fill_repoint(g, s->iface);
 	if (old != NULL && old != n)
@@ -346,8 +348,7 @@ refused(struct nhrp_engine *g, struct nhrp_server *s, uint8_t code)
 		snprintf(r.fix, sizeof(r.fix), "see which address the "
 		    "certificate allows, and the server's log");
 	nhrp_server_down(g, s, &r);
-	s->tries++;
-	start(g, s, backoff(g, s->tries < 3 ? 3 : s->tries));
+	start(g, s, backoff(g, NHRP_REFUSED_FIRST + s->refusals++));
 }
 
 void
@@ -377,7 +378,7 @@ nhrp_registration_reply(struct nhrp_engine *g, struct nhrp_rx *rx)
 		return;
 	}
 	s->asking = false;
-	s->tries = 0;
+	s->tries = s->refusals = 0;
 	nhrp_count(g, NHRP_N_REGISTERED);
 	registered(g, rx, s, cie.hold);
 }

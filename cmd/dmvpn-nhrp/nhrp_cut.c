@@ -76,6 +76,17 @@ nhrp_cut_new(struct nhrp_engine *g, struct nhrp_iface *f,
 	return c;
 }
 
+void
+nhrp_cut_anew(struct nhrp_engine *g, struct nhrp_cut *c)
+{
+	free(c->reason);
+	c->reason = NULL;
+	c->why[0] = '\0';
+	c->connection[0] = '\0';	/* it may be elsewhere now */
+	c->node = NULL;
+	c->started = g->now;
+}
+
 /* Whoever waits for the resolution hears how it ended. */
 void
 nhrp_cut_tell(struct nhrp_engine *g, struct nhrp_cut *c,
@@ -272,6 +283,23 @@ nhrp_cut_ask(struct nhrp_engine *g, struct nhrp_iface *f,
 	return nhrp_cut_for(f, target);
 }
 
+void
+nhrp_cut_look(const struct nhrp_cut *c)
+{
+	struct nhrp_iface *f = c->iface;
+	uint32_t idle = f->conf.idle, least = c->hold, ms;
+
+	if (idle > 0 && idle < least)
+		least = idle;
+	ms = least * 250;
+	if (ms < NHRP_LOOK_LEAST)
+		ms = NHRP_LOOK_LEAST;
+	if (f->n_up == 1 || f->look == 0)
+		f->look = NHRP_LOOK;
+	if (ms < f->look)
+		f->look = ms;
+}
+
 /* Checked again before the holding time ends, if it was used. */
 void
 nhrp_cut_refresh_after(struct nhrp_engine *g, struct nhrp_cut *c)
@@ -279,6 +307,7 @@ nhrp_cut_refresh_after(struct nhrp_engine *g, struct nhrp_cut *c)
 	uint64_t at = c->hold * 1000ULL;
 	uint64_t idle = c->iface->conf.idle * 1000ULL;
 
+	nhrp_cut_look(c);
 	c->refreshed = g->now;
 	c->tries = 0;
 	at -= at / 4;

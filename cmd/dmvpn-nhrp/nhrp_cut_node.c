@@ -201,6 +201,20 @@ nhrp_cut_node_up(struct nhrp_engine *g, struct nhrp_node *n)
 		}
 }
 
+void
+nhrp_cut_node_moved(struct nhrp_engine *g, const struct nhrp_node *n,
+    const struct endpoint *to)
+{
+	struct nhrp_iface *f;
+	struct nhrp_cut *c;
+
+	for (f = g->ifaces; f != NULL; f = f->next)
+		DL_FOREACH(f->cuts, c)
+			if (c->node == n && addr_equal(&c->nbma.addr,
+			    &n->remote.addr))
+				c->nbma = *to;
+}
+
 /* The peer is gone: over another one to the same place, or back to the hub. */
 void
 nhrp_cut_node_gone(struct nhrp_engine *g, struct nhrp_node *n,
@@ -317,6 +331,7 @@ nhrp_cut_adopt(struct nhrp_engine *g, struct nhrp_iface *f,
 	c->node = n;
 	c->state = NHRP_CUT_UP;
 	f->n_up++;
+	nhrp_cut_look(c);
 	c->refreshed = g->now;
 	nhrp_timer_start(&g->heap, &c->timer, g->now + left / 2);
 }

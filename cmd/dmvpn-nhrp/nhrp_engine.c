@@ -33,7 +33,7 @@ nhrp_engine_new(const struct nhrp_ops *ops, uint64_t now, struct err *e)
 }
 
 static void
-free_iface(struct nhrp_engine *g, struct nhrp_iface *f)
+free_iface(struct nhrp_iface *f)
 {
 	struct nhrp_binding *b, *b2;
 	struct nhrp_cut *c, *c2;
@@ -52,7 +52,6 @@ free_iface(struct nhrp_engine *g, struct nhrp_iface *f)
 	DL_FOREACH_SAFE(f->fills, x, x2)
 		free(x);
 	nhrp_told_free(&f->told, &f->n_told);
-	(void)g;
 	free(f);
 }
 
@@ -73,7 +72,7 @@ nhrp_engine_free(struct nhrp_engine *g)
 		nhrp_node_free(g, n);
 	while ((f = g->ifaces) != NULL) {
 		g->ifaces = f->next;
-		free_iface(g, f);
+		free_iface(f);
 	}
 	while ((o = g->orphans) != NULL) {
 		g->orphans = o->next;
@@ -239,7 +238,7 @@ on_moved(struct nhrp_engine *g, const void *m)
 	struct nhrp_node *n = g->nodes[moved->peer];
 
 	if (n != NULL && n->clear == NULL)
-		n->remote = moved->remote;
+		nhrp_node_moved(g, n, &moved->remote);
 }
 
 static void
@@ -305,15 +304,16 @@ nhrp_engine_event(struct nhrp_engine *g, uint64_t now,
 		}
 }
 
-bool
+uint32_t
 nhrp_engine_counts(const struct nhrp_engine *g)
 {
+	uint32_t every = g->clear != NULL ? NHRP_LOOK : 0;
 	const struct nhrp_iface *f;
 
 	for (f = g->ifaces; f != NULL; f = f->next)
-		if (f->n_up > 0)
-			return true;
-	return g->clear != NULL;
+		if (f->n_up > 0 && (every == 0 || f->look < every))
+			every = f->look;
+	return every;
 }
 
 void

@@ -119,9 +119,9 @@ void nhrp_engine_cache(struct nhrp_engine *g, uint64_t now,
 void nhrp_engine_why(struct nhrp_engine *g, uint64_t now,
     const struct nhrp_why *m, struct nhrp_why_reply *out);
 
-/* Are packet counters of peers wanted?  Then tell them
- * every few seconds, so that those in use are refreshed. */
-bool nhrp_engine_counts(const struct nhrp_engine *g);
+/* How often packet counters of peers are wanted, in ms, so that those in use
+ * are refreshed and do not end as idle; 0: not now. */
+uint32_t nhrp_engine_counts(const struct nhrp_engine *g);
 void nhrp_engine_count(struct nhrp_engine *g, uint64_t now, uint16_t peer,
     uint64_t packets);
 

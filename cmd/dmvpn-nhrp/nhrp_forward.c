@@ -102,9 +102,9 @@ put_nat(const struct nhrp_rx *rx, const struct nhrp_ext *ext,
 		if (b == NULL || !addr_equal(&cie.proto, &b->address))
 			nhrp_put_cie(o, &cie);
 	if (nat) {
-		cie = (struct nhrp_cie){ .prefix = 32,
-		    .hold = b->hold, .nbma = b->nbma.addr,
-		    .proto = b->address };
+		cie = (struct nhrp_cie){ .hold = b->hold,
+		    .prefix = (uint8_t)(b->address.len * 8),
+		    .nbma = b->nbma.addr, .proto = b->address };
 		nhrp_put_cie(o, &cie);
 	}
 	nhrp_ext_close(o);

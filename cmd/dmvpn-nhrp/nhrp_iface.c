@@ -163,6 +163,34 @@ judge_again(struct nhrp_engine *g, struct nhrp_iface *f, bool had_shortcuts)
 
 static void adopt_rows(struct nhrp_engine *g, struct nhrp_iface *f);
 
+/* Nothing of what it has would hold. */
+static bool
+is_another(const struct nhrp_iface *f, const struct nhrp_interface_set *m)
+{
+	return f->conf.role != m->role ||
+	    (f->conf.profile[0] == '\0') != (m->profile[0] == '\0');
+}
+
+/* Servers know us by an address that is ours no more. */
+static void
+leave_addresses(struct nhrp_engine *g, struct nhrp_iface *f,
+    const struct nhrp_interface_set *m)
+{
+	struct addr own;
+	size_t i, k;
+
+	for (i = 0; i < f->n_servers; i++) {
+		struct nhrp_server *s = &f->servers[i];
+
+		own = nhrp_own(f, &s->conf.address);
+		for (k = 0; k < m->n_addresses; k++)
+			if (addr_equal(&m->addresses[k].addr, &own))
+				break;
+		if (k == m->n_addresses)
+			nhrp_server_leave(g, s);
+	}
+}
+
 int
 nhrp_engine_set(struct nhrp_engine *g, uint64_t now,
     const struct nhrp_interface_set *m, struct err *e)
@@ -173,15 +201,17 @@ nhrp_engine_set(struct nhrp_engine *g, uint64_t now,
 	g->now = now;
 	if (check(m, e) < 0)
 		return -1;
-	if (!fresh && f->conf.role != m->role) {
+	if (!fresh && is_another(f, m)) {
 		if (nhrp_engine_delete(g, now, m->interface, e) < 0)
 			return -1;
 		fresh = true;
 	}
 	if (fresh && (f = iface_new(g, m->interface, e)) == NULL)
 		return -1;
-	if (!fresh)
+	if (!fresh) {
 		forget_subnets(g, f, m, NULL);
+		leave_addresses(g, f, m);
+	}
 	had_shortcuts = f->conf.shortcut;
 	f->conf = *m;
 	f->auth_len = rbuf_left(&m->authentication);
@@ -225,6 +255,7 @@ nhrp_engine_delete(struct nhrp_engine *g, uint64_t now,
 	if (f == NULL)
 		return err_set(e, ENOENT, "there is no tunnel %s", interface);
 	forget_subnets(g, f, NULL, NULL);
+	f->conf.routes = false;		/* nobody's is another's then */
 	DL_FOREACH_SAFE(f->cuts, c, c2)
 		nhrp_cut_drop(g, c, "the tunnel ends", true);
 	while (f->fills != NULL)
@@ -408,7 +439,8 @@ nhrp_engine_adopt_peer(struct nhrp_engine *g, uint64_t now,
 		n->marked = false;
 	else if (strcmp(row->owner, NHRP_OWNER) == 0 &&
 	    row->encap == GRE_ENCAP_NONE)
-		nhrp_node_made(g, row->peer, &row->remote.addr);
+		nhrp_node_made(g, row->peer, &row->remote.addr,
+		    &row->local.addr);
 }
 
 void
@@ -507,7 +539,7 @@ nhrp_engine_restate(struct nhrp_engine *g, uint64_t now)
 	HASH_ITER(hh, g->clear, c, next) {
 		struct gre_peer_set m = { .encap = GRE_ENCAP_NONE,
 		    .fixed = true, .peer = c->node->peer,
-		    .remote = c->node->remote };
+		    .remote = c->node->remote, .local.addr = c->local };
 
 		snprintf(m.owner, sizeof(m.owner), "%s", NHRP_OWNER);
 		snprintf(m.name, sizeof(m.name), "%s", c->node->identity->s);

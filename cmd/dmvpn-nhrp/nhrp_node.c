@@ -92,25 +92,22 @@ nhrp_node_clear(struct nhrp_engine *g, const struct addr *nbma)
 	return c == NULL ? NULL : c->node;
 }
 
-static void
-set_blocks(struct nhrp_engine *g, struct nhrp_node *n,
-    const struct ike_up *m)
+/* -1: no memory, and what was there stays: who has none is free to claim. */
+static int
+set_blocks(struct nhrp_node *n, const struct ike_up *m)
 {
-	free(n->blocks);
-	n->blocks = NULL;
-	n->n_blocks = 0;
-	if (m->n_blocks == 0)
-		return;
-	n->blocks = calloc(m->n_blocks, sizeof(n->blocks[0]));
-	if (n->blocks == NULL) {
-		/* claims nothing rather than everything */
-		nhrp_count(g, NHRP_N_MEMORY);
-		n->blocks = calloc(1, sizeof(n->blocks[0]));
-		n->n_blocks = n->blocks != NULL;
-		return;
+	struct prefix *blocks = NULL;
+
+	if (m->n_blocks > 0) {
+		blocks = calloc(m->n_blocks, sizeof(blocks[0]));
+		if (blocks == NULL)
+			return -1;
+		memcpy(blocks, m->blocks, m->n_blocks * sizeof(blocks[0]));
 	}
-	memcpy(n->blocks, m->blocks, m->n_blocks * sizeof(n->blocks[0]));
+	free(n->blocks);
+	n->blocks = blocks;
 	n->n_blocks = m->n_blocks;
+	return 0;
 }
 
 static bool
@@ -154,6 +151,15 @@ set_texts(struct nhrp_node *n, const struct ike_up *m)
 	return 0;
 }
 
+/* The same peer, reached elsewhere from now on. */
+void
+nhrp_node_moved(struct nhrp_engine *g, struct nhrp_node *n,
+    const struct endpoint *to)
+{
+	nhrp_cut_node_moved(g, n, to);
+	n->remote = *to;
+}
+
 void
 nhrp_node_up(struct nhrp_engine *g, const struct ike_up *m)
 {
@@ -169,20 +175,19 @@ nhrp_node_up(struct nhrp_engine *g, const struct ike_up *m)
 	}
 	if (n == NULL && (n = nhrp_node_get(g, m->peer)) == NULL)
 		return;
-	if (set_texts(n, m) < 0) {
+	same = same_blocks(n, m);
+	if (set_texts(n, m) < 0 || set_blocks(n, m) < 0) {
 		nhrp_count(g, NHRP_N_MEMORY);
 		return;
 	}
-	same = same_blocks(n, m);
 	known = n->known;
-	n->remote = m->remote;
+	nhrp_node_moved(g, n, &m->remote);
 	n->local = m->local;
 	n->psk = m->psk;
 	n->nat_remote = m->nat_remote;
 	n->marked = false;
 	n->known = true;
 	n->used_at = g->now;
-	set_blocks(g, n, m);
 	if (!same || !known)
 		judge_bindings(g, n);
 	for (f = g->ifaces; f != NULL; f = f->next)
@@ -274,7 +279,8 @@ nhrp_node_was(struct nhrp_engine *g, struct nhrp_node *n,
 
 /* -1: no memory. */
 static int
-set_clear(struct nhrp_engine *g, struct nhrp_node *n, const struct addr *nbma)
+set_clear(struct nhrp_engine *g, struct nhrp_node *n, const struct addr *nbma,
+    const struct addr *local)
 {
 	struct nhrp_clear *c = calloc(1, sizeof(*c));
 	struct nhrp_text *identity;
@@ -285,6 +291,7 @@ set_clear(struct nhrp_engine *g, struct nhrp_node *n, const struct addr *nbma)
 		goto fail;
 	c->node = n;
 	c->nbma = *nbma;
+	c->local = *local;
 	c->linger.fn = lingered;
 	c->linger.arg = n;
 	HASH_ADD(hh, g->clear, nbma, sizeof(c->nbma), c);
@@ -303,7 +310,8 @@ fail:
 
 /* A clear peer: its outer address is who it is. */
 struct nhrp_node *
-nhrp_node_made(struct nhrp_engine *g, uint16_t peer, const struct addr *nbma)
+nhrp_node_made(struct nhrp_engine *g, uint16_t peer, const struct addr *nbma,
+    const struct addr *local)
 {
 	struct nhrp_node *n = nhrp_node_clear(g, nbma);
 
@@ -315,7 +323,7 @@ nhrp_node_made(struct nhrp_engine *g, uint16_t peer, const struct addr *nbma)
 		nhrp_node_gone(g, g->nodes[peer], "its number was reused");
 	if ((n = nhrp_node_get(g, peer)) == NULL)
 		return NULL;
-	if (set_clear(g, n, nbma) < 0) {
+	if (set_clear(g, n, nbma, local) < 0) {
 		nhrp_count(g, NHRP_N_MEMORY);
 		nhrp_node_free(g, n);
 		return NULL;
@@ -335,7 +343,8 @@ made(struct nhrp_engine *g, struct nhrp_wait *w, const void *m,
 	struct nhrp_node *n;
 	size_t i;
 
-	n = r == NULL ? NULL : nhrp_node_made(g, r->peer, &w->address);
+	n = r == NULL ? NULL : nhrp_node_made(g, r->peer, &w->address,
+	    &w->local);
 	if (f == NULL && n != NULL)
 		nhrp_node_release(g, n);	/* the tunnel went meanwhile */
 	for (i = 0; f != NULL && i < f->n_servers; i++) {
@@ -372,6 +381,7 @@ nhrp_node_make(struct nhrp_engine *g, struct nhrp_iface *f,
 	w->fn = made;
 	w->address = *nbma;
 	w->remote.addr = *nbma;
+	w->local = f->conf.nbma;
 	snprintf(w->interface, sizeof(w->interface), "%s",
 	    f->conf.interface);
 	if (len > 0)

@@ -121,8 +121,7 @@ cache_source(struct nhrp_engine *g, struct nhrp_rx *rx,
 		return;
 	if (c->state == NHRP_CUT_REFUSED) {
 		f->n_refused--;
-		c->node = NULL;
-		c->connection[0] = '\0';	/* it may be elsewhere now */
+		nhrp_cut_anew(g, c);
 	}
 	c->state = NHRP_CUT_PASSIVE;
 	c->via = rx->n.src_proto;
@@ -193,14 +192,16 @@ answer(struct nhrp_engine *g, struct nhrp_rx *rx, const struct prefix *p)
 	reply(g, rx, &cie);
 }
 
-/* Remember at the hub that the requester is being told of b's networks. */
+/* To the egress.  The requester is being told of what is behind b, the
+ * registration that leads there: remember it.  NULL: any of its own. */
 static void
 forward_request(struct nhrp_engine *g, struct nhrp_rx *rx,
-    struct nhrp_node *to)
+    struct nhrp_node *to, struct nhrp_binding *b)
 {
 	struct prefix p = prefix_host(&rx->n.dst_proto);
-	struct nhrp_binding *b = to->bindings;
 
+	if (b == NULL)
+		b = to->bindings;
 	if (to == rx->node || nhrp_server_of(rx->iface, to) != NULL) {
 		nhrp_count(g, NHRP_N_UNROUTABLE);
 		reply_no(g, rx, NHRP_CODE_NO_BINDING);
@@ -250,7 +251,7 @@ routed(struct nhrp_engine *g, struct nhrp_wait *w, const void *m,
 		to = g->nodes[r->peer];
 	if (f->conf.role == NHRP_ROLE_HUB && to != NULL &&
 	    strcmp(r->interface, f->conf.interface) == 0)
-		forward_request(g, &rx, to);
+		forward_request(g, &rx, to, nhrp_binding_find(f, &r->via));
 	else
 		reply_no(g, &rx, NHRP_CODE_NO_BINDING);
 }
@@ -308,7 +309,7 @@ nhrp_resolution_request(struct nhrp_engine *g, struct nhrp_rx *rx)
 		}
 	b = nhrp_binding_find(f, dst);
 	if (b != NULL)
-		forward_request(g, rx, b->node);
+		forward_request(g, rx, b->node, b);
 	else
 		look_up(g, rx);
 }

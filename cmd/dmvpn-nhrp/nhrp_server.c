@@ -44,13 +44,38 @@ unlist(struct nhrp_iface *f, struct nhrp_binding *b)
 	f->n_bindings--;
 }
 
+static bool
+has_route(const struct prefix *list, size_t n, const struct prefix *p)
+{
+	while (n-- > 0)
+		if (prefix_equal(&list[n], p))
+			return true;
+	return false;
+}
+
+/* Two sites may have one network: it leads to the other then. */
 static void
-drop_routes(struct nhrp_engine *g, struct nhrp_binding *b, bool below)
+drop_route(struct nhrp_engine *g, const struct nhrp_binding *b,
+    const struct prefix *p)
+{
+	const struct nhrp_binding *o;
+
+	if (b->iface->conf.routes)
+		DL_FOREACH2(b->iface->bindings, o, all_next)
+			if (o != b && has_route(o->routes, o->n_routes, p)) {
+				nhrp_route_set(g, b->iface, p, &o->address);
+				return;
+			}
+	nhrp_route_delete(g, b->iface, p);
+}
+
+static void
+drop_routes(struct nhrp_engine *g, struct nhrp_binding *b)
 {
 	size_t i;
 
-	for (i = 0; below && i < b->n_routes; i++)
-		nhrp_route_delete(g, b->iface, &b->routes[i]);
+	for (i = 0; i < b->n_routes; i++)
+		drop_route(g, b, &b->routes[i]);
 	free(b->routes);
 	b->routes = NULL;
 	b->n_routes = 0;
@@ -116,7 +141,7 @@ attach(struct nhrp_binding *b, struct nhrp_node *n)
 	n->n_bindings++;
 }
 
-/* below: dmvpn-gre still has the map and the routes. */
+/* below: dmvpn-gre still has the map. */
 void
 nhrp_binding_drop(struct nhrp_engine *g, struct nhrp_binding *b,
     const char *why, bool below)
@@ -128,7 +153,7 @@ nhrp_binding_drop(struct nhrp_engine *g, struct nhrp_binding *b,
 	snprintf(ev.interface, sizeof(ev.interface), "%s",
 	    f->conf.interface);
 	snprintf(ev.why, sizeof(ev.why), "%.127s", why);
-	drop_routes(g, b, true);
+	drop_routes(g, b);
 	if (below)
 		nhrp_map_delete(g, f, &b->address);
 	nhrp_timer_stop(&g->heap, &b->timer);
@@ -177,15 +202,6 @@ binding_new(struct nhrp_engine *g, struct nhrp_iface *f,
 	return b;
 }
 
-static bool
-has_route(const struct prefix *list, size_t n, const struct prefix *p)
-{
-	while (n-- > 0)
-		if (prefix_equal(&list[n], p))
-			return true;
-	return false;
-}
-
 /* May this block of the peer's be routed to its tunnel address? */
 static bool
 leads_there(const struct nhrp_binding *b, const struct prefix *p)
@@ -206,7 +222,7 @@ nhrp_binding_routes(struct nhrp_engine *g, struct nhrp_binding *b)
 	size_t i, n_routes = 0;
 
 	if (!b->iface->conf.routes || n->n_blocks == 0) {
-		drop_routes(g, b, true);
+		drop_routes(g, b);
 		return;
 	}
 	routes = calloc(n->n_blocks, sizeof(routes[0]));
@@ -223,7 +239,7 @@ nhrp_binding_routes(struct nhrp_engine *g, struct nhrp_binding *b)
 		}
 	for (i = 0; i < b->n_routes; i++)
 		if (!has_route(routes, n_routes, &b->routes[i]))
-			nhrp_route_delete(g, b->iface, &b->routes[i]);
+			drop_route(g, b, &b->routes[i]);
 	free(b->routes);
 	b->routes = routes;
 	b->n_routes = n_routes;
@@ -255,7 +271,7 @@ nhrp_binding_adopt_route(struct nhrp_engine *g, struct nhrp_binding *b,
 	more = b->node->known ? NULL : realloc(b->routes,
 	    (b->n_routes + 1) * sizeof(b->routes[0]));
 	if (more == NULL) {
-		nhrp_route_delete(g, b->iface, p);
+		drop_route(g, b, p);
 		return;
 	}
 	b->routes = more;

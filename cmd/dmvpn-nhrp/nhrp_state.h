@@ -19,6 +19,7 @@
 #define NHRP_HOLD		7200	/* seconds, Cisco's */
 #define NHRP_RETRY_FIRST	1000	/* ms */
 #define NHRP_RETRY_MAX		60000
+#define NHRP_REFUSED_FIRST	3	/* doublings after a refusal */
 #define NHRP_DOWN_AFTER		3	/* unanswered refreshes */
 #define NHRP_ASK_TRIES		3
 #define NHRP_NEGATIVE		20000	/* ms that a refusal is remembered */
@@ -26,6 +27,8 @@
 #define NHRP_LAST_WORDS		50	/* ms for what was sent to leave */
 #define NHRP_LINK_WAIT		20000	/* ms for IKE to come up */
 #define NHRP_LINK_GAP		10000	/* ms between tries to one address */
+#define NHRP_LOOK		10000	/* ms between looks at counters */
+#define NHRP_LOOK_LEAST		300
 #define NHRP_REDIRECT_GAP	2000	/* ms between redirects of a pair */
 #define NHRP_REDIRECT_SLOTS	2048
 #define NHRP_BUCKETS		4096	/* of registrations, by address */
@@ -77,6 +80,7 @@ struct nhrp_text {
 struct nhrp_clear {
 	struct nhrp_node *node;
 	struct addr	 nbma;
+	struct addr	 local;		/* ours; none: by route */
 	struct nhrp_timer linger;	/* nothing rests on it */
 	UT_hash_handle	 hh;		/* by nbma */
 };
@@ -141,9 +145,10 @@ struct nhrp_server {
 	bool		 up, told_down;
 	bool		 asking;	/* a request is unanswered */
 	uint32_t	 id;
-	unsigned	 tries;
+	unsigned	 tries;		/* of one request, unanswered */
+	unsigned	 refusals;	/* one after the other */
 	uint16_t	 hold;
-	uint64_t	 since;
+	uint64_t	 since;		/* up, or down */
 	uint64_t	 making;	/* ticket of gre-peer-set */
 	struct addr	 nat;		/* how it sees us; none: no NAT */
 	uint64_t	 serial;
@@ -218,7 +223,7 @@ struct nhrp_wait {
 	char		 interface[16];
 	uint16_t	 peer;
 	struct endpoint	 remote;
-	struct addr	 address;
+	struct addr	 address, local;
 	UT_hash_handle	 hh;
 	size_t		 len;
 	uint8_t		 data[];
@@ -237,6 +242,7 @@ struct nhrp_iface {
 	size_t		 n_bindings;
 	struct nhrp_binding *by_address[NHRP_BUCKETS];
 	size_t		 n_cuts, n_refused, n_up;
+	uint32_t	 look;		/* ms, while any is up */
 	struct nhrp_cut	*cuts;
 	size_t		 n_fills;
 	struct nhrp_fill *fills;
@@ -329,13 +335,15 @@ void nhrp_node_free(struct nhrp_engine *g, struct nhrp_node *n);
 struct nhrp_node *nhrp_node_clear(struct nhrp_engine *g,
     const struct addr *nbma);
 void nhrp_node_up(struct nhrp_engine *g, const struct ike_up *m);
+void nhrp_node_moved(struct nhrp_engine *g, struct nhrp_node *n,
+    const struct endpoint *to);
 void nhrp_node_gone(struct nhrp_engine *g, struct nhrp_node *n,
     const char *why);
 bool nhrp_node_take(struct nhrp_engine *g, struct nhrp_node *n);
 bool nhrp_node_may_err(struct nhrp_engine *g, struct nhrp_node *n);
 bool nhrp_node_may_warn(struct nhrp_engine *g);
 struct nhrp_node *nhrp_node_made(struct nhrp_engine *g, uint16_t peer,
-    const struct addr *nbma);
+    const struct addr *nbma, const struct addr *local);
 /* Ask dmvpn-gre for a clear peer; returns the ticket, 0 when it can not. */
 uint64_t nhrp_node_make(struct nhrp_engine *g, struct nhrp_iface *f,
     const struct addr *nbma, const struct rbuf *packet);
@@ -434,6 +442,8 @@ void nhrp_server_init(struct nhrp_engine *g, struct nhrp_iface *f,
     struct nhrp_server *s, const struct nhrp_nhs *conf);
 void nhrp_server_fini(struct nhrp_engine *g, struct nhrp_server *s,
     bool tell);
+/* Take the registration back, if there is one; no answer is awaited. */
+void nhrp_server_leave(struct nhrp_engine *g, struct nhrp_server *s);
 void nhrp_server_peer(struct nhrp_engine *g, struct nhrp_server *s,
     struct nhrp_node *n);
 void nhrp_server_lost(struct nhrp_engine *g, struct nhrp_server *s,
@@ -491,6 +501,8 @@ struct nhrp_cut *nhrp_cut_via(const struct nhrp_iface *f,
     const struct addr *via);
 struct nhrp_cut *nhrp_cut_new(struct nhrp_engine *g, struct nhrp_iface *f,
     const struct addr *target);
+/* What was refused is forgotten. */
+void nhrp_cut_anew(struct nhrp_engine *g, struct nhrp_cut *c);
 struct nhrp_cut *nhrp_cut_ask(struct nhrp_engine *g, struct nhrp_iface *f,
     const struct addr *target);
 void nhrp_cut_link(struct nhrp_engine *g, struct nhrp_cut *c);
@@ -499,9 +511,14 @@ void nhrp_cut_up(struct nhrp_engine *g, struct nhrp_cut *c,
 void nhrp_cut_refuse(struct nhrp_engine *g, struct nhrp_cut *c,
     const char *code, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+/* It ends; disconnect: so does the connection that was made for it. */
 void nhrp_cut_drop(struct nhrp_engine *g, struct nhrp_cut *c,
-    const char *why, bool below);
+    const char *why, bool disconnect);
 void nhrp_cut_node_up(struct nhrp_engine *g, struct nhrp_node *n);
+/* Before it is there: shortcuts that were reached where it was go along, so
+ * that the next answer, which says so, is nothing new. */
+void nhrp_cut_node_moved(struct nhrp_engine *g, const struct nhrp_node *n,
+    const struct endpoint *to);
 void nhrp_cut_node_gone(struct nhrp_engine *g, struct nhrp_node *n,
     const char *why);
 void nhrp_cut_failed(struct nhrp_engine *g, const struct ike_failed *m);
@@ -513,6 +530,8 @@ void nhrp_cut_adopt(struct nhrp_engine *g, struct nhrp_iface *f,
 void nhrp_cut_wait(struct nhrp_engine *g, struct nhrp_cut *c,
     uint64_t ticket);
 void nhrp_cut_refresh_after(struct nhrp_engine *g, struct nhrp_cut *c);
+/* It is up: some looks at the counters come in its time. */
+void nhrp_cut_look(const struct nhrp_cut *c);
 void nhrp_cut_tell(struct nhrp_engine *g, struct nhrp_cut *c,
     const struct reason *why);
 bool nhrp_cut_at_server(const struct nhrp_cut *c);

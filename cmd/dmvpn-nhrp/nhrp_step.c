@@ -202,6 +202,10 @@ nhrp_input_raw(struct nhrp_engine *g, struct nhrp_iface *f,
 		drop(g, &rx, NHRP_N_MALFORMED, e.msg);
 		return;
 	}
+	if (f->conf.profile[0] != '\0' && n->clear != NULL) {
+		drop(g, &rx, NHRP_N_STRANGER, "not from a protected peer");
+		return;
+	}
 	rx.server = nhrp_server_of(f, n);
 	n->refs++;	/* what the packet ends may be its sender's last */
 	handle(g, &rx);

@@ -296,8 +296,7 @@ why_node(struct nhrp_why_reply *out, const struct nhrp_node *n)
 }
 
 static void
-why_server(const struct nhrp_engine *g, const struct nhrp_iface *f,
-    struct nhrp_why_reply *out)
+why_server(const struct nhrp_iface *f, struct nhrp_why_reply *out)
 {
 	struct nhrp_server *s =
 	    nhrp_server_best((struct nhrp_iface *)(uintptr_t)f);
@@ -318,7 +317,6 @@ why_server(const struct nhrp_engine *g, const struct nhrp_iface *f,
 	if (!s->up && s->reason.text[0] != '\0')
 		say(out, "%.190s", s->reason.text);
 	why_node(out, s->node);
-	(void)g;
 }
 
 static void
@@ -356,7 +354,7 @@ why_cut(const struct nhrp_engine *g, const struct nhrp_cut *c,
 		    left(g, c->expires));
 		break;
 	}
-	why_server(g, c->iface, out);
+	why_server(c->iface, out);
 }
 
 static bool
@@ -393,7 +391,7 @@ why_iface(const struct nhrp_engine *g, const struct nhrp_iface *f,
 	}
 	if (f->n_servers > 0 && nhrp_address_ok(f, a, why)) {
 		say(out, "through the hub: nothing asked for a shortcut yet");
-		why_server(g, f, out);
+		why_server(f, out);
 		return true;
 	}
 	return false;
@@ -417,5 +415,5 @@ nhrp_engine_why(struct nhrp_engine *g, uint64_t now,
 	    addr_text(&m->address, &ab));
 	for (f = g->ifaces; f != NULL; f = f->next)
 		if (f->n_servers > 0)
-			why_server(g, f, out);
+			why_server(f, out);
 }

@@ -138,6 +138,7 @@ serve_turn(struct daemon *d)
 
 	if (at != d->wake.at)
 		timer_set(d->loop, &d->wake, at, wake_now, d);
+	serve_count_turn(d);
 }
 
 /* ---- beginning and end ---- */
@@ -171,6 +172,7 @@ serve_stop(struct daemon *d, bool keep)
 	d->stopping = true;
 	if (!keep)
 		leave(d);
+	serve_turn(d);
 	if (timer_at(d->loop, &d->quit, loop_now(d->loop) + STOP_DELAY, quit,
 	    d, &e) < 0)
 		loop_stop(d->loop);

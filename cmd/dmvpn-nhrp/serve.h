@@ -19,7 +19,6 @@
  */
 #define SERVE_RESOLVES_MAX	64	/* nhrp-resolve requests that wait */
 #define SERVE_RESOLVE_WAIT	8000	/* ms; callers wait for 10 s */
-#define SERVE_COUNT_EVERY	10000	/* ms between looks at counters */
 #define SERVE_PAGE_AGAIN	1000	/* ms, when reading them failed */
 #define SERVE_SETTLE		5000	/* ms until dmvpn-gre's peers count */
 
@@ -47,7 +46,8 @@ struct daemon {
 	bool			 paging;	/* peers, maps, routes come */
 	bool			 counting;	/* counters of peers come */
 	unsigned		 settle;	/* steps after dmvpn-gre's return */
-	struct timer		 wake, quit, count, settled, late;
+	struct timer		 wake, quit, count, settled, late, ike_again;
+	uint64_t		 counted;	/* when it was last begun */
 	struct serve_resolve	 resolves[SERVE_RESOLVES_MAX];
 	uint64_t		 rounds;	/* of tickets */
 	bool			 stopping;
@@ -67,6 +67,8 @@ void serve_turn(struct daemon *d);
 /* serve_link.c */
 int serve_links_open(struct daemon *d, struct err *e);
 void serve_links_close(struct daemon *d);
+/* Look at the counters of peers when the engine wants it. */
+void serve_count_turn(struct daemon *d);
 void serve_call(void *arg, uint64_t ticket, const struct msg_type *t,
     const void *m);
 

@@ -238,19 +238,28 @@ gre_down(void *arg, const char *why)
 
 /* Which shortcuts are in use? */
 static void
-count_turn(void *arg)
+count(void *arg)
 {
 	struct daemon *d = arg;
 	const struct below_pages peers = { &gre_peers_type, NULL, d,
 	    take_counts, got_counts };
 
-	if (nhrp_engine_counts(d->engine) && !d->counting &&
-	    link_is_up(d->gre) && d->adopted) {
+	d->counted = loop_now(d->loop);
+	if (!d->counting && link_is_up(d->gre) && d->adopted) {
 		d->counting = true;
 		below_pages(&d->below, d->gre, &peers);
 	}
-	timer_set(d->loop, &d->count, loop_now(d->loop) + SERVE_COUNT_EVERY,
-	    count_turn, d);
+	serve_count_turn(d);
+}
+
+void
+serve_count_turn(struct daemon *d)
+{
+	uint32_t every = nhrp_engine_counts(d->engine);
+	uint64_t at = every > 0 ? d->counted + every : 0;
+
+	if (at != d->count.at)
+		timer_set(d->loop, &d->count, at, count, d);
 }
 
 /* ---- dmvpn-ike ---- */
@@ -268,28 +277,51 @@ take_ike(void *arg, const void *page)
 	serve_turn(d);
 }
 
+static void ask_ike(struct daemon *d);
+
+static void
+ask_ike_again(void *arg)
+{
+	struct daemon *d = arg;
+
+	if (link_is_up(d->ike))
+		ask_ike(d);
+}
+
+/* When the link broke all of it begins anew, else here. */
 static void
 got_ike(void *arg, const struct reason *why)
 {
 	struct daemon *d = arg;
 
-	if (why != NULL)
+	if (why == NULL)
+		nhrp_engine_restate_ike(d->engine, loop_now(d->loop));
+	else {
 		log_event(LEVEL_WARN, "adoption-failed", T("call",
 		    "ike-peers"), T("why", why->text));
-	else
-		nhrp_engine_restate_ike(d->engine, loop_now(d->loop));
+		timer_set(d->loop, &d->ike_again, loop_now(d->loop) +
+		    SERVE_PAGE_AGAIN, ask_ike_again, d);
+	}
 	serve_turn(d);
+}
+
+static void
+ask_ike(struct daemon *d)
+{
+	const struct below_pages peers = { &ike_peers_type, NULL, d,
+	    take_ike, got_ike };
+
+	timer_stop(&d->ike_again);
+	below_pages(&d->below, d->ike, &peers);
 }
 
 static void
 ike_link_up(void *arg)
 {
 	struct daemon *d = arg;
-	const struct below_pages peers = { &ike_peers_type, NULL, d,
-	    take_ike, got_ike };
 
 	log_event(LEVEL_INFO, "ike-up", T("socket", d->conf.ike_path));
-	below_pages(&d->below, d->ike, &peers);
+	ask_ike(d);
 }
 
 /* Peers live on in dmvpn-gre: nothing is taken back. */
@@ -319,10 +351,7 @@ serve_links_open(struct daemon *d, struct err *e)
 	    .arg = d };
 	d->gre = link_new(d->loop, &gre, e);
 	d->ike = link_new(d->loop, &ike, e);
-	if (d->gre == NULL || d->ike == NULL)
-		return -1;
-	return timer_at(d->loop, &d->count, loop_now(d->loop) +
-	    SERVE_COUNT_EVERY, count_turn, d, e);
+	return d->gre == NULL || d->ike == NULL ? -1 : 0;
 }
 
 void
@@ -334,4 +363,5 @@ serve_links_close(struct daemon *d)
 	below_fini(&d->below);
 	timer_stop(&d->count);
 	timer_stop(&d->settled);
+	timer_stop(&d->ike_again);
 }

@@ -56,6 +56,7 @@ struct sim_site {
 	struct prefix	 blocks[4];
 	struct endpoint	 opened;	/* last mapping it opened */
 	struct endpoint	 dialled;	/* last connection it wanted */
+	struct endpoint	 peer_local;	/* of the last peer it stated */
 	struct sim_peer	*peers;		/* by number - 1 */
 	size_t		 n_peers;
 	struct sim_map	*maps;

@@ -399,6 +399,7 @@ on_peer_set(struct sim_site *x, uint64_t ticket,
 	struct sim *s = x->sim;
 	size_t i;
 
+	x->peer_local = m->local;
 	for (i = 0; i < s->n; i++)
 		if (addr_equal(&s->sites[i].nbma, &m->remote.addr))
 			break;
