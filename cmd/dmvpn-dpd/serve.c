@@ -52,6 +52,13 @@ resolved(void *arg, uint64_t ticket, const struct endpoint *found, size_t n,
 	serve_kick(d);
 }
 
+static int
+put_rule(struct daemon *d, const struct dpd_headends_set *s, struct err *e)
+{
+	return s->interval == 0 ? 0 : dpd_watch_rule(d->watch, s->profile,
+	    s->interval * 1000u, DPD_TRIES, loop_now(d->loop), e);
+}
+
 /* The rule that came with a tunnel's headends goes when nothing states it. */
 static void
 drop_rule(struct daemon *d, const struct dpd_headends_set *was,
@@ -72,9 +79,9 @@ take_headends_set(void *arg, const struct call *c, const void *in)
 	struct err e;
 
 	(void)dpd_choice_stated(d->choice, s->tunnel, &was);
-	if ((s->interval > 0 && dpd_watch_rule(d->watch, s->profile,
-	    s->interval * 1000u, DPD_TRIES, loop_now(d->loop), &e) < 0) ||
-	    dpd_choice_set(d->choice, s, &e) < 0) {
+	if (put_rule(d, s, &e) < 0 || dpd_choice_set(d->choice, s, &e) < 0) {
+		drop_rule(d, s, &was);
+		(void)put_rule(d, &was, NULL);
 		call_err(c, "headends", "invalid", &e);
 		return;
 	}

@@ -9,10 +9,12 @@
 #include <utlist.h>
 
 #include "base/text.h"
+#include "dpd_service.h"
 #include "sys/log.h"
+#include "sys/priv.h"
 
 #define FOUND_MAX	64
-#define TARGETS_MAX	8
+#define TARGETS_MAX	32
 #define SOCKETS_MAX	16
 #define TRY_MS		2000
 #define TRIES		2
@@ -21,11 +23,6 @@
 #define QUESTIONS_MAX	128
 #define SRV		33	/* RFC 2782 */
 #define IN		1
-
-struct target {
-	char		 host[256];
-	uint16_t	 port, priority, weight;
-};
 
 struct question;
 struct sock {
@@ -42,7 +39,7 @@ struct question {
 	uint64_t	 ticket;
 	struct sock	 socks[SOCKETS_MAX];
 	struct timer	 tick;
-	struct target	 targets[TARGETS_MAX];
+	struct dpd_service targets[TARGETS_MAX];
 	size_t		 n_targets, at;
 	struct endpoint	 found[FOUND_MAX];
 	size_t		 n;
@@ -272,21 +269,20 @@ next_target(struct question *q)
 	    got_addresses, q);
 }
 
-static int
-by_priority(const void *a, const void *b)
+static uint32_t
+dice(void *arg)
 {
-	const struct target *x = a;
-	const struct target *y = b;
+	uint32_t v = 0;
 
-	if (x->priority != y->priority)
-		return x->priority < y->priority ? -1 : 1;
-	return (y->weight > x->weight) - (y->weight < x->weight);
+	(void)arg;
+	(void)random_bytes(&v, sizeof(v), NULL);
+	return v;
 }
 
 static void
 add_target(struct question *q, const struct ares_srv_reply *s)
 {
-	struct target *t = &q->targets[q->n_targets];
+	struct dpd_service *t = &q->targets[q->n_targets];
 
 	if (q->n_targets == TARGETS_MAX ||
 	    text_copy(t->host, sizeof(t->host), s->host, NULL) < 0)
@@ -313,7 +309,7 @@ got_services(void *arg, int status, int timeouts, unsigned char *buf, int len)
 	for (const struct ares_srv_reply *s = all; s != NULL; s = s->next)
 		add_target(q, s);
 	ares_free_data(all);
-	qsort(q->targets, q->n_targets, sizeof(q->targets[0]), by_priority);
+	dpd_service_order(q->targets, q->n_targets, dice, NULL);
 	next_target(q);
 }
 
