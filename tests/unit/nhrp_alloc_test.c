@@ -4,6 +4,7 @@
 #include "nhrp_sim_body.h"
 
 #include "alloc_wrap.h"
+#include "dmvpn-nhrp/nhrp_state.h"
 
 /* What the simulator allocates itself must not fail. */
 static void
@@ -68,6 +69,16 @@ world(void)
 	return s;
 }
 
+/* Who is without blocks may claim what nobody else has. */
+static void
+assert_blocks(const struct sim_site *x)
+{
+	const struct nhrp_node *n;
+
+	DL_FOREACH(x->g->all, n)
+		assert_true(!n->known || n->n_blocks > 0);
+}
+
 static void
 test_each(void **state)
 {
@@ -92,6 +103,8 @@ test_each(void **state)
 		turn(s, 100);
 		sim_hairpin(&s->sites[1], &s->sites[2]);
 		turn(s, 100);
+		for (i = 0; i < s->n; i++)
+			assert_blocks(&s->sites[i]);
 		sim_unlink(&s->sites[1], &s->sites[2]);
 		turn(s, 20);
 		inside = true;

@@ -261,6 +261,45 @@ test_a_peer_that_moves(void **state)
 	}
 }
 
+static struct nhrp_cut *
+cut_to(const struct sim_site *a, const struct sim_site *b)
+{
+	struct nhrp_cut *c;
+
+	DL_FOREACH(a->g->ifaces->cuts, c)
+		if (addr_equal(&c->via, &b->tunnel))
+			return c;
+	return NULL;
+}
+
+/* Only where it was: another peer, or one that is reached elsewhere than its
+ * SA goes, stays. */
+static void
+test_what_does_not_move(void **state)
+{
+	struct sim *s = sim_new(3);
+	struct sim_site *a = &s->sites[1], *b = &s->sites[2],
+	    *c = &s->sites[3];
+	struct gre_peer_moved moved = { .remote.addr = s->sites[0].nbma };
+
+	(void)state;
+	sim_start(s);
+	sim_run(s, 1000);
+	sim_hairpin(a, b);
+	sim_hairpin(a, c);
+	sim_run(s, 500);
+	assert_int_equal(a->n_short_up, 2);
+	cut_to(a, c)->nbma = cut_to(a, b)->nbma;
+	moved.peer = sim_number(a, b);
+	nhrp_engine_event(a->g, s->now, &gre_peer_moved_type, &moved);
+	assert_true(addr_equal(&cut_to(a, b)->nbma.addr, &moved.remote.addr));
+	assert_true(addr_equal(&cut_to(a, c)->nbma.addr, &b->nbma));
+	moved.peer = sim_number(a, c);
+	nhrp_engine_event(a->g, s->now, &gre_peer_moved_type, &moved);
+	assert_true(addr_equal(&cut_to(a, c)->nbma.addr, &b->nbma));
+	sim_free(s);
+}
+
 /* However short the time is that ends a quiet one. */
 static void
 test_short_times_of_what_is_used(void **state)
@@ -285,6 +324,12 @@ test_short_times_of_what_is_used(void **state)
 		sim_unlink(a, b);
 		sim_run(s, 100);
 		assert_int_equal(nhrp_engine_counts(a->g), 0);
+		a->conf.idle = 0;	/* the next one has its own times */
+		sim_set(a);
+		sim_hairpin(a, b);
+		sim_run(s, 500);
+		assert_int_equal(nhrp_engine_counts(a->g), rows[i].hold == 8 ?
+		    2000 : 10000);
 		sim_free(s);
 	}
 }
@@ -299,6 +344,28 @@ server_of(struct sim_site *a)
 	s = r->interfaces[0].nhs[0];
 	free(r);
 	return s;
+}
+
+/* A certificate without the address, and back; a is refused 10 s long. */
+static void
+is_refused_again(struct sim_site *a, struct sim_site *hub)
+{
+	struct prefix own = a->blocks[0];
+	unsigned n = a->n_sent[NHRP_REGISTRATION_REQUEST];
+
+	a->blocks[0] = a->blocks[1];
+	up_again(hub, a);
+	tell_up(a, sim_number(a, hub), "dpd", true);
+	sim_run(a->sim, 1500);
+	assert_int_equal(a->n_sent[NHRP_REGISTRATION_REQUEST], n + 1);
+	assert_false(server_of(a).up);
+	sim_run(a->sim, 2400);
+	assert_int_equal(a->n_sent[NHRP_REGISTRATION_REQUEST], n + 1);
+	a->blocks[0] = own;
+	up_again(hub, a);
+	sim_run(a->sim, 5600);
+	assert_int_equal(a->n_sent[NHRP_REGISTRATION_REQUEST], n + 2);
+	assert_true(server_of(a).up);
 }
 
 /* Who is refused asks more and more seldom, and is down since the first. */
@@ -330,6 +397,43 @@ test_refusals(void **state)
 	sim_run(s, 61 * 1000);
 	assert_true(server_of(a).up && server_of(a).since > since);
 	assert_int_equal(a->n_sent[NHRP_REGISTRATION_REQUEST], n + 1);
+	is_refused_again(a, hub);
+	sim_free(s);
+}
+
+/* As often refused as it is, another path to the server is a beginning; and so
+ * is a success. */
+static void
+test_refusals_begin_anew(void **state)
+{
+	struct sim *s = sim_new(1);
+	struct sim_site *hub = &s->sites[0], *a = &s->sites[1];
+	struct nhrp_server *server;
+
+	(void)state;
+	sim_start(s);
+	sim_run(s, 1000);
+	server = &a->g->ifaces->servers[0];
+	server->refusals = 5;
+	is_refused_again(a, hub);
+	assert_int_equal(server->refusals, 0);
+	sim_free(s);
+}
+
+/* Nothing is taken back that is not there. */
+static void
+test_leaving_before_it_is_up(void **state)
+{
+	struct sim *s = sim_new(1);
+	struct sim_site *a = &s->sites[1];
+
+	(void)state;
+	s->mute_hub = true;
+	sim_start(s);
+	sim_run(s, 1000);
+	assert_true(a->n_sent[NHRP_REGISTRATION_REQUEST] > 0);
+	assert_int_equal(nhrp_engine_delete(a->g, s->now, "dmvpn0", NULL), 0);
+	assert_int_equal(a->n_sent[NHRP_PURGE_REQUEST], 0);
 	sim_free(s);
 }
 
@@ -396,6 +500,64 @@ test_told_of_one_of_two(void **state)
 	sim_run(s, SIM_DELAY);
 	assert_int_equal(nhrp_binding_find(f, &second)->n_told, 1);
 	assert_int_equal(nhrp_binding_find(f, &b->tunnel)->n_told, 0);
+	sim_free(s);
+}
+
+/* And so when a network is asked for that leads to it. */
+static void
+test_told_of_the_one_that_leads(void **state)
+{
+	struct sim *s = sim_new(2);
+	struct sim_site *hub = &s->sites[0], *a = &s->sites[1],
+	    *b = &s->sites[2];
+	struct addr second = addr_of("\x0a\x09\x05\x05", 4);
+	struct addr dst = sim_lan(b, 1);
+	struct nhrp_iface *f;
+	struct craft c;
+
+	(void)state;
+	b->n_blocks = 3;
+	b->blocks[2] = prefix_host(&second);
+	sim_routed(s);
+	f = hub->g->ifaces;
+	c = registration(b, hub);
+	c.src = second;
+	into(hub, b, &c);
+	c = resolution(a, &dst);
+	craft(&c);
+	sim_inject(hub, sim_number(hub, a), c.b, c.len);
+	sim_run(s, 2 * SIM_DELAY);
+	assert_int_equal(nhrp_binding_find(f, &second)->n_told, 1);
+	assert_int_equal(nhrp_binding_find(f, &b->tunnel)->n_told, 0);
+	sim_free(s);
+}
+
+/* Who asks for us after we gave up on it is looked at with fresh eyes. */
+static void
+test_refused_then_asked(void **state)
+{
+	struct sim *s = sim_new(2);
+	struct sim_site *hub = &s->sites[0], *a = &s->sites[1],
+	    *b = &s->sites[2];
+	struct nhrp_resolve r = { .interface = "dmvpn0",
+	    .address = b->tunnel };
+	struct addr dst = sim_lan(a, 1);
+	struct craft c = resolution(b, &dst);
+
+	(void)state;
+	sim_start(s);
+	sim_run(s, 1000);
+	s->ike_fails = true;
+	nhrp_engine_resolve(a->g, s->now, &r, 5, NULL);
+	sim_run(s, 100);
+	assert_int_equal(cut_to(a, b)->state, NHRP_CUT_REFUSED);
+	assert_true(cut_to(a, b)->why[0] != '\0');
+	s->ike_silent = true;
+	into(a, hub, &c);
+	assert_int_equal(cut_to(a, b)->state, NHRP_CUT_PASSIVE);
+	assert_string_equal(cut_to(a, b)->why, "");
+	assert_null(cut_to(a, b)->reason);
+	assert_true(cut_to(a, b)->started > s->now - 100);
 	sim_free(s);
 }
 
@@ -506,14 +668,24 @@ main(void)
 		    test_hops_and_turns),
 		TEST("a shortcut whose peer moved is refreshed",
 		    test_a_peer_that_moves),
+		TEST("a shortcut moves with its own peer only",
+		    test_what_does_not_move),
 		TEST("what is used stays, however short the times are",
 		    test_short_times_of_what_is_used),
 		TEST("NHRP-21: who is refused asks more and more seldom",
 		    test_refusals),
+		TEST("NHRP-21: refusals are counted anew",
+		    test_refusals_begin_anew),
+		TEST("a registration that is not there is not taken back",
+		    test_leaving_before_it_is_up),
 		TEST("a network of two sites leads to the one that is left",
 		    test_one_network_of_two),
 		TEST("NHRP-12: told of the address that was asked for",
 		    test_told_of_one_of_two),
+		TEST("NHRP-12: told of the address that leads there",
+		    test_told_of_the_one_that_leads),
+		TEST("who was refused and asks is looked at afresh",
+		    test_refused_then_asked),
 		TEST("NHRP-24: a clear peer is nobody on a protected tunnel",
 		    test_a_clear_peer_on_a_protected_tunnel),
 		TEST("NHRP-24: what came in clear ends with protection",

@@ -329,16 +329,12 @@ six(uint8_t n)
 	return addr_of(b, 16);
 }
 
+/* Two spokes, each with an IPv6 address too. */
 static void
-test_six(void **state)
+six_start(struct sim *s)
 {
-	struct sim *s = sim_new(2);
-	struct sim_site *hub = &s->sites[0], *a = &s->sites[1],
-	    *b = &s->sites[2];
-	struct gre_resolve ev;
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < s->n; i++) {
 		struct sim_site *x = &s->sites[i];
 
@@ -354,6 +350,18 @@ test_six(void **state)
 	}
 	sim_start(s);
 	sim_run(s, 1000);
+}
+
+static void
+test_six(void **state)
+{
+	struct sim *s = sim_new(2);
+	struct sim_site *hub = &s->sites[0], *a = &s->sites[1],
+	    *b = &s->sites[2];
+	struct gre_resolve ev;
+
+	(void)state;
+	six_start(s);
 	assert_int_equal(hub->n_registered, 4);
 	assert_int_equal(a->n_up, 2);
 	ev = (struct gre_resolve){ .interface = "dmvpn0",
@@ -362,6 +370,33 @@ test_six(void **state)
 	assert_ptr_equal(sim_leads(a, &ev.address), hub);
 	sim_run(s, 500);
 	assert_ptr_equal(sim_leads(a, &ev.address), b);
+	sim_free(s);
+}
+
+/* Cisco's extension on its way through the hub: a whole IPv6 address. */
+static void
+test_six_behind_a_nat(void **state)
+{
+	struct sim *s = sim_new(2);
+	struct sim_site *hub = &s->sites[0], *a = &s->sites[1];
+	struct gre_resolve ev = { .interface = "dmvpn0" };
+	struct addr mine = six(2);
+	struct nhrp_cie cie;
+	struct nhrp_ext ext;
+
+	(void)state;
+	a->nat = (struct endpoint){ addr_of("\xcb\x00\x71\x07", 4), 31000 };
+	six_start(s);
+	ev.address = six(3);
+	nhrp_engine_event(a->g, s->now, &gre_resolve_type, &ev);
+	sim_run(s, SIM_DELAY);
+	assert_int_equal(hub->last_sent.type, NHRP_RESOLUTION_REQUEST);
+	assert_true(nhrp_ext_find(&hub->last_sent, NHRP_EXT_NAT, &ext));
+	assert_int_equal(nhrp_cie_next(&hub->last_sent, &ext.value, &cie,
+	    NULL), 1);
+	assert_true(addr_equal(&cie.proto, &mine));
+	assert_true(addr_equal(&cie.nbma, &a->nat.addr));
+	assert_int_equal(cie.prefix, 128);
 	sim_free(s);
 }
 
@@ -499,6 +534,8 @@ main(void)
 		TEST("NHRP-10 unprotected: the unique flag decides",
 		    test_clear_unique),
 		TEST("IPv6 on the tunnel", test_six),
+		TEST("IPv6 on the tunnel, a NAT below it",
+		    test_six_behind_a_nat),
 		TEST("peers that dmvpn-gre forgot are gone",
 		    test_gone_peers),
 		TEST("a second server takes over at once",
