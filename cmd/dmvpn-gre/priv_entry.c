@@ -131,9 +131,10 @@ route_of(const struct priv_link *l, const struct priv_entry *o)
 	    .onlink = o->onlink, .scope = scope_of(l, o) };
 }
 
+/* made: it was not ours until now. */
 static int
 entry_write(struct priv_kernel *k, const struct priv_link *l,
-    const struct priv_entry *o, struct err *e)
+    const struct priv_entry *o, bool made, struct err *e)
 {
 	struct netlink_route r;
 	uint8_t mac[6];
@@ -147,7 +148,8 @@ entry_write(struct priv_kernel *k, const struct priv_link *l,
 		    &o->key.prefix.addr, mac, e);
 	case PRIV_ROUTE:
 		r = route_of(l, o);
-		return netlink_route_set(k->nl, &r, e);
+		return made ? netlink_route_claim(k->nl, &r, e) :
+		    netlink_route_set(k->nl, &r, e);
 	}
 	return err_set(e, EINVAL, "entry of no kind");
 }
@@ -216,7 +218,7 @@ priv_entry_set(struct priv_kernel *k, struct priv_link *l,
 	o->onlink = r->onlink;
 	if (l->index == 0 || (!l->up && kind != PRIV_ADDR))
 		return 0;		/* written when it is up */
-	if (entry_write(k, l, o, e) == 0)
+	if (entry_write(k, l, o, made, e) == 0)
 		return 0;
 	if (made)
 		entry_free(k, l, o);
@@ -252,7 +254,7 @@ priv_entries_restore(struct priv_kernel *k, struct priv_link *l)
 	for (i = 0; i < sizeof(order) / sizeof(order[0]); i++)
 		DL_FOREACH(l->entries.all, o)
 			if (o->key.kind == order[i] &&
-			    entry_write(k, l, o, &e) < 0)
+			    entry_write(k, l, o, false, &e) < 0)
 				log_event(LEVEL_WARN, "restore-failed",
 				    T("interface", l->name),
 				    T("why", e.msg));
@@ -270,7 +272,7 @@ priv_entry_lost(struct priv_kernel *k, struct priv_link *l,
 		return;
 	if (kind == PRIV_ADDR)
 		priv_entries_restore(k, l);	/* routes went with it */
-	else if (entry_write(k, l, o, &e) < 0)
+	else if (entry_write(k, l, o, false, &e) < 0)
 		log_event(LEVEL_WARN, "restore-failed",
 		    T("interface", l->name), T("why", e.msg));
 }

@@ -119,6 +119,9 @@ struct netlink_route {
 /* Made, or replaced when one with this prefix and metric is there. */
 int netlink_route_set(struct netlink *n, const struct netlink_route *r,
     struct err *e);
+/* The same, but one of another protocol stays as it is: -1, EEXIST. */
+int netlink_route_claim(struct netlink *n, const struct netlink_route *r,
+    struct err *e);
 int netlink_route_delete(struct netlink *n, const struct netlink_route *r,
     struct err *e);			/* gone already: fine */
 typedef bool netlink_route_fn(void *arg, const struct netlink_route *r);

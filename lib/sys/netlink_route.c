@@ -311,3 +311,71 @@ netlink_route_mtu(struct netlink *n, const struct addr *a, uint32_t *mtu,
 	*mtu = link.mtu;
 	return 0;
 }
+
+/* ---- routes of others ---- */
+
+struct stranger {
+	const struct netlink_route	*ours;
+	struct netlink_route		 r;
+	bool				 found;
+};
+
+/* IPv6 has 1,024 for "none" (the kernel's default). */
+static uint32_t
+metric_of(const struct netlink_route *r)
+{
+	return r->metric == 0 && r->prefix.addr.len == 16 ? 1024 : r->metric;
+}
+
+static bool
+find_stranger(void *arg, const struct netlink_route *r)
+{
+	struct stranger *s = arg;
+	uint32_t table = s->ours->table;
+
+	if (r->protocol == NETLINK_PROTOCOL ||
+	    r->table != (table == 0 ? RT_TABLE_MAIN : table) ||
+	    !prefix_equal(&r->prefix, &s->ours->prefix) ||
+	    metric_of(r) != metric_of(s->ours))
+		return true;
+	s->r = *r;
+	s->found = true;
+	return false;
+}
+
+/* Most often the route that is there is ours, and found without a list. */
+static int
+whose(struct netlink *n, struct stranger *s, struct err *e)
+{
+	struct netlink_route got;
+	struct err none;
+
+	err_clear(&none);
+	if (netlink_route_get(n, &s->ours->prefix.addr, &got, &none) == 0 &&
+	    got.protocol == NETLINK_PROTOCOL &&
+	    prefix_equal(&got.prefix, &s->ours->prefix))
+		return 0;
+	return netlink_route_each(n, 0, 0, find_stranger, s, e);
+}
+
+int
+netlink_route_claim(struct netlink *n, const struct netlink_route *r,
+    struct err *e)
+{
+	struct stranger s = { .ours = r };
+	struct addr_buf a, b;
+	struct err why;
+
+	err_clear(&why);
+	if (route_call(n, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, r,
+	    &why) == 0)
+		return 0;
+	if (why.code == EEXIST && whose(n, &s, e) < 0)
+		return -1;
+	if (!s.found)
+		return netlink_route_set(n, r, e);
+	return err_set(e, EEXIST, "route %s is there already, %s%s, and not "
+	    "ours: give that one another metric, or take it away",
+	    prefix_text(&r->prefix, &a), s.r.via.len == 0 ? "on a link" :
+	    "by way of ", s.r.via.len == 0 ? "" : addr_text(&s.r.via, &b));
+}

@@ -256,6 +256,47 @@ test_routes_are_looked_up_with_their_prefix(void **state)
 	assert_int_equal(f.n, 1);
 }
 
+static void
+test_a_route_of_another_protocol_is_not_claimed(void **state)
+{
+	struct world *w = world_of(state);
+	struct netlink_route theirs = { .prefix = host_prefix("172.16.0.0/16"),
+	    .index = w->index, .via = address("169.254.1.2"), .onlink = true,
+	    .protocol = 4 }, ours = theirs;
+	struct found f = { .want = theirs.prefix };
+	struct prefix own = host_prefix("10.0.0.1/24");
+	struct err e;
+
+	up(w);
+	assert_int_equal(netlink_addr_add(w->n, w->index, &own, &e), 0);
+	ours.protocol = 0;
+	ours.via = address("169.254.1.3");
+	assert_int_equal(netlink_route_set(w->n, &theirs, &e), 0);
+	assert_int_equal(netlink_route_claim(w->n, &ours, &e), -1);
+	assert_int_equal(e.code, EEXIST);
+	assert_non_null(strstr(e.msg, "172.16.0.0/16 is there already, by way "
+	    "of 169.254.1.2"));
+	assert_int_equal(netlink_route_each(w->n, 4, w->index, find_route, &f,
+	    &e), 0);
+	assert_int_equal(f.n, 1);
+	ours.metric = 5;			/* beside it is room */
+	assert_int_equal(netlink_route_claim(w->n, &ours, &e), 0);
+	assert_int_equal(netlink_route_delete(w->n, &theirs, &e), 0);
+	ours.metric = 0;
+	assert_int_equal(netlink_route_claim(w->n, &ours, &e), 0);
+	ours.via = address("169.254.1.4");	/* our own may be claimed */
+	assert_int_equal(netlink_route_claim(w->n, &ours, &e), 0);
+	theirs = ours;
+	theirs.metric = 5;
+	theirs.via = address("169.254.1.3");
+	assert_int_equal(netlink_route_delete(w->n, &theirs, &e), 0);
+	f.n = 0;
+	assert_int_equal(netlink_route_each(w->n, NETLINK_PROTOCOL, w->index,
+	    find_route, &f, &e), 0);
+	assert_int_equal(f.n, 1);
+	assert_true(addr_equal(&f.route.via, &ours.via));
+}
+
 struct events {
 	unsigned	n[5];
 };
@@ -357,6 +398,7 @@ main(void)
 		TEST(test_addresses_come_and_go),
 		TEST(test_neighbours_are_permanent_and_replaced),
 		TEST(test_routes_are_looked_up_with_their_prefix),
+		TEST(test_a_route_of_another_protocol_is_not_claimed),
 		TEST(test_events_tell_what_the_link_lost),
 		TEST(test_ops_10_overflow_asks_for_a_resync),
 		TEST(test_shaping_is_made_and_removed),
