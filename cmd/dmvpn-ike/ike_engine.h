@@ -151,6 +151,8 @@ int ike_engine_close(struct ike_engine *g, uint64_t now, int64_t wall,
     const struct ike_close *c, struct reason *why);
 int ike_engine_rekey(struct ike_engine *g, uint64_t now, int64_t wall,
     const struct ike_rekey *r, struct reason *why);
+/* Inside ops.send: this machine did not let it out, as errno says. */
+void ike_engine_unsent(struct ike_engine *g, int code);
 /* The daemon ends: DELETEs are sent once, nothing waits for answers.  keep:
  * nothing is sent and dmvpn-gre keeps peers and SAs, to be adopted. */
 void ike_engine_stop(struct ike_engine *g, uint64_t now, bool keep);

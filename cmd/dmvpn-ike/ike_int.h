@@ -296,6 +296,7 @@ struct ike_isa {
 	struct ike_timer	 resend, life, wait, again;
 	uint32_t		 resend_ms;
 	uint32_t		 waiting_told;	/* 1 + out.phase: it is silent */
+	int			 unsent;	/* errno of the last datagram */
 	unsigned		 rekeys;
 	uint64_t		 resend_end;
 	uint64_t		 origin;	/* own SPI of what it rekeyed */
@@ -354,6 +355,7 @@ struct ike_engine {
 	uint64_t		 last_ticket;
 	uint64_t		 generation;
 	uint64_t		 counters[IKE_C_MAX];
+	int			 unsent;	/* errno of what was sent last */
 	struct ike_timer	**heap;
 	size_t			 n_heap, heap_cap, n_timers;
 	struct ike_cred		*creds;

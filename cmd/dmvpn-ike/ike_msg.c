@@ -52,7 +52,14 @@ transmit(struct ike_engine *g, struct ike_isa *s,
 	g->counters[IKE_C_OUT]++;
 	ike_trace(g, DIRECTION_OUT, s, local, remote, data, first, clear,
 	    NULL);
+	g->unsent = 0;
 	g->ops.send(g->ops.arg, local, remote, data.p, rbuf_left(&data));
+}
+
+void
+ike_engine_unsent(struct ike_engine *g, int code)
+{
+	g->unsent = code;
 }
 
 int
@@ -305,6 +312,19 @@ ike_request_done(struct ike_isa *s)
 	ike_timer_stop(s->g, &s->resend);
 }
 
+/* Nothing has left this machine: that is no peer's fault. */
+static void
+not_sent(const struct ike_isa *s, const char *stage, struct reason *why)
+{
+	struct addr_buf b;
+
+	reason_set(why, stage, "no-answer", "nothing can be sent to %s: %s",
+	    addr_text(&s->remote.addr, &b), strerror(s->unsent));
+	snprintf(why->fix, sizeof(why->fix), "%s", s->unsent == EPERM ||
+	    s->unsent == EACCES ? "does a firewall of this machine forbid "
+	    "it?" : "does this machine have its address, and a route there?");
+}
+
 /* What the peer did not answer for so long, and what may be in the way. */
 static void
 silence(const struct ike_isa *s, struct reason *why)
@@ -320,6 +340,10 @@ silence(const struct ike_isa *s, struct reason *why)
 	size_t i = s->phase != IKE_CONNECTING ? 2 :
 	    s->out.phase != IKE_INIT_SENT;
 
+	if (s->unsent != 0) {
+		not_sent(s, where[i].stage, why);
+		return;
+	}
 	reason_set(why, where[i].stage, "no-answer",
 	    "the peer did not answer for %llu s, at port %u",
 	    (unsigned long long)((s->g->now - s->out.since) / 1000),
@@ -360,12 +384,13 @@ ike_resend(struct ike_engine *g, void *isa)
 		ike_isa_die(s);
 		return;
 	}
-	tell_waiting(s);
 	g->counters[IKE_C_RETRANSMITTED]++;
 	if (s->request != NULL)
 		ike_flight_send(s, s->request);
 	else if (s->auth != NULL && s->auth->init_own != NULL)
 		ike_send_octets(g, &s->local, &s->remote, s->auth->init_own);
+	s->unsent = g->unsent;
+	tell_waiting(s);
 	s->resend_ms = s->resend_ms * 18 / 10;
 	if (s->resend_ms > RESEND_MAX)
 		s->resend_ms = RESEND_MAX;

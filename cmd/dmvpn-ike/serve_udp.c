@@ -400,10 +400,12 @@ serve_udp_send(struct daemon *d, const struct endpoint *local,
 		h.msg_controllen = 0;
 	}
 	/* What is lost here is sent again by the engine. */
-	if (sendmsg(fd, &h, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+	if (sendmsg(fd, &h, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+		ike_engine_unsent(d->engine, errno);
 		log_event(LEVEL_INFO, "send-failed",
 		    T("peer", endpoint_text(remote, &b)),
 		    T("why", strerror(errno)));
+	}
 }
 
 int

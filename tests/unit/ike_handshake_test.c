@@ -1,5 +1,7 @@
 #include "ike_sim.h"
 
+#include <errno.h>
+
 static void
 propose(struct ike_profile_set *p, const char *ike, const char *esp)
 {
@@ -415,6 +417,27 @@ an_unreachable_peer_is_tried_on(void **state)
 }
 
 static void
+what_this_machine_does_not_let_out_is_no_silence(void **state)
+{
+	struct ike_tune tune = { .retry_total = 4000 };
+	struct sim *s = sim_new(2, 12, &tune);
+
+	(void)state;
+	s->n[0].unsent = ENETUNREACH;
+	sim_profiles(s);
+	sim_connect(s, 0, 1);
+	sim_run(s, 6000);
+	assert_string_equal(s->n[0].failed.reason.code, "no-answer");
+	assert_non_null(strstr(s->n[0].failed.reason.text, "nothing can be "
+	    "sent to 192.0.2.2: Network is unreachable"));
+	assert_non_null(strstr(s->n[0].failed.reason.fix, "a route there"));
+	s->n[0].unsent = 0;
+	sim_run(s, 40000);
+	sim_one_sa(s);
+	sim_free(s);
+}
+
+static void
 a_delete_is_told_and_the_connection_comes_back(void **state)
 {
 	struct sim *s = sim_new(2, 13, NULL);
@@ -558,6 +581,8 @@ main(void)
 		cmocka_unit_test(
 		    liveness_is_answered_and_a_dead_peer_found_IKE_43),
 		cmocka_unit_test(an_unreachable_peer_is_tried_on),
+		cmocka_unit_test(
+		    what_this_machine_does_not_let_out_is_no_silence),
 		cmocka_unit_test(
 		    a_delete_is_told_and_the_connection_comes_back),
 		cmocka_unit_test(both_begin_at_once_and_one_sa_survives),

@@ -96,6 +96,7 @@ struct sim_node {
 	unsigned		 probes, alive, heard, peers_set, peers_gone;
 	unsigned		 sent, notes, rekeyed;
 	size_t			 sent_bytes, got_bytes;
+	int			 unsent;	/* errno of whatever it sends */
 	struct ike_up		 up;
 	struct ike_down		 down;
 	struct ike_failed	 failed;

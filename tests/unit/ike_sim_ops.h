@@ -82,6 +82,10 @@ sim_send(void *arg, const struct endpoint *local,
 	n->sent++;
 	n->sent_bytes += len;
 	assert_int_equal(ike_header_parse(&in, &p.h, NULL), 0);
+	if (n->unsent != 0) {
+		ike_engine_unsent(n->g, n->unsent);
+		return;
+	}
 	p.to = sim_owner(s, remote);
 	if (s->nat == n->index) {
 		p.src.addr = s->nat_seen.addr;
