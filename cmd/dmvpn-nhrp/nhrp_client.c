@@ -66,11 +66,15 @@ ask(struct nhrp_engine *g, void *arg)
 		return;
 	}
 	if (!s->asking) {
+		if (strcmp(s->reason.code, "no-peer") == 0)
+			reason_set(&s->reason, "registration", "no-answer",
+			    "asked, and not answered yet");
 		s->asking = true;
 		s->id = ++s->iface->next_id;
 		s->tries = 0;
 		nhrp_map_server(g, s);	/* the id outlives us */
-	} else if (++s->tries == NHRP_DOWN_AFTER) {
+	} else if (++s->tries == NHRP_DOWN_AFTER &&
+	    strcmp(s->reason.code, "authentication-failure") != 0) {
 		reason_set(&r, "registration", "no-answer",
 		    "the server does not answer Registration Requests");
 		snprintf(r.fix, sizeof(r.fix), "compare the GRE key of both "

@@ -282,12 +282,25 @@ nhrp_engine_delete(struct nhrp_engine *g, uint64_t now,
 
 /* ---- adoption ---- */
 
-static void
-adopt_server(struct nhrp_iface *f, const struct nhrp_blob *b)
+static bool
+has_server(const struct nhrp_iface *f, const struct addr *a)
+{
+	size_t i;
+
+	for (i = 0; i < f->conf.n_nhs; i++)
+		if (addr_equal(&f->conf.nhs[i].address, a))
+			return true;
+	return false;
+}
+
+static bool
+adopt_server(struct nhrp_iface *f, const struct nhrp_orphan *o,
+    const struct nhrp_blob *b)
 {
 	/* ids go on where they were, with a gap for those in flight */
 	if (b->id + 256 > f->next_id)
 		f->next_id = b->id + 256;
+	return has_server(f, &o->prefix.addr);
 }
 
 static void
@@ -307,30 +320,34 @@ adopt_map(struct nhrp_engine *g, struct nhrp_iface *f,
 		nhrp_cut_adopt(g, f, o, b, &o->prefix);
 }
 
+/* What the tunnel is no more is taken back. */
 static void
 adopt_row(struct nhrp_engine *g, struct nhrp_iface *f,
     const struct nhrp_orphan *o)
 {
 	struct nhrp_blob b;
+	bool fits = true;
 
 	if (o->route || nhrp_blob_get(rbuf_of(o->blob, o->blob_len), &b) < 0)
 		return;
 	switch (b.kind) {
 	case NHRP_BLOB_BINDING:
-		if (f->conf.role == NHRP_ROLE_HUB)
+		if ((fits = f->conf.role == NHRP_ROLE_HUB))
 			nhrp_binding_adopt(g, f, o, &b);
 		break;
 	case NHRP_BLOB_SERVER:
-		adopt_server(f, &b);
+		fits = adopt_server(f, o, &b);
 		break;
 	case NHRP_BLOB_CUT:
-		if (f->conf.shortcut)
+		if ((fits = f->conf.shortcut))
 			adopt_map(g, f, o, &b);
 		break;
 	case NHRP_BLOB_FILL:
 		nhrp_fill_adopt(g, f, o);
 		break;
 	}
+	if (!fits)
+		nhrp_map_delete(g, f, &o->prefix.addr);
 }
 
 /* A route whose map or registration did not come along is taken back. */
@@ -377,7 +394,7 @@ nhrp_orphans_forget(struct nhrp_engine *g, uint16_t peer)
 	struct nhrp_orphan **at = &g->orphans, *o;
 
 	while ((o = *at) != NULL) {
-		if (peer != 0 && (o->route || o->peer != peer)) {
+		if (peer != 0 && o->peer != peer) {
 			at = &o->next;
 			continue;
 		}

@@ -146,9 +146,8 @@ open_mapping(struct nhrp_engine *g, struct nhrp_rx *rx,
 	    .data = rbuf_of("\xff", 1) };
 	char why[NHRP_WHY];
 
-	if (rx->iface->conf.profile[0] == '\0' || rx->server == NULL ||
-	    m.remote.addr.len == 0 ||
-	    m.remote.port == 0 ||
+	if (rx->iface->conf.profile[0] == '\0' ||
+	    m.remote.addr.len == 0 || m.remote.port == 0 ||
 	    !nhrp_nbma_ok(rx->iface, rx->node, &m.remote.addr, why))
 		return;
 	g->ops.call(g->ops.arg, 0, &gre_ike_send_type, &m);
@@ -181,6 +180,7 @@ answer(struct nhrp_engine *g, struct nhrp_rx *rx, const struct prefix *p)
 		reply_no(g, rx, NHRP_CODE_NO_BINDING);
 		return;
 	}
+	/* where the requester was seen is the server's to say */
 	if (nhrp_ext_find(&rx->n, NHRP_EXT_VENDOR, &ext) &&
 	    (rx->server == NULL || !nhrp_seen_parse(&ext, &seen)))
 		memset(&seen, 0, sizeof(seen));

@@ -255,7 +255,7 @@ struct nhrp_orphan {
 	bool		 route;
 	char		 interface[16];
 	struct prefix	 prefix;	/* maps: host */
-	uint16_t	 peer;
+	uint16_t	 peer;		/* 0: a route */
 	struct addr	 via;
 	uint32_t	 hold;
 	uint8_t		 blob[256];

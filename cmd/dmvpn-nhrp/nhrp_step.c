@@ -96,6 +96,23 @@ auth_fault(const struct nhrp_rx *rx)
 	return NULL;
 }
 
+/* It does answer, but we can not take it. */
+static void
+tell_server(struct nhrp_engine *g, const struct nhrp_rx *rx,
+    const char *fault)
+{
+	struct reason r;
+
+	if (rx->server == NULL || rx->server->up ||
+	    rx->n.type != NHRP_REGISTRATION_REPLY)
+		return;
+	reason_set(&r, "registration", "authentication-failure",
+	    "the server's answer %s", fault);
+	snprintf(r.fix, sizeof(r.fix), "compare the NHRP authentication of "
+	    "both sides");
+	nhrp_server_down(g, rx->server, &r);
+}
+
 static bool
 check_auth(struct nhrp_engine *g, struct nhrp_rx *rx)
 {
@@ -109,6 +126,7 @@ check_auth(struct nhrp_engine *g, struct nhrp_rx *rx)
 	    "authentication-failure", "%s of %s %s",
 	    name_text(nhrp_packet_names, rx->n.type, &nb),
 	    addr_text(&rx->n.src_proto, &ab), fault);
+	tell_server(g, rx, fault);
 	drop(g, rx, NHRP_N_AUTH, fault);
 	nhrp_send_error(g, rx, NHRP_ERR_AUTH, 0);
 	return false;
