@@ -1,19 +1,33 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cmd_ca.h"
 #include "pki_file.h"
 
+/* By another name too. */
+static int
+check_apart(const char *store, const char *file, struct err *e)
+{
+	struct stat a, b;
+
+	return stat(store, &a) < 0 || stat(file, &b) < 0 ||
+	    a.st_dev != b.st_dev || a.st_ino != b.st_ino ? 0 :
+	    err_set(e, EINVAL, "%s: that is the store itself", file);
+}
+
 static int
 backup(const char *store, const char *file, bool force, struct err *e)
 {
-	struct pki_store *s = pki_store_open(cmd_store_path(store),
-	    PKI_STORE_OPEN, e), *made;
-	struct secret *image = s == NULL ? NULL : pki_store_image(s, e);
+	struct pki_store *s = NULL, *made;
+	struct secret *image = NULL;
 	int rc = -1;
 
+	if (check_apart(store, file, e) == 0 &&
+	    (s = pki_store_open(store, PKI_STORE_OPEN, e)) != NULL)
+		image = pki_store_image(s, e);
 	if (image != NULL)
 		rc = pki_file_write(file, 0600, force, image->b, image->len,
 		    e);
@@ -46,7 +60,7 @@ cmd_backup(int argc, char **argv)
 	if (strcmp(argv[0], "-") == 0)
 		return command_usage("a backup holds the CA's key: it goes to "
 		    "a file");
-	return backup(store, argv[0], force, &e) < 0 ?
+	return backup(cmd_store_path(store), argv[0], force, &e) < 0 ?
 	    command_fail(cmd_status_of(&e), &e) : EXIT_OK;
 }
 
@@ -99,15 +113,15 @@ compare_with(struct pki_store *now, struct pki_store *then,
 	if (a->keys == 0 || b->keys == 0 || !same_ca(a, b))
 		return err_set(e, EEXIST, "the store is of another CA than "
 		    "the backup; --force replaces it");
-	if (n.issued > t.issued || n.revoked > t.revoked ||
-	    n.released > t.released || n.crls > t.crls || a->keys > b->keys)
+	if (n.issued > t.issued || n.changes > t.changes || n.crls > t.crls ||
+	    a->keys > b->keys)
 		return err_set(e, EEXIST, "the store is newer than the backup:"
-		    " %lld certificates (%lld revoked), %lld CRLs and %lld CA "
-		    "keys, the backup has %lld (%lld), %lld and %lld; --force "
-		    "replaces it",
-		    (long long)n.issued, (long long)n.revoked,
+		    " %lld certificates, %lld times revoked or released, %lld "
+		    "CRLs and %lld CA keys, the backup has %lld, %lld, %lld "
+		    "and %lld; --force replaces it",
+		    (long long)n.issued, (long long)n.changes,
 		    (long long)n.crls, (long long)a->keys,
-		    (long long)t.issued, (long long)t.revoked,
+		    (long long)t.issued, (long long)t.changes,
 		    (long long)t.crls, (long long)b->keys);
 	return 0;
 }
@@ -125,7 +139,7 @@ compare(struct pki_store *now, struct pki_store *then, struct err *e)
 	return rc;
 }
 
-/* Where there is no store, or (force) one that can not be opened.  Its journal must not be
+/* Where there is no store, or none that can be opened.  Its journal must not be
  * played back into the new one. */
 static int
 replace(const char *path, struct pki_store *from, bool force, struct err *e)
@@ -149,31 +163,73 @@ replace(const char *path, struct pki_store *from, bool force, struct err *e)
 }
 
 static int
+note(struct pki_store *s, bool force, struct err *e)
+{
+	const struct pki_audit_row about = { .why = force ? "by force" : "" };
+
+	return cmd_note(s, PKI_AUDIT_CHANGED, "restore", &about, e);
+}
+
+/* Nobody writes between the comparison and the end. */
+static int
+restore_into(struct pki_store *to, struct pki_store *from, bool force,
+    struct err *e)
+{
+	return pki_store_begin(to, e) < 0 ||
+	    (!force && compare(to, from, e) < 0) ||
+	    pki_store_restore(to, from, e) < 0 || note(to, force, e) < 0 ? -1 :
+	    pki_store_commit(to, e);
+}
+
+static int
+restore_new(const char *path, struct pki_store *from, bool over, bool force,
+    struct err *e)
+{
+	struct pki_store *to;
+	int rc;
+
+	if (replace(path, from, over, e) < 0)
+		return -1;
+	to = pki_store_open(path, PKI_STORE_OPEN, e);
+	rc = to == NULL ? -1 : note(to, force, e);
+	pki_store_close(to);
+	return rc;
+}
+
+static int
+restore_from(const char *path, struct pki_store *from, bool force,
+    struct err *e)
+{
+	struct pki_store *to;
+	int rc;
+
+	if (access(path, F_OK) < 0)
+		return restore_new(path, from, false, force, e);
+	if ((to = pki_store_open(path, PKI_STORE_OPEN, e)) != NULL) {
+		rc = restore_into(to, from, force, e);
+		pki_store_close(to);
+		return rc;
+	}
+	/* nothing is in it; or nothing that can be read */
+	if (e->code == ENOENT || (e->code == EUCLEAN && force)) {
+		err_clear(e);
+		return restore_new(path, from, true, force, e);
+	}
+	return e->code == EUCLEAN ? err_set(e, EUCLEAN, "%s: the store is "
+	    "damaged; --force replaces it", path) : -1;
+}
+
+static int
 restore(const char *path, const char *file, bool force, struct err *e)
 {
-	struct pki_store *from = pki_store_open(file, PKI_STORE_OPEN, e), *to;
-	bool fresh = access(path, F_OK) < 0;
-	const struct pki_audit_row about = { .why = force ? "by force" : "" };
+	struct pki_store *from;
 	int rc = -1;
 
-	if (from == NULL)
-		return -1;
-	to = fresh ? NULL : pki_store_open(path, PKI_STORE_OPEN, e);
-	if (fresh)
-		rc = replace(path, from, false, e);
-	else if (to == NULL && force && (e->code == EUCLEAN ||
-	    e->code == ENOENT)) {
-		err_clear(e);
-		rc = replace(path, from, true, e);
-	} else if (to != NULL && (force || compare(to, from, e) == 0))
-		rc = pki_store_restore(to, from, e);
-	if (rc == 0 && to == NULL)
-		to = pki_store_open(path, PKI_STORE_OPEN, NULL);
-	if (rc == 0 && to != NULL)
-		(void)cmd_note(to, PKI_AUDIT_CHANGED, "restore", &about,
-		    NULL);
-	pki_store_close(to);
-	pki_store_close(from);
+	if (check_apart(path, file, e) == 0 &&
+	    (from = pki_store_open(file, PKI_STORE_OPEN, e)) != NULL) {
+		rc = restore_from(path, from, force, e);
+		pki_store_close(from);
+	}
 	return rc;
 }
 

@@ -115,9 +115,7 @@ known(struct import *m, const struct pki_row *row)
 
 	if (pki_store_each(m->store, row->serial, find_row, &have, m->e) < 0)
 		return -1;
-	if (row->revoked == 0 || (have.revoked != 0 &&
-	    (strcmp(have.why, PKI_HOLD) != 0 ||
-	    strcmp(row->why, PKI_HOLD) == 0))) {
+	if (row->revoked == 0 || !pki_row_revokes(&have, row->why)) {
 		m->known++;
 		return tell(m, have.name, row->serial, "known", "");
 	}
@@ -205,6 +203,22 @@ take_index(struct import *m, const struct pki_index_row *x)
 
 /* ------------------------------------------------------------------ files */
 
+/* Ours go on from it. */
+static int
+take_crl_number(struct import *m, const struct crl_info *info)
+{
+	struct rbuf r = rbuf_of(info->number, sizeof(info->number));
+	uint64_t high = 0, low = 0;
+
+	while (rbuf_left(&r) > sizeof(low))
+		high |= rbuf_u8(&r);
+	while (rbuf_left(&r) > 0)
+		low = low << 8 | rbuf_u8(&r);
+	return high != 0 || low > INT64_MAX / 2 ? refused(m, "CRL", "its "
+	    "number is so high that ours would look older") :
+	    pki_store_crl_above(m->store, low, m->e);
+}
+
 static int
 take_crl(struct import *m, const struct crl *l)
 {
@@ -224,26 +238,20 @@ take_crl(struct import *m, const struct crl *l)
 		const ASN1_INTEGER *s = X509_REVOKED_get0_serialNumber(r);
 		struct pki_row row = { .generation = m->keys[k].generation,
 			.to = cert_not_after(m->keys[k].cert),
-			.profile = "spoke", .why = "unspecified" };
+			.profile = "spoke" };
 
 		text_hex(ASN1_STRING_get0_data(s),
 		    (size_t)ASN1_STRING_length(s), row.serial,
 		    sizeof(row.serial));
 		pki_index_name("", row.serial, row.name);
+		snprintf(row.why, sizeof(row.why), "%s", pki_reason_of(r));
 		if (ASN1_TIME_to_tm(X509_REVOKED_get0_revocationDate(r),
 		    &tm) == 1)
 			row.revoked = timegm(&tm);
 		if (row.revoked != 0 && take_row(m, &row) < 0)
 			return -1;
 	}
-	if (crl_info(l, &info, NULL) == 0 && m->keys[k].generation > 0) {
-		uint64_t n = 0;
-
-		for (i = 12; i < 20; i++)
-			n = n << 8 | info.number[i];
-		(void)pki_store_crl_above(m->store, n, NULL);
-	}
-	return 0;
+	return crl_info(l, &info, NULL) < 0 ? 0 : take_crl_number(m, &info);
 }
 
 /* One object in DER. */

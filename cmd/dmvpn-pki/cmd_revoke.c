@@ -9,6 +9,7 @@
 struct revoking {
 	struct pki_store	*store;
 	const char		*why;
+	size_t			 seen;		/* of that name */
 	struct err		*e;
 };
 
@@ -19,24 +20,24 @@ on_row(void *arg, const struct pki_row *row)
 	const struct pki_audit_row about = { .name = row->name,
 		.serial = row->serial, .why = r->why };
 
-	if (row->revoked != 0 && (strcmp(row->why, PKI_HOLD) != 0 ||
-	    strcmp(r->why, PKI_HOLD) == 0))
-		return 0;
-	return cmd_note(r->store, PKI_AUDIT_REVOKED, "revoke", &about, r->e);
+	r->seen++;
+	return pki_row_revokes(row, r->why) ? cmd_note(r->store,
+	    PKI_AUDIT_REVOKED, "revoke", &about, r->e) : 0;
 }
 
 static int
 revoke(struct pki_store *s, const char *what, const char *why, size_t *n,
     struct err *e)
 {
-	struct revoking r = { s, why, e };
+	struct revoking r = { s, why, 0, e };
 
 	if (pki_store_begin(s, e) < 0 ||
 	    pki_store_each(s, what, on_row, &r, e) != 0 ||
 	    pki_store_revoke(s, what, clock_wall(), why, n, e) < 0)
 		return -1;
-	return *n > 0 ? pki_store_commit(s, e) : err_set(e, ENOENT, "no "
-	    "certificate of %s that is not revoked", what);
+	return *n > 0 ? pki_store_commit(s, e) : err_set(e, ENOENT,
+	    r.seen == 0 ? "there is no certificate of %s" :
+	    "all certificates of %s are revoked already", what);
 }
 
 static int
@@ -92,7 +93,7 @@ on_held(void *arg, const struct pki_row *row)
 static int
 release(struct pki_store *s, const char *what, size_t *n, struct err *e)
 {
-	struct revoking r = { s, "", e };
+	struct revoking r = { s, "", 0, e };
 
 	if (pki_store_begin(s, e) < 0 ||
 	    pki_store_each(s, what, on_held, &r, e) != 0 ||

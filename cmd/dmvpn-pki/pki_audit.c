@@ -25,8 +25,8 @@ static int
 trim(struct pki_store *s, struct err *e)
 {
 	sqlite3_stmt *q = pki_sql_prepare(s, "DELETE FROM audit WHERE "
-	    "what IN ('refused', 'again') AND number <= (SELECT max(number) FROM audit) "
-	    "- ?", e);
+	    "what IN ('refused', 'again') AND number <= "
+	    "(SELECT max(number) FROM audit) - ?", e);
 
 	if (q == NULL)
 		return -1;
@@ -106,8 +106,5 @@ pki_audit_each(struct pki_store *s, const struct pki_audit_filter *f,
 		take(q, &row);
 		stop = fn(arg, &row);
 	}
-	if (stop == 0 && rc != SQLITE_DONE)
-		return pki_sql_done(s, q, "read", e);
-	sqlite3_finalize(q);
-	return stop;
+	return pki_sql_read(s, q, rc, stop, e);
 }

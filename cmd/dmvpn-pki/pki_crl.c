@@ -36,6 +36,20 @@ pki_reason_check(const char *why, struct err *e)
 	    "reason \"%s\" is none of " PKI_REASONS, why);
 }
 
+const char *
+pki_reason_of(const X509_REVOKED *r)
+{
+	ASN1_ENUMERATED *code = X509_REVOKED_get_ext_d2i(r, NID_crl_reason,
+	    NULL, NULL);
+	long v = code == NULL ? 0 : ASN1_ENUMERATED_get(code);
+	size_t i = 0;
+
+	ASN1_ENUMERATED_free(code);
+	while (i < N_REASONS && reasons[i].code != v)
+		i++;
+	return reasons[i < N_REASONS ? i : 0].text;
+}
+
 /* 0 is left out, as RFC 5280 asks. */
 static int
 add_reason(X509_REVOKED *r, const char *why)

@@ -20,7 +20,7 @@ struct desk_crl {
 	struct desk_crl	*next;
 	int64_t		 generation;	/* of the key */
 	uint64_t	 partition;
-	int64_t		 books;		/* of pki_store_books, then */
+	int64_t		 changes;		/* of pki_store_changes, then */
 	int64_t		 made, until;
 	char		 etag[80];
 	struct secret	*der;
@@ -94,7 +94,7 @@ struct which {
 };
 
 static struct desk_crl *
-make(struct desk *d, struct which w, int64_t books, int64_t now,
+make(struct desk *d, struct which w, int64_t changes, int64_t now,
     struct err *e)
 {
 	struct desk_crl *c = calloc(1, sizeof(*c));
@@ -105,7 +105,7 @@ make(struct desk *d, struct which w, int64_t books, int64_t now,
 		return err_null(err_set(e, ENOMEM, "revocation list"));
 	c->generation = w.generation;
 	c->partition = w.partition;
-	c->books = books;
+	c->changes = changes;
 	c->made = now;
 	c->until = now + (int64_t)d->crl_days * DAY;
 	if (pki_store_begin(d->store, e) == 0 &&
@@ -126,18 +126,18 @@ static const struct desk_crl *
 find(struct desk *d, struct which w, int64_t now, struct err *e)
 {
 	struct desk_crl *old, *c;
-	int64_t books;
+	int64_t changes;
 
-	if (pki_store_books(d->store, &books, e) < 0)
+	if (pki_store_changes(d->store, &changes, e) < 0)
 		return NULL;
 	LL_FOREACH(d->crls, old)
 		if (old->generation == w.generation &&
 		    old->partition == w.partition)
 			break;
-	if (old != NULL && old->books == books &&
+	if (old != NULL && old->changes == changes &&
 	    now >= old->made && now < (old->made + old->until) / 2)
 		return old;
-	if ((c = make(d, w, books, now, e)) == NULL)
+	if ((c = make(d, w, changes, now, e)) == NULL)
 		return NULL;
 	if (old != NULL)
 		LL_DELETE(d->crls, old);

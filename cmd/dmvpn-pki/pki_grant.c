@@ -69,7 +69,7 @@ pki_grant_fill(struct pki_grant *g, const struct pki_want *w, struct err *e)
 	g->as = w->as;
 	snprintf(g->name, sizeof(g->name), "%s", w->name);
 	snprintf(g->profile, sizeof(g->profile), "%s", w->profile->name);
-	return wbuf_ok(&names) && wbuf_ok(&blocks) ? 0 : err_set(e, ENOSPC,
+	return wbuf_ok(&names) && wbuf_ok(&blocks) ? 0 : err_set(e, E2BIG,
 	    "too many names or blocks for one token");
 }
 
@@ -235,10 +235,7 @@ pki_grant_each(struct pki_store *s, const char *what,
 		take_row(q, &g, hash);
 		stop = fn(arg, &g);
 	}
-	if (stop == 0 && rc != SQLITE_DONE)
-		return pki_sql_done(s, q, "write", e);
-	sqlite3_finalize(q);
-	return stop;
+	return pki_sql_read(s, q, rc, stop, e);
 }
 
 /* 1: it is there. */
@@ -255,10 +252,7 @@ find_row(struct pki_store *s, const char *id, struct pki_grant *g,
 	pki_sql_text(q, 1, id);
 	if ((rc = sqlite3_step(q)) == SQLITE_ROW)
 		take_row(q, g, hash);
-	else if (rc != SQLITE_DONE)
-		return pki_sql_done(s, q, "write", e);
-	sqlite3_finalize(q);
-	return rc == SQLITE_ROW;
+	return pki_sql_read(s, q, rc, rc == SQLITE_ROW, e);
 }
 
 /* -1: it is no secret of ours; then hash is that of nothing anybody has. */

@@ -84,6 +84,8 @@ struct pki_revoked {
 /* Until it is released, or taken back for good. */
 #define PKI_HOLD	"hold"
 int pki_reason_check(const char *why, struct err *e);
+/* Of an entry of a list; one that has no word of ours is "unspecified". */
+const char *pki_reason_of(const X509_REVOKED *r);
 
 X509_CRL *pki_issue_crl(const struct pki_ca *ca, uint64_t number, int64_t now,
     int64_t next, const struct pki_revoked *v, size_t n, struct err *e);

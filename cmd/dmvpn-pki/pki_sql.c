@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 int
 pki_sql_damaged(struct pki_store *s, struct err *e)
@@ -77,6 +78,30 @@ pki_sql_done(struct pki_store *s, sqlite3_stmt *q, const char *what,
 
 	sqlite3_finalize(q);
 	return rc == SQLITE_DONE ? 0 : pki_sql_failed(s, what, e);
+}
+
+int
+pki_sql_read(struct pki_store *s, sqlite3_stmt *q, int rc, int stop,
+    struct err *e)
+{
+	sqlite3_finalize(q);
+	return stop == 0 && rc != SQLITE_DONE ? pki_sql_failed(s, "read", e) :
+	    stop;
+}
+
+int
+pki_sql_check(struct pki_store *s, const char *pragma, struct err *e)
+{
+	sqlite3_stmt *q = pki_sql_prepare(s, pragma, e);
+	const unsigned char *text;
+	int rc = -1;
+
+	if (q != NULL && sqlite3_step(q) == SQLITE_ROW &&
+	    (text = sqlite3_column_text(q, 0)) != NULL &&
+	    strcmp((const char *)text, "ok") == 0)
+		rc = 0;
+	sqlite3_finalize(q);
+	return rc < 0 ? pki_sql_damaged(s, e) : 0;
 }
 
 int

@@ -66,34 +66,6 @@ check_file(const char *path, enum pki_open how, struct err *e)
 }
 
 static int
-check_by(struct pki_store *s, const char *sql, struct err *e)
-{
-	sqlite3_stmt *q = pki_sql_prepare(s, sql, e);
-	const unsigned char *text;
-	int rc = -1;
-
-	if (q != NULL && sqlite3_step(q) == SQLITE_ROW &&
-	    (text = sqlite3_column_text(q, 0)) != NULL &&
-	    strcmp((const char *)text, "ok") == 0)
-		rc = 0;
-	sqlite3_finalize(q);
-	return rc < 0 ? pki_sql_damaged(s, e) : 0;
-}
-
-static int
-check_content(struct pki_store *s, struct err *e)
-{
-	return check_by(s, "PRAGMA quick_check(1)", e);
-}
-
-/* Indexes too. */
-static int
-check_all(struct pki_store *s, struct err *e)
-{
-	return check_by(s, "PRAGMA integrity_check(1)", e);
-}
-
-static int
 setup(struct pki_store *s, enum pki_open how, struct err *e)
 {
 	int64_t app, version, others = 0;
@@ -116,7 +88,7 @@ setup(struct pki_store *s, enum pki_open how, struct err *e)
 	if (app == 0)
 		return err_set(e, ENOENT, "%s: there is no CA in it; make one "
 		    "with dmvpn-pki init", s->path);
-	if (check_content(s, e) < 0)
+	if (pki_sql_check(s, "PRAGMA quick_check(1)", e) < 0)
 		return -1;
 	return version < SCHEMA ? pki_store_upgrade(s, e) : 0;
 }
@@ -255,10 +227,7 @@ each(struct pki_store *s, sqlite3_stmt *q,
 		row_of(q, &row);
 		stop = fn(arg, &row);
 	}
-	sqlite3_finalize(q);
-	if (stop == 0 && rc != SQLITE_DONE)
-		return pki_sql_failed(s, "read", e);
-	return stop;
+	return pki_sql_read(s, q, rc, stop, e);
 }
 
 #define COLUMNS(der) "SELECT serial, name, profile, not_before, not_after, " \
@@ -342,131 +311,72 @@ pki_store_living(struct pki_store *s, int64_t generation, int64_t now,
 	return rc == SQLITE_ROW ? 0 : pki_sql_failed(s, "read", e);
 }
 
-int
-pki_store_revoke(struct pki_store *s, const char *name_or_serial, int64_t at,
-    const char *why, size_t *n, struct err *e)
+bool
+pki_row_revokes(const struct pki_row *row, const char *why)
 {
-	sqlite3_stmt *q = pki_sql_prepare(s, "UPDATE certificate SET "
-	    "revoked = ?2, why = ?3 WHERE (revoked = 0 OR (why = '" PKI_HOLD
-	    "' AND ?3 <> why)) AND (name = ?1 OR serial = lower(?1))", e);
-	int rc;
+	return row->revoked == 0 || (strcmp(row->why, PKI_HOLD) == 0 &&
+	    strcmp(why, PKI_HOLD) != 0);
+}
+
+static int
+count_more(struct pki_store *s, const char *what, size_t n, struct err *e)
+{
+	sqlite3_stmt *q;
+
+	if (n == 0)
+		return 0;
+	q = pki_sql_prepare(s, "INSERT INTO setting(name, value) VALUES(?1, ?2)"
+	    " ON CONFLICT(name) DO UPDATE SET value = value + excluded.value",
+	    e);
+	if (q == NULL)
+		return -1;
+	pki_sql_text(q, 1, what);
+	sqlite3_bind_int64(q, 2, (sqlite3_int64)n);
+	return pki_sql_done(s, q, "write", e);
+}
+
+/* Rows of this name or serial number (?1) become revoked at ?2 (0: not) for ?3;
+ * *n how many. */
+static int
+mark(struct pki_store *s, const char *sql, const char *name_or_serial,
+    int64_t at, const char *why, size_t *n, struct err *e)
+{
+	sqlite3_stmt *q = pki_sql_prepare(s, sql, e);
 
 	if (q == NULL)
 		return -1;
 	pki_sql_text(q, 1, name_or_serial);
 	sqlite3_bind_int64(q, 2, at);
 	pki_sql_text(q, 3, why);
-	rc = sqlite3_step(q);
-	sqlite3_finalize(q);
+	if (pki_sql_done(s, q, "write", e) < 0)
+		return -1;
 	*n = (size_t)sqlite3_changes(s->db);
-	return rc == SQLITE_DONE ? 0 : pki_sql_failed(s, "write", e);
+	return 0;
 }
 
-#define RELEASES	"releases"	/* how many there were, in `setting` */
+#define MARK(which)	"UPDATE certificate SET revoked = ?2, why = ?3 "	\
+    "WHERE (" which ") AND (name = ?1 OR serial = lower(?1))"
+#define HELD		"revoked <> 0 AND why = '" PKI_HOLD "'"
 
-static int
-count_release(struct pki_store *s, size_t n, struct err *e)
+int
+pki_store_revoke(struct pki_store *s, const char *name_or_serial, int64_t at,
+    const char *why, size_t *n, struct err *e)
 {
-	sqlite3_stmt *q = pki_sql_prepare(s, "INSERT INTO setting(name, value) "
-	    "VALUES('" RELEASES "', ?1) ON CONFLICT(name) DO UPDATE SET "
-	    "value = value + excluded.value", e);
+	size_t finals = 0;
 
-	if (q == NULL)
+	if (strcmp(why, PKI_HOLD) != 0 && (mark(s, MARK(HELD), name_or_serial,
+	    at, why, &finals, e) < 0 || count_more(s, PKI_FINALS, finals, e) < 0))
 		return -1;
-	sqlite3_bind_int64(q, 1, (sqlite3_int64)n);
-	return pki_sql_done(s, q, "write", e);
+	if (mark(s, MARK("revoked = 0"), name_or_serial, at, why, n, e) < 0)
+		return -1;
+	*n += finals;
+	return 0;
 }
 
 int
 pki_store_release(struct pki_store *s, const char *name_or_serial, size_t *n,
     struct err *e)
 {
-	sqlite3_stmt *q = pki_sql_prepare(s, "UPDATE certificate SET "
-	    "revoked = 0, why = '' WHERE revoked <> 0 AND why = '" PKI_HOLD
-	    "' AND (name = ?1 OR serial = lower(?1))", e);
-
-	if (q == NULL)
-		return -1;
-	pki_sql_text(q, 1, name_or_serial);
-	if (pki_sql_done(s, q, "write", e) < 0)
-		return -1;
-	*n = (size_t)sqlite3_changes(s->db);
-	return *n > 0 ? count_release(s, *n, e) : 0;
-}
-
-/* ------------------------------------------------------------------ whole */
-
-static int
-count_changes(struct pki_store *s, int64_t *revoked, int64_t *released,
-    struct err *e)
-{
-	*revoked = pki_sql_number(s, "SELECT count(*) FROM certificate WHERE "
-	    "revoked <> 0", e);
-	*released = pki_sql_number(s, "SELECT coalesce(max(value), 0) + 0 "
-	    "FROM setting WHERE name = '" RELEASES "'", e);
-	return *revoked < 0 || *released < 0 ? -1 : 0;
-}
-
-int
-pki_store_books(struct pki_store *s, int64_t *n, struct err *e)
-{
-	int64_t revoked, released;
-
-	if (count_changes(s, &revoked, &released, e) < 0)
-		return -1;
-	*n = revoked + 2 * released;
-	return 0;
-}
-
-int
-pki_store_stamp(struct pki_store *s, struct pki_stamp *out, struct err *e)
-{
-	out->issued = pki_sql_number(s, "SELECT count(*) FROM certificate", e);
-	out->crls = pki_sql_number(s, "SELECT "
-	    "coalesce(sum(crl_number), 0) FROM authority", e);
-	return out->issued < 0 || out->crls < 0 || count_changes(s,
-	    &out->revoked, &out->released, e) < 0 ? -1 : 0;
-}
-
-/* The read lock of a transaction keeps writers out meanwhile. */
-struct secret *
-pki_store_image(struct pki_store *s, struct err *e)
-{
-	struct secret *out = NULL;
-	sqlite3_int64 len = 0;
-	unsigned char *p;
-
-	if (pki_sql_run(s, "BEGIN", "begin", e) < 0)
-		return NULL;
-	if (check_all(s, e) == 0) {
-		p = sqlite3_serialize(s->db, "main", &len, 0);
-		if (p == NULL || (out = secret_copy(p, (size_t)len)) == NULL)
-			err_set(e, ENOMEM, "%s: out of memory", s->path);
-		if (p != NULL)
-			secret_wipe(p, (size_t)len);
-		sqlite3_free(p);
-	}
-	(void)pki_sql_run(s, "COMMIT", "end", NULL);
-	return out;
-}
-
-int
-pki_store_restore(struct pki_store *s, struct pki_store *from, struct err *e)
-{
-	sqlite3_backup *b;
-	int rc;
-
-	if (check_all(from, e) < 0)
-		return -1;
-	b = sqlite3_backup_init(s->db, "main", from->db, "main");
-	if (b == NULL)
-		return pki_sql_failed(s, "restore", e);
-	rc = sqlite3_backup_step(b, -1);
-	if (rc == SQLITE_BUSY || rc == SQLITE_LOCKED) {
-		sqlite3_backup_finish(b);
-		return err_set(e, EAGAIN, "%s: another program holds it",
-		    s->path);
-	}
-	rc = sqlite3_backup_finish(b);
-	return rc == SQLITE_OK ? 0 : pki_sql_failed(s, "restore", e);
+	return mark(s, MARK(HELD), name_or_serial, 0, "", n, e) < 0 ? -1 :
+	    count_more(s, PKI_RELEASES, *n, e);
 }

@@ -166,8 +166,11 @@ int pki_store_expiring(struct pki_store *s, int64_t from, int64_t to,
     int (*fn)(void *arg, const struct pki_row *row), void *arg,
     struct err *e);
 
-/* Revoke what is not revoked yet of this name or serial; *n how many.  What is
- * only held can be revoked for good. */
+/* Is it news to revoke this row for this reason?  Not if it is revoked already;
+ * but what is only held can be revoked for good. */
+bool pki_row_revokes(const struct pki_row *row, const char *why);
+/* Revoke what is not revoked yet of this name or serial, or only held; *n how
+ * many.  In the transaction that is open. */
 int pki_store_revoke(struct pki_store *s, const char *name_or_serial,
     int64_t at, const char *why, size_t *n, struct err *e);
 /* What is held (RFC 5280, 5.3.1) is good again; in the transaction that is
@@ -177,22 +180,23 @@ int pki_store_release(struct pki_store *s, const char *name_or_serial,
 
 /* The whole database as the octets of a file, after a full check of it. */
 struct secret *pki_store_image(struct pki_store *s, struct err *e);
-/* All that `from` has takes the place of all that s has, in one transaction. */
+/* All that `from` has takes the place of all that s has, in the transaction
+ * that is open. */
 int pki_store_restore(struct pki_store *s, struct pki_store *from,
     struct err *e);
 
 /* What only grows: to tell the newer of two stores. */
 struct pki_stamp {
 	int64_t	issued, crls;
-	int64_t	revoked;	/* now; each release takes one away, and */
-	int64_t	released;	/* counts */
+	int64_t	changes;	/* of pki_store_changes */
 };
 int pki_store_stamp(struct pki_store *s, struct pki_stamp *out,
     struct err *e);
 
-/* Two states of what is revoked have not the same number: each revocation and
- * each release adds one.  Cheap, however many certificates there are. */
-int pki_store_books(struct pki_store *s, int64_t *n, struct err *e);
+/* How often what is revoked has changed: each revocation adds one, also that
+ * for good of what was held, and so does each release.  Cheap, however many
+ * certificates there are. */
+int pki_store_changes(struct pki_store *s, int64_t *n, struct err *e);
 
 /* Numbers of CRLs only grow, for each key. */
 int pki_store_crl_number(struct pki_store *s, uint64_t *number,
@@ -210,8 +214,8 @@ int pki_store_revoked(struct pki_store *s, int64_t generation,
     int (*fn)(void *arg, const struct pki_row *row), void *arg,
     struct err *e);
 /* Certificates of this key that live at `now` (neither ended nor revoked; what
- * is held may come back), and
- * when the last of them ends; the highest partition that one is in. */
+ * is held may come back), and when the last of them ends; the highest partition
+ * that one is in. */
 struct pki_living {
 	int64_t		n, last;
 	unsigned	partition;

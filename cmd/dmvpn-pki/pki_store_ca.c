@@ -265,10 +265,7 @@ pki_store_authorities(struct pki_store *s,
 		a.key = pki_sql_column(q, 3);
 		stop = fn(arg, &a);
 	}
-	sqlite3_finalize(q);
-	if (stop == 0 && rc != SQLITE_DONE)
-		return pki_sql_failed(s, "read", e);
-	return stop;
+	return pki_sql_read(s, q, rc, stop, e);
 }
 
 /* --------------------------------------------------- certificates beside them */
@@ -307,10 +304,7 @@ pki_store_extras(struct pki_store *s, int (*fn)(void *arg,
 			stop = fn(arg, (enum pki_extra)v,
 			    sqlite3_column_int64(q, 1), pki_sql_column(q, 2));
 	}
-	sqlite3_finalize(q);
-	if (stop == 0 && rc != SQLITE_DONE)
-		return pki_sql_failed(s, "read", e);
-	return stop;
+	return pki_sql_read(s, q, rc, stop, e);
 }
 
 int

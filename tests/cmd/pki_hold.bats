@@ -87,6 +87,43 @@ state() {
 	[ "$(state)" = "held hold" ]
 }
 
+@test "who was held and is revoked for good: a new list, and no backup from before" {
+	pki revoke --reason hold x
+	pki backup one.db
+	pki revoke --reason key-compromise x
+	run -1 --separate-stderr pki restore one.db
+	[[ $stderr == *"newer than the backup"* ]]
+	pki backup two.db
+	pki restore two.db
+	[ "$(state)" = "revoked key-compromise" ]
+}
+
+@test "verify tells what is held from what is revoked, and what the store does not know" {
+	pki backup one.db
+	pki revoke --reason hold x
+	run -1 pki verify x.pem
+	[[ $output == *"the store says it is held"*"dmvpn-pki release"* ]]
+	pki release x
+	run -0 pki verify x.pem
+	[[ $output == *"not revoked in the store"* ]]
+	pki issue -o later.pem later
+	pki restore -f one.db
+	run -0 pki verify later.pem
+	[[ $output == *"the store does not know it"* ]]
+}
+
+@test "reasons of a list come along with it" {
+	pki issue -o y.pem y
+	pki backup one.db
+	pki revoke --reason hold x
+	pki revoke --reason superseded y
+	pki crl -o their.crl
+	pki restore -f one.db
+	pki import their.crl
+	[ "$(pki list -j | jq -r '.name + "=" + .state + " " + ."revoked-why"' | paste -sd,)" = \
+	    "x=held hold,y=revoked superseded" ]
+}
+
 @test "the agent lets a peer in again when it has the list that follows" {
 	daemon agent "$B/dmvpn-pki" agent --load x.pem
 	pki issue -o y.pem y

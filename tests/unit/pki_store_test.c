@@ -262,7 +262,7 @@ a_store_of_the_first_version_is_brought_up(void **state)
 	assert_int_equal(rows(s, "a"), 1);
 	assert_int_equal(rows(s, "22bb"), 1);
 	assert_int_equal(pki_store_stamp(s, &stamp, NULL), 0);
-	assert_int_equal(stamp.revoked, 1);
+	assert_int_equal(stamp.changes, 1);
 	assert_int_equal(pki_store_crl_number(s, &number, NULL), 0);
 	assert_int_equal(number, 8);
 	pki_store_close(s);
@@ -344,7 +344,7 @@ what_is_revoked_is_counted_without_reading_all_certificates(void **state)
 	int64_t n;
 
 	(void)state;
-	assert_int_equal(pki_store_books(s, &n, NULL), 0);
+	assert_int_equal(pki_store_changes(s, &n, NULL), 0);
 	assert_int_equal(n, 0);
 	q = pki_sql_prepare(s, "EXPLAIN QUERY PLAN SELECT count(*) FROM "
 	    "certificate WHERE revoked <> 0", NULL);
