@@ -55,9 +55,11 @@ struct secret *cmd_passphrase(const char *file, struct err *e);
 struct secret *cmd_passphrase_ask(const char *what, const char *option,
     bool twice, struct err *e);
 
-/* Read a PEM file with a key; asks for a passphrase when it is encrypted. */
+/* Read a PEM file with a key; asks for a passphrase when it is encrypted.
+ * *used (may be NULL): what came from pass_file or opened the key, for the caller
+ * to free; NULL: nothing. */
 int cmd_bundle(struct pki_bundle *b, const char *path, const char *pass_file,
-    struct err *e);
+    struct secret **used, struct err *e);
 
 /* "NAME=FILE" or "FILE": the name goes to name, the file is returned. */
 const char *cmd_name_file(const char *text, char name[64], struct err *e);
@@ -79,6 +81,10 @@ int cmd_load_make(const struct load_what *what, struct pki_bundle *b,
 
 /* 2026-11-23T12:00:00Z; also "now", and a date alone. */
 int cmd_time_parse(const char *text, int64_t *t, struct err *e);
+
+/* A name on the command line is that of a file, if there is one that is no
+ * directory. */
+bool cmd_is_file(const char *name);
 
 /* All certificates of a file, PEM or one in DER, added to s. */
 struct cert_set;

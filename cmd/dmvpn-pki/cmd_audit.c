@@ -59,6 +59,12 @@ check(const struct pki_audit_filter *f, struct err *e)
 	    &v) < 0)
 		return err_set(e, EINVAL, "--what %s: expected %s", f->what,
 		    PKI_AUDIT_WORDS);
+	if (f->protocol != NULL && strcmp(f->protocol, "cli") != 0 &&
+	    strcmp(f->protocol, "est") != 0 &&
+	    strcmp(f->protocol, "scep") != 0 &&
+	    strcmp(f->protocol, "serve") != 0)
+		return err_set(e, EINVAL, "--by %s: expected "
+		    "cli|est|scep|serve", f->protocol);
 	return 0;
 }
 

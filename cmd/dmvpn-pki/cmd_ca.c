@@ -27,6 +27,7 @@ cmd_status_of(const struct err *e)
 	case ENAMETOOLONG:
 	case ELOOP:
 	case EMLINK:
+	case E2BIG:
 		return EXIT_USAGE;
 	case ENOMEM:
 	case EIO:
@@ -91,7 +92,8 @@ cmd_key_open(const char *text, size_t len, const char *pass_file,
 		return open_uri(text, pass_file, pass, e);
 	if (pki_key_is_encrypted(text) && *pass == NULL &&
 	    (*pass = pass_file != NULL ? cmd_passphrase(pass_file, e) :
-	    cmd_passphrase_ask("the CA's key", "--passphrase-file", false, e)) == NULL)
+	    cmd_passphrase_ask("the CA's key", "--passphrase-file", false,
+	    e)) == NULL)
 		return NULL;
 	return pki_key_read(text, len, *pass, e);
 }
@@ -124,18 +126,31 @@ check_generation(const struct cmd_ca *c, struct pki_store_ca *raw,
 }
 
 int
-cmd_ca_unlock(struct cmd_ca *c, const char *pass_file, struct err *e)
+cmd_ca_key(struct cmd_ca *c, const char *pass_file, struct err *e)
 {
 	struct pki_store_ca raw;
 
-	if (check_generation(c, &raw, e) < 0 ||
-	    open_pair(&c->ca, raw.key, pass_file, &c->pass, e) < 0 ||
-	    pki_store_begin(c->store, e) < 0)
+	return check_generation(c, &raw, e) < 0 ? -1 :
+	    open_pair(&c->ca, raw.key, pass_file, &c->pass, e);
+}
+
+int
+cmd_ca_begin(struct cmd_ca *c, struct err *e)
+{
+	struct pki_store_ca raw;
+
+	if (pki_store_begin(c->store, e) < 0)
 		return -1;
 	if (check_generation(c, &raw, e) == 0)
 		return 0;
 	pki_store_rollback(c->store);
 	return -1;
+}
+
+int
+cmd_ca_unlock(struct cmd_ca *c, const char *pass_file, struct err *e)
+{
+	return cmd_ca_key(c, pass_file, e) < 0 ? -1 : cmd_ca_begin(c, e);
 }
 
 struct each_old {

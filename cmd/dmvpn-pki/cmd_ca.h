@@ -35,7 +35,11 @@ const char *cmd_store_path(const char *option);
 
 /* Exit status; e says what is wrong. */
 int cmd_ca_open(struct cmd_ca *c, const char *store, struct err *e);
-/* The key too; a transaction is open afterwards, so that one works at it. */
+/* Its key, with nothing locked; then a transaction, so that one works at it:
+ * EAGAIN when the CA has another key by then. */
+int cmd_ca_key(struct cmd_ca *c, const char *pass_file, struct err *e);
+int cmd_ca_begin(struct cmd_ca *c, struct err *e);
+/* Both. */
 int cmd_ca_unlock(struct cmd_ca *c, const char *pass_file, struct err *e);
 void cmd_ca_close(struct cmd_ca *c);
 

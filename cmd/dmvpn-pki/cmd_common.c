@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
@@ -157,7 +158,7 @@ cmd_passphrase_ask(const char *what, const char *option, bool twice,
 
 int
 cmd_bundle(struct pki_bundle *b, const char *path, const char *pass_file,
-    struct err *e)
+    struct secret **used, struct err *e)
 {
 	struct secret *pass = NULL;
 	int rc;
@@ -170,6 +171,10 @@ cmd_bundle(struct pki_bundle *b, const char *path, const char *pass_file,
 	    (pass = cmd_passphrase_ask(path, PASS_OPTION, false, e)) != NULL) {
 		pki_bundle_fini(b);
 		rc = pki_bundle_read(b, path, pass, e);
+	}
+	if (used != NULL && rc == 0) {
+		*used = pass;
+		pass = NULL;
 	}
 	secret_free(pass);
 	return rc;
@@ -197,7 +202,7 @@ cmd_load_make(const struct load_what *what, struct pki_bundle *b,
 
 	memset(m, 0, sizeof(*m));
 	rc = what->psk ? pki_bundle_psk(b, what->file, e) :
-	    cmd_bundle(b, what->file, what->pass_file, e);
+	    cmd_bundle(b, what->file, what->pass_file, NULL, e);
 	for (i = 0; rc == 0 && what->trust != NULL && i < what->trust->n; i++)
 		rc = pki_bundle_trust(b, what->trust->v[i], e);
 	if (rc < 0 || pki_bundle_load(b, what->name, m, e) < 0)
@@ -234,6 +239,14 @@ cmd_time_parse(const char *text, int64_t *t, struct err *e)
 	return end != NULL && *end == '\0' && tm.tm_mday == day ? 0 :
 	    err_set(e, EINVAL, "\"%s\" is not a time such as "
 	    "2026-11-23T12:00:00Z or 2026-11-23", text);
+}
+
+bool
+cmd_is_file(const char *name)
+{
+	struct stat st;
+
+	return stat(name, &st) == 0 && !S_ISDIR(st.st_mode);
 }
 
 int

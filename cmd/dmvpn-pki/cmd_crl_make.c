@@ -41,7 +41,7 @@ make_one(struct making *m, const struct pki_ca *ca, int64_t generation,
 	struct made *to = &m->v[m->n];
 
 	if (m->n == LISTS_MAX)
-		return err_set(m->e, ENOSPC, "more than %d lists", LISTS_MAX);
+		return err_set(m->e, E2BIG, "more than %d lists", LISTS_MAX);
 	to->generation = generation;
 	to->partition = partition;
 	to->crl = pki_points_crl(m->c->store, ca, generation, partition,

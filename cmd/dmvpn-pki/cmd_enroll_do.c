@@ -218,8 +218,8 @@ cmd_attempt_begin(struct attempt *a, const struct enroll_opts *o,
 	n->seconds = (unsigned)o->seconds;
 	n->now = clock_wall();
 	if ((o->print != NULL && enroll_print_parse(o->print, n, e) < 0) ||
-	    take_ras(n, &o->ras, e) < 0 || take_names(&a->want, o, e) < 0 || take_place(a, e) < 0 ||
-	    take_secrets(a, e) < 0 || take_old(a, e) < 0 ||
+	    take_ras(n, &o->ras, e) < 0 || take_names(&a->want, o, e) < 0 ||
+	    take_place(a, e) < 0 || take_secrets(a, e) < 0 || take_old(a, e) < 0 ||
 	    take_trust(a, e) < 0)
 		return -1;
 	return take_key(a, e);
@@ -417,8 +417,8 @@ cmd_attempt_run(struct attempt *a, struct err *e)
 		break;
 	}
 	if (rc == 0) {
-		rc = put_in_place(a, e);
-		fetch_crl(a);
+		if ((rc = put_in_place(a, e)) == 0)
+			fetch_crl(a);
 	} else if (e->code == EPERM || e->code == EINVAL)
 		forget_key(a);
 	return rc;

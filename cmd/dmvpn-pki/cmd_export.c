@@ -1,7 +1,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -116,7 +115,7 @@ put_p12(BIO *b, const char *path, const struct export_opts *o,
 	size_t i;
 	int rc = -1;
 
-	if (others == NULL || cmd_bundle(&in, path, o->pass_file, e) < 0)
+	if (others == NULL || cmd_bundle(&in, path, o->pass_file, NULL, e) < 0)
 		goto out;
 	pass = o->out_pass != NULL ? cmd_passphrase(o->out_pass, e) :
 	    cmd_passphrase_ask("the PKCS#12 file",
@@ -147,25 +146,10 @@ out:
 }
 
 static int
-read_chain(struct cert_set *s, const char *path, struct err *e)
-{
-	struct secret *text = pki_file_read(path, false, CERT_PEM_MAX, e);
-	int rc;
-
-	if (text == NULL)
-		return -1;
-	rc = cert_set_add_pem(s, (char *)text->b, text->len, e);
-	secret_free(text);
-	return rc < 0 ? err_in(e, "%s", path) : 0;
-}
-
-static int
 fill(BIO *b, const struct export_opts *o, const char *what, struct err *e)
 {
 	struct cert_set s = { .n = 0 };
-	struct stat st;
-	bool is_file = what != NULL && stat(what, &st) == 0 &&
-	    !S_ISDIR(st.st_mode);
+	bool is_file = what != NULL && cmd_is_file(what);
 	struct rbuf der;
 	int rc;
 
@@ -173,7 +157,7 @@ fill(BIO *b, const struct export_opts *o, const char *what, struct err *e)
 		return is_file ? put_p12(b, what, o, e) : err_set(e, EINVAL,
 		    "p12 wants a PEM file with a key: the store has no keys "
 		    "of peers");
-	rc = is_file ? read_chain(&s, what, e) :
+	rc = is_file ? cmd_certs_read(&s, what, e) :
 	    from_store(&s, o, what, e);
 	if (rc == 0 && strcmp(o->format, "der") == 0) {
 		der = cert_der(s.v[0]);
@@ -192,8 +176,8 @@ cmd_export(int argc, char **argv)
 	struct export_opts o = { .format = "pem", .out = "-" };
 	const struct opt opts[] = {
 		CMD_STORE_OPT(&o.store),
-		{ 'F', "format", "FORMAT", "pem|der|pkcs7|p12", OPT_TEXT, &o.format,
-		    0, 0 },
+		{ 'F', "format", "FORMAT", "pem|der|pkcs7|p12", OPT_TEXT,
+		    &o.format, 0, 0 },
 		{ 'P', "passphrase-file", "FILE", "opens the key in FILE",
 		    OPT_TEXT, &o.pass_file, 0, 0 },
 		{ 0, "out-passphrase-file", "FILE", "locks the PKCS#12",

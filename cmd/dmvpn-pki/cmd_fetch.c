@@ -86,16 +86,9 @@ read_trust(const struct opt_list *files, struct cert_set *out, struct err *e)
 {
 	size_t i;
 
-	for (i = 0; i < files->n; i++) {
-		struct secret *text = pki_file_read(files->v[i], false,
-		    CERT_PEM_MAX, e);
-		int rc = text == NULL ? -1 : cert_set_add_pem(out,
-		    (char *)text->b, text->len, e);
-
-		secret_free(text);
-		if (rc < 0)
-			return err_in(e, "%s", files->v[i]);
-	}
+	for (i = 0; i < files->n; i++)
+		if (cmd_certs_read(out, files->v[i], e) < 0)
+			return -1;
 	return 0;
 }
 
@@ -141,9 +134,12 @@ one(const char *place, const struct fetch_opts *o,
 	if (rc == 0 && o->cache != NULL)
 		(void)pki_fetch_restore(&f, o->cache, trust, NULL);
 	if (rc == 0 && (rc = got = cmd_fetch_ask(&f, o, trust, e)) > 0)
-		rc = o->cache == NULL ? 0 : pki_fetch_save(&f, o->cache, e);
+		rc = 0;
+	/* The agent first: a disk that is full is no reason to let anybody in. */
 	if (rc == 0 && o->install)
 		rc = tell_agent(&f, o, e);
+	if (rc == 0 && got > 0 && o->cache != NULL)
+		rc = pki_fetch_save(&f, o->cache, e);
 	if (rc == 0 && o->out != NULL)
 		rc = pki_file_write(o->out, 0644, true, f.octets, f.len, e);
 	if (rc == 0 && (o->out == NULL || strcmp(o->out, "-") != 0))

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -217,7 +216,8 @@ round_of(struct watch_state *w)
 		struct place *p = &w->places[i];
 
 		tell(w, p);		/* from the disk, before the network */
-		if (pki_fetch_is_due(&p->f, now, w->o->every) && w->agent != NULL && w->ids.n > 0) {
+		if (pki_fetch_is_due(&p->f, now, w->o->every) &&
+		    w->agent != NULL && w->ids.n > 0) {
 			ask(w, p, now);
 			tell(w, p);
 		}
@@ -345,7 +345,7 @@ cmd_watch(int argc, char **argv)
 		    &o.seconds, 1, 3600 },
 		DAEMON_OPTS(o.daemon), OPT_END,
 	};
-	struct watch_state *w;
+	static struct watch_state w;
 	struct err e = { 0 };
 	int status;
 
@@ -354,13 +354,11 @@ cmd_watch(int argc, char **argv)
 		return status;
 	if (argc == 0 && o.ocsp == NULL)
 		return command_usage("nothing to watch: a URL or --ocsp");
-	if ((w = calloc(1, sizeof(*w))) == NULL)
-		return EXIT_SYSTEM;
-	w->o = &o;
-	w->changed = true;
-	if (begin(w, argc, argv, &e) < 0)
-		return command_fail(EXIT_USAGE, &e);
+	w.o = &o;
+	w.changed = true;
+	if (begin(&w, argc, argv, &e) < 0)
+		return command_fail(cmd_input_status(&e), &e);
 	daemon_ready(&o.daemon);
 	for (;;)
-		wait_until(w, round_of(w));
+		wait_until(&w, round_of(&w));
 }

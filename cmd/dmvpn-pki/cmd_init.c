@@ -12,6 +12,8 @@
 #include "pki_name.h"
 #include "sys/loop.h"
 
+#define DAYS	3650
+
 struct init_opts {
 	const char	*store, *name, *organisation, *type, *pass_file, *from;
 	const char	*key, *certificate, *out;
@@ -183,9 +185,8 @@ init_from(const struct init_opts *o, struct err *e)
 	EVP_PKEY *key = NULL;
 	int rc = -1;
 
-	if (cmd_bundle(&b, o->from, o->pass_file, e) == 0 &&
-	    (o->pass_file == NULL ||
-	    (pass = cmd_passphrase(o->pass_file, e)) != NULL)) {
+	if (cmd_bundle(&b, o->from, o->pass_file, &pass, e) == 0 &&
+	    (pass != NULL || new_pass(o, &pass, e) == 0)) {
 		p = b.key->b;
 		key = d2i_AutoPrivateKey(NULL, &p, (long)b.key->len);
 		if (check_taken(b.chain.v[0], key, e) < 0)
@@ -212,6 +213,15 @@ contradiction(const struct init_opts *o)
 		return "--out is for --csr";
 	if (o->trust.n > 0 && o->certificate == NULL)
 		return "--trust is for --certificate";
+	if (o->certificate != NULL && (o->crl_url != NULL ||
+	    o->partitions != NULL || o->ocsp_url != NULL))
+		return "URLs are for the one who makes the key: dmvpn-pki "
+		    "settings changes them";
+	if ((o->from != NULL || o->certificate != NULL) && (o->name != NULL ||
+	    o->organisation != NULL || o->type != NULL || o->days > 0 ||
+	    o->ranges.n > 0))
+		return "--name, --organization, --key-type, --days and "
+		    "--range are for a certificate that is made here";
 	if (o->key != NULL && !pki_key_is_uri(o->key))
 		return "--key wants a URI such as pkcs11:object=ca";
 	if (o->key != NULL && (o->from != NULL || o->encrypt))
@@ -222,16 +232,19 @@ contradiction(const struct init_opts *o)
 static int
 run(struct init_opts *o, struct err *e)
 {
-	struct pki_want w = { .name = o->name,
-		.organisation = o->organisation };
+	struct pki_want w = { .organisation = o->organisation };
 
 	if (o->from != NULL)
 		return init_from(o, e) < 0 ? cmd_status_of(e) : EXIT_OK;
+	o->name = o->name == NULL ? "DMVPN CA" : o->name;
+	o->type = o->type == NULL ? "p256" : o->type;
+	w.name = o->name;
 	if (pki_name_check_title(o->name, e) < 0 || (o->organisation != NULL &&
 	    pki_name_check_title(o->organisation, e) < 0) ||
 	    pki_key_type_check(o->type, e) < 0 ||
 	    take_ranges(&w, &o->ranges, e) < 0 ||
-	    pki_want_days(&w, clock_wall(), o->days, e) < 0)
+	    pki_want_days(&w, clock_wall(), o->days > 0 ? o->days : DAYS,
+	    e) < 0)
 		return EXIT_USAGE;
 	o->out = o->out == NULL ? "-" : o->out;
 	if (o->csr && waits(o))
@@ -242,8 +255,7 @@ run(struct init_opts *o, struct err *e)
 int
 cmd_init(int argc, char **argv)
 {
-	struct init_opts o = { .name = "DMVPN CA", .type = "p256",
-		.days = 3650 };
+	struct init_opts o = { .days = 0 };
 	const struct opt opts[] = {
 		CMD_STORE_OPT(&o.store),
 		{ 0, "name", "NAME", "of the CA (CN)", OPT_TEXT, &o.name,

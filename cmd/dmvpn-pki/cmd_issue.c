@@ -122,7 +122,9 @@ deliver(struct cmd_ca *c, const struct issue_opts *o, const char *name,
 
 	if (strcmp(o->out, "-") == 0)
 		return pki_store_commit(c->store, e) < 0 ? -1 :
-		    pki_file_print(pem->b, pem->len, e);
+		    pki_file_print(pem->b, pem->len, e) < 0 ? err_in(e,
+		    "%s is issued, nobody may have it: revoke %s", name,
+		    serial) : 0;
 	f = pki_file_begin(o->out, mode, o->force, pem->b, pem->len, e);
 	if (f == NULL)
 		return -1;

@@ -103,8 +103,8 @@ cmd_list(int argc, char **argv)
 		{ 'x', "expiring", "DAYS", "only what ends within so many "
 		    "days; exit status 1 when there is any", OPT_NUM, &days,
 		    1, PKI_DAYS_MAX },
-		{ 0, "state", "STATE", "only valid, expired, revoked or held ones",
-		    OPT_TEXT, &l.state, 0, 0 },
+		{ 0, "state", "STATE", "only valid, expired, revoked or held "
+		    "ones", OPT_TEXT, &l.state, 0, 0 },
 		{ 'p', "profile", "NAME", "only of this profile", OPT_TEXT,
 		    &l.profile, 0, 0 },
 		OPT_END,

@@ -125,12 +125,16 @@ show_one(struct conn *c, const char *name, bool json, struct table *t,
 	struct pki_identity ask;
 	struct pki_identity_reply r;
 	struct pki_loaded row;
-	struct reason why;
+	struct reason why = { .code = "" };
 
 	memcpy(ask.identity, name, sizeof(ask.identity));
 	if (conn_call(c, &pki_identity_type, &ask, &pki_identity_reply_type,
-	    &r, &why, e) < 0)
-		return -1;
+	    &r, &why, e) < 0) {
+		if (strcmp(why.code, "not-found") != 0)
+			return -1;
+		err_clear(e);	/* it was unloaded just now */
+		return 0;
+	}
 	describe(&r, &row);
 	if (json)
 		return out_json(stdout, &pki_loaded_type, &row, e);

@@ -64,8 +64,7 @@ cmd_ocsp_url(const struct cert *leaf, const char *url, char *out, size_t len,
 	    "certificate names no OCSP responder: --url");
 }
 
-/* Some responders are silent about nonces (RFC 5019); then it is asked again
- * without. */
+/* One question and its answer. */
 static int
 exchange(const struct ocsp_job *j, struct rbuf nonce, struct wbuf *reply,
     struct ocsp_word *out, struct err *e)
@@ -150,21 +149,6 @@ show(const struct pki_status *m, bool json, struct err *e)
 
 /* ------------------------------------------------------------------- files */
 
-static int
-read_certs(const char *path, struct cert_set *out, struct err *e)
-{
-	struct secret *text = pki_file_read(path, false, CERT_PEM_MAX, e);
-	int rc;
-
-	if (text == NULL)
-		return -1;
-	rc = text->len > 0 && text->b[0] == 0x30 ?
-	    cert_set_add_der(out, rbuf_of(text->b, text->len), e) :
-	    cert_set_add_pem(out, (char *)text->b, text->len, e);
-	secret_free(text);
-	return rc < 0 ? err_in(e, "%s", path) : 0;
-}
-
 /* Without --trust: the CA of the store. */
 static int
 read_trust(const struct ocsp_opts *o, struct cert_set *trust, struct err *e)
@@ -175,7 +159,7 @@ read_trust(const struct ocsp_opts *o, struct cert_set *trust, struct err *e)
 	int rc = -1;
 
 	for (i = 0; i < o->trust.n; i++)
-		if (read_certs(o->trust.v[i], trust, e) < 0)
+		if (cmd_certs_read(trust, o->trust.v[i], e) < 0)
 			return -1;
 	if (o->trust.n > 0)
 		return 0;
@@ -202,7 +186,7 @@ ask_about(const char *path, const struct ocsp_opts *o)
 	char url[1024];
 	int status = EXIT_USAGE;
 
-	if (read_certs(path, &given, &e) < 0 ||
+	if (cmd_certs_read(&given, path, &e) < 0 ||
 	    read_trust(o, &trust, &e) < 0) {
 		status = cmd_input_status(&e);
 		goto out;
@@ -237,12 +221,13 @@ out:
 
 /* A delegated responder's key and certificate, as `issue -p ocsp` wrote. */
 static int
-read_signer(const char *path, struct pki_bundle *b, struct pki_ocsp *r,
-    struct err *e)
+read_signer(const struct ocsp_opts *o, struct pki_bundle *b,
+    struct pki_ocsp *r, struct err *e)
 {
+	const char *path = o->signer;
 	const unsigned char *p;
 
-	if (cmd_bundle(b, path, NULL, e) < 0)
+	if (cmd_bundle(b, path, o->pass_file, NULL, e) < 0)
 		return -1;
 	if (b->key == NULL || b->chain.n == 0)
 		return err_set(e, EINVAL, "%s: a key and its certificate are "
@@ -271,7 +256,7 @@ answer(const struct ocsp_opts *o)
 	if (in == NULL)
 		err_in(&e, "the request");
 	else if (cmd_ca_open(&c, o->store, &e) == 0 && (o->signer != NULL ?
-	    read_signer(o->signer, &b, &r, &e) :
+	    read_signer(o, &b, &r, &e) :
 	    cmd_ca_unlock(&c, o->pass_file, &e)) == 0) {
 		r.cas = &c.ca;
 		r.arg = c.store;

@@ -18,7 +18,7 @@ key_of_file(const struct pki_again *r, const char *path, const char *pass_file,
 	const unsigned char *p;
 	EVP_PKEY *k = NULL;
 
-	if (cmd_bundle(&b, path, pass_file, e) == 0) {
+	if (cmd_bundle(&b, path, pass_file, NULL, e) == 0) {
 		p = b.key->b;
 		k = d2i_AutoPrivateKey(NULL, &p, (long)b.key->len);
 	}

@@ -237,39 +237,57 @@ next_certificate(struct cmd_ca *c, EVP_PKEY *key, uint64_t days,
 	    pki_ca_next(c->ca.cert, key, &w, e);
 }
 
+/* It is made before the store is locked: a long one takes its time. */
 static int
-make_next(struct cmd_ca *c, const struct roll_opts *o,
+check_made(const EVP_PKEY *key, struct err *e)
+{
+	return key != NULL ? 0 : err_set(e, EAGAIN, "the CA's keys have "
+	    "changed meanwhile: try again");
+}
+
+static int
+make_next(struct cmd_ca *c, const struct roll_opts *o, EVP_PKEY *key,
     enum pki_ca_state state, struct err *e)
 {
-	struct pki_ca next = { .cert = NULL };
+	struct pki_ca next = { .key = key };
 	struct secret *text = NULL;
 	int rc = -1;
 
-	if ((next.key = new_key(o, c, e)) != NULL &&
-	    (text = cmd_ca_key_text(next.key, o->key, c->pass, e)) != NULL &&
-	    (next.cert = next_certificate(c, next.key, o->days, e)) != NULL)
+	if (check_made(key, e) == 0 &&
+	    (text = cmd_ca_key_text(key, o->key, c->pass, e)) != NULL &&
+	    (next.cert = next_certificate(c, key, o->days, e)) != NULL)
 		rc = add_next(c, &next, state, text, e);
 	X509_free(next.cert);
-	EVP_PKEY_free(next.key);
 	secret_free(text);
 	return rc;
 }
 
-/* 1: a root's next key waits, with its certificate; 0: it does not. */
+/* 1: a key waits; 0: none does. */
 static int
-is_prepared(struct pki_store *s, struct pki_store_ca *ca, struct err *e)
+waits(struct pki_store *s, struct pki_store_ca *ca, struct err *e)
 {
+	memset(ca, 0, sizeof(*ca));
 	if (pki_store_authority(s, PKI_CA_WAITING, ca, e) == 0)
-		return rbuf_left(&ca->cert) > 0;
+		return 1;
 	if (e->code != ENOENT)
 		return -1;
 	err_clear(e);
 	return 0;
 }
 
+/* The same of a root's next key, which has its certificate. */
+static int
+is_prepared(struct pki_store *s, struct pki_store_ca *ca, struct err *e)
+{
+	int rc = waits(s, ca, e);
+
+	return rc > 0 ? rbuf_left(&ca->cert) > 0 : rc;
+}
+
 /* Known to all from now on, used when it is time. */
 static int
-prepare(struct cmd_ca *c, const struct roll_opts *o, struct err *e)
+prepare(struct cmd_ca *c, const struct roll_opts *o, EVP_PKEY *key,
+    struct err *e)
 {
 	struct pki_store_ca ca;
 	int rc = is_prepared(c->store, &ca, e);
@@ -280,28 +298,27 @@ prepare(struct cmd_ca *c, const struct roll_opts *o, struct err *e)
 	if (rc < 0 || (rc > 0 && (pki_store_set_state(c->store,
 	    ca.generation, PKI_CA_RETIRED, e) < 0 ||
 	    pki_store_drop_extras(c->store, ca.generation, e) < 0)) ||
-	    make_next(c, o, PKI_CA_WAITING, e) < 0)
+	    make_next(c, o, key, PKI_CA_WAITING, e) < 0)
 		return -1;
 	return done(c->store, "rollover --prepare", "the next key waits", e);
 }
 
 /* The new key issues, the old one signs its lists. */
 static int
-begin_root(struct cmd_ca *c, const struct roll_opts *o, struct err *e)
+begin_root(struct cmd_ca *c, const struct roll_opts *o, EVP_PKEY *key,
+    struct err *e)
 {
 	struct pki_store *s = c->store;
 	struct pki_store_ca ca;
-	int64_t generation;
 	int rc = is_prepared(s, &ca, e);
 
 	if (rc > 0 && (o->type != NULL || o->key != NULL || o->days > 0))
 		return err_set(e, EINVAL, "the next key waits already, with "
 		    "its certificate: --key-type, --key and --days are for "
 		    "--prepare --force");
-	generation = ca.generation;
 	if (rc < 0 || pki_store_set_state(s, c->generation, PKI_CA_OLD,
-	    e) < 0 || (rc > 0 ? pki_store_set_state(s, generation,
-	    PKI_CA_ACTIVE, e) : make_next(c, o, PKI_CA_ACTIVE, e)) < 0)
+	    e) < 0 || (rc > 0 ? pki_store_set_state(s, ca.generation,
+	    PKI_CA_ACTIVE, e) : make_next(c, o, key, PKI_CA_ACTIVE, e)) < 0)
 		return -1;
 	return done(s, "rollover", "the next key issues", e);
 }
@@ -334,51 +351,70 @@ request(struct cmd_ca *c, EVP_PKEY *key, const struct roll_opts *o,
 
 /* A key that waits already is used again. */
 static int
-begin_below(struct cmd_ca *c, const struct roll_opts *o, struct err *e)
+begin_below(struct cmd_ca *c, const struct roll_opts *o, EVP_PKEY *made,
+    struct err *e)
 {
 	struct pki_store_ca waiting;
 	struct secret *text = NULL;
-	EVP_PKEY *key = NULL;
-	int rc = -1;
+	EVP_PKEY *again = NULL;
+	int rc = waits(c->store, &waiting, e);
 
-	if (pki_store_authority(c->store, PKI_CA_WAITING, &waiting, e) == 0) {
-		key = cmd_key_open((const char *)waiting.key.p,
+	if (rc > 0) {
+		again = cmd_key_open((const char *)waiting.key.p,
 		    rbuf_left(&waiting.key), o->pass_file, &c->pass, e);
-		rc = key == NULL ? -1 : 0;
-	} else if (e->code == ENOENT) {
-		err_clear(e);
-		if ((key = new_key(o, c, e)) != NULL &&
-		    (text = cmd_ca_key_text(key, o->key, c->pass, e)) != NULL)
-			rc = pki_store_add_authority(c->store, PKI_CA_WAITING,
-			    rbuf_of(NULL, 0), rbuf_of(text->b, text->len),
-			    NULL, e);
-	}
+		rc = again == NULL ? -1 : 0;
+	} else if (rc == 0 && ((rc = check_made(made, e)) < 0 ||
+	    (text = cmd_ca_key_text(made, o->key, c->pass, e)) == NULL ||
+	    pki_store_add_authority(c->store, PKI_CA_WAITING,
+	    rbuf_of(NULL, 0), rbuf_of(text->b, text->len), NULL, e) < 0))
+		rc = -1;
 	if (rc == 0 && (rc = pki_store_commit(c->store, e)) == 0)
-		rc = request(c, key, o, e);
-	EVP_PKEY_free(key);
+		rc = request(c, again != NULL ? again : made, o, e);
+	EVP_PKEY_free(again);
 	secret_free(text);
 	return rc;
+}
+
+static int
+check_kind(bool root, const struct roll_opts *o, struct err *e)
+{
+	if (root && o->csr)
+		return err_set(e, EINVAL, "--csr is for a CA below another "
+		    "one: this is a root");
+	if (!root && !o->csr)
+		return err_set(e, EINVAL, "this CA is below another one: "
+		    "--csr, then --certificate");
+	return 0;
+}
+
+/* The key that is going to be wanted, as it looks now; NULL: none. */
+static int
+make_ahead(struct cmd_ca *c, const struct roll_opts *o, EVP_PKEY **key,
+    struct err *e)
+{
+	struct pki_store_ca ca;
+	int rc = check_alone(c->store, e) < 0 ? -1 : waits(c->store, &ca, e);
+
+	if (rc == 0 || (rc > 0 && o->prepare && o->force))
+		rc = (*key = new_key(o, c, e)) == NULL ? -1 : 0;
+	return rc < 0 ? -1 : 0;
 }
 
 static int
 begin(const struct roll_opts *o, struct err *e)
 {
 	struct cmd_ca c = { .store = NULL };
+	EVP_PKEY *key = NULL;
 	int root, rc = -1;
 
-	if (cmd_ca_open(&c, o->store, e) < 0 ||
-	    cmd_ca_unlock(&c, o->pass_file, e) < 0 ||
-	    check_alone(c.store, e) < 0 || (root = is_root(&c, e)) < 0)
-		rc = -1;
-	else if (root && o->csr)
-		err_set(e, EINVAL, "--csr is for a CA below another one: this "
-		    "is a root");
-	else if (!root && !o->csr)
-		err_set(e, EINVAL, "this CA is below another one: --csr, then "
-		    "--certificate");
-	else
-		rc = o->prepare ? prepare(&c, o, e) : root ?
-		    begin_root(&c, o, e) : begin_below(&c, o, e);
+	if (cmd_ca_open(&c, o->store, e) == 0 &&
+	    (root = is_root(&c, e)) >= 0 && check_kind(root > 0, o, e) == 0 &&
+	    cmd_ca_key(&c, o->pass_file, e) == 0 &&
+	    make_ahead(&c, o, &key, e) == 0 && cmd_ca_begin(&c, e) == 0 &&
+	    check_alone(c.store, e) == 0)
+		rc = o->prepare ? prepare(&c, o, key, e) : root ?
+		    begin_root(&c, o, key, e) : begin_below(&c, o, key, e);
+	EVP_PKEY_free(key);
 	cmd_ca_close(&c);
 	return rc;
 }
@@ -460,6 +496,9 @@ cmd_rollover(int argc, char **argv)
 	    (o.prepare ? 1 : 0) + (o.certificate != NULL) > 1)
 		return command_usage("one of --prepare, --csr, --certificate, "
 		    "--finish and --status");
+	if ((o.finish || o.status) && (o.type != NULL || o.key != NULL ||
+	    o.days > 0 || o.out != NULL || o.trust.n > 0))
+		return command_usage("--finish and --status make no key");
 	if (o.type != NULL && pki_key_type_check(o.type, &e) < 0)
 		return command_fail(EXIT_USAGE, &e);
 	if (o.key != NULL && (o.type != NULL || !pki_key_is_uri(o.key)))

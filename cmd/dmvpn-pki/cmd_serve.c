@@ -65,7 +65,7 @@ desk_confine(const char *store, struct err *e)
 struct back {
 	struct cmd_ca	 c;
 	struct desk	 d;
-	int64_t		 seen;		/* which keys there were, in what state */
+	uint64_t	 seen;		/* of which keys, in what state; 0: none */
 };
 
 static void
@@ -105,11 +105,16 @@ take_keys(struct back *b, struct err *e)
 	return cmd_ca_each_old(&b->c, on_old, d, e) == 0 ? 0 : -1;
 }
 
+/* Their certificates too: a restore may put another CA in the place. */
 static int
 on_authority(void *arg, const struct pki_authority *a)
 {
-	*(int64_t *)arg = *(int64_t *)arg * 31 + a->generation * 4 +
-	    (int64_t)a->state;
+	uint64_t *sum = arg;
+	struct rbuf der = a->cert;
+
+	*sum = *sum * 31 + (uint64_t)a->generation * 4 + (uint64_t)a->state + 1;
+	while (rbuf_left(&der) > 0)
+		*sum = *sum * 31 + rbuf_u8(&der);
 	return 0;
 }
 
@@ -142,14 +147,15 @@ static int
 refresh(void *arg, struct err *e)
 {
 	struct back *b = arg;
-	int64_t now = 0;
+	uint64_t now = 0;
 
 	if (pki_store_authorities(b->c.store, on_authority, &now, e) < 0)
 		return -1;
 	if (now == b->seen)
 		return 0;
 	if ((b->seen != 0 && reload(&b->c, e) < 0) || take_keys(b, e) < 0) {
-		b->seen = -1;		/* the next question tries again */
+		b->seen = 1;		/* the next question tries again */
+		forget_old(&b->d);
 		b->d.n_cas = 0;
 		return -1;
 	}
@@ -212,8 +218,12 @@ desk_start(const struct serve_opts *o, int *fd, struct err *e)
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_sys(e, "socketpair");
-	if ((pid = fork()) < 0)
-		return err_sys(e, "fork");
+	if ((pid = fork()) < 0) {
+		err_sys(e, "fork");
+		close(pair[0]);
+		close(pair[1]);
+		return -1;
+	}
 	if (pid == 0) {
 		close(pair[0]);
 		/* What it does to the store is whole or not at all. */
@@ -283,17 +293,24 @@ bind_tcp(const struct endpoint *p, struct err *e)
 
 /* "192.0.2.1:8443", ":8443" for all addresses of IPv4, "[::]:8443". */
 static int
-listen_at(struct web *w, const char *text, bool tls, struct err *e)
+place_of(const char *text, bool tls, struct endpoint *p, struct err *e)
 {
 	char full[80];
+
+	if (snprintf(full, sizeof(full), "%s%s", text[0] == ':' ? "0.0.0.0" :
+	    "", text) >= (int)sizeof(full))
+		return err_set(e, EINVAL, "\"%.40s...\" is no address", text);
+	return endpoint_parse(full, tls ? 443 : 80, p, e);
+}
+
+static int
+listen_at(struct web *w, const char *text, bool tls, struct err *e)
+{
 	struct endpoint p;
 	struct addr_buf ab;
 	int fd;
 
-	snprintf(full, sizeof(full), "%s%s", text[0] == ':' ? "0.0.0.0" : "",
-	    text);
-	if (endpoint_parse(full, tls ? 443 : 80, &p, e) < 0 ||
-	    (fd = bind_tcp(&p, e)) < 0)
+	if (place_of(text, tls, &p, e) < 0 || (fd = bind_tcp(&p, e)) < 0)
 		return -1;
 	snprintf(w->seen.listens[w->seen.n_listens],
 	    sizeof(w->seen.listens[0]), "%s://%s", tls ? "https" : "http",
@@ -314,6 +331,22 @@ listen_all(struct web *w, const struct serve_opts *o, struct err *e)
 			return err_in(e, "--http");
 	for (i = 0; i < o->https.n; i++)
 		if (listen_at(w, o->https.v[i], true, e) < 0)
+			return err_in(e, "--https");
+	return 0;
+}
+
+/* Before anybody is asked for a passphrase. */
+static int
+check_places(const struct serve_opts *o, struct err *e)
+{
+	struct endpoint p;
+	size_t i;
+
+	for (i = 0; i < o->http.n; i++)
+		if (place_of(o->http.v[i], false, &p, e) < 0)
+			return err_in(e, "--http");
+	for (i = 0; i < o->https.n; i++)
+		if (place_of(o->https.v[i], true, &p, e) < 0)
 			return err_in(e, "--https");
 	return 0;
 }
@@ -457,7 +490,8 @@ cmd_serve(int argc, char **argv)
 		return command_usage("--http or --https is wanted");
 	if (o.http.n + o.https.n > WEB_LISTENS)
 		return command_usage("at most %d addresses", WEB_LISTENS);
-	if (join_names(&o.names, names, sizeof(names), &e) < 0)
+	if (check_places(&o, &e) < 0 ||
+	    join_names(&o.names, names, sizeof(names), &e) < 0)
 		return command_fail(EXIT_USAGE, &e);
 	o.tls_names = names;
 	return serve(&o, names);

@@ -96,10 +96,10 @@ note(struct pki_store *s, const char *crl, const char *n, const char *ocsp,
     struct err *e)
 {
 	char why[256];
-	const struct pki_audit_row about = { .why = why };
+	const struct pki_audit_row about = { .why = why + 1 };
 
 	snprintf(why, sizeof(why), "%s%.80s%s%.16s%s%.80s",
-	    crl == NULL ? "" : "crl-url ", crl == NULL ? "" : crl,
+	    crl == NULL ? "" : " crl-url ", crl == NULL ? "" : crl,
 	    n == NULL ? "" : " crl-partitions ", n == NULL ? "" : n,
 	    ocsp == NULL ? "" : " ocsp-url ", ocsp == NULL ? "" : ocsp);
 	return cmd_note(s, PKI_AUDIT_CHANGED, "settings", &about, e);

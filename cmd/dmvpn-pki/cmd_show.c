@@ -209,6 +209,21 @@ show_store(struct show *s, const char *store, const char *name)
 	return rc;
 }
 
+/* What both can be is in the store, if it is there. */
+static int
+show_one(struct show *s, const char *store, const char *what)
+{
+	int rc;
+
+	if (strcmp(what, "-") == 0 || cmd_is_file(what))
+		return show_file(s, what);
+	rc = show_store(s, store, what);
+	if (rc == 0 || s->e->code != ENOENT || access(what, F_OK) < 0)
+		return rc;
+	err_clear(s->e);
+	return show_file(s, what);	/* a directory: it says so */
+}
+
 int
 cmd_show(int argc, char **argv)
 {
@@ -226,7 +241,6 @@ cmd_show(int argc, char **argv)
 	if (argc == 0)
 		rc = show_store(&s, store, NULL);
 	for (i = 0; rc == 0 && i < argc; i++)
-		rc = strcmp(argv[i], "-") == 0 || access(argv[i], F_OK) == 0 ?
-		    show_file(&s, argv[i]) : show_store(&s, store, argv[i]);
+		rc = show_one(&s, store, argv[i]);
 	return rc < 0 ? command_fail(cmd_status_of(&e), &e) : EXIT_OK;
 }

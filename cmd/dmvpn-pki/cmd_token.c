@@ -149,16 +149,36 @@ fill_granted(const struct made *m, struct pki_granted *out, struct err *e)
 static int
 show(const struct pki_granted *out, bool hold, bool json, struct err *e)
 {
-	if (json)
-		return out_json(stdout, &pki_granted_type, out, e);
-	if (out->token[0] != '\0')
+	if (json && out_json(stdout, &pki_granted_type, out, e) < 0)
+		return -1;
+	if (!json && out->token[0] != '\0')
 		printf("%s\n", out->token);
-	else
+	else if (!json)
 		printf("%s%s\n", out->id, out->password);
+	if (fflush(stdout) != 0 || ferror(stdout))
+		return err_sys(e, "write");
+	if (json)
+		return 0;
 	fprintf(stderr, "%s: token %s for %s, good once%s\n",
 	    command_program(), out->id, out->name, hold ?
 	    ", after \"token approve\"" : "");
 	return 0;
+}
+
+/* Nobody has got it. */
+static int
+take_back(struct pki_store *s, const char *id, struct err *e)
+{
+	const struct pki_audit_row about = { .why = "it could not be told" };
+	char who[32];
+
+	snprintf(who, sizeof(who), "token %s", id);
+	if (pki_store_begin(s, NULL) == 0 &&
+	    pki_grant_withdraw(s, id, NULL) == 0 &&
+	    cmd_note(s, PKI_AUDIT_WITHDRAWN, who, &about, NULL) == 0 &&
+	    pki_store_commit(s, NULL) == 0)
+		return err_in(e, "the token is withdrawn");
+	return err_in(e, "token %s is for nobody: revoke it", id);
 }
 
 static int
@@ -179,7 +199,8 @@ new_token(const struct new_opts *o, struct pki_want *w, struct err *e)
 	    (o->url == NULL || take_where(&m.t, o, e) == 0) &&
 	    /* what can not be told is not kept */
 	    fill_granted(&m, &out, e) == 0 && keep(c.store, &m, e) == 0)
-		rc = show(&out, o->hold, o->json, e);
+		rc = show(&out, o->hold, o->json, e) < 0 ?
+		    take_back(c.store, out.id, e) : 0;
 	secret_wipe(&out, sizeof(out));
 	secret_wipe(m.secret, sizeof(m.secret));
 	cmd_ca_close(&c);

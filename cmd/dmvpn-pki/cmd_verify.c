@@ -28,17 +28,27 @@ struct verify_what {
 	struct ident	 id;
 	int64_t		 at;
 	struct wbuf	 ocsp;		/* a response; or empty */
-	bool		 by_store;	/* revocations are those of the store */
-	bool		 revoked;
+	/* Without --trust: what the store says of it. */
+	enum { STORE_ASKED_NOT, STORE_KNOWS_NOT, STORE_GOOD, STORE_HELD,
+	    STORE_REVOKED } store;
 };
 
+struct looking {
+	struct verify_what	*w;
+	const char		*serial;
+};
+
+/* A name may look like a serial number. */
 static int
 on_row(void *arg, const struct pki_row *row)
 {
-	struct verify_what *w = arg;
+	struct looking *l = arg;
 
-	w->revoked = w->revoked || row->revoked != 0;
-	return 0;
+	if (strcmp(row->serial, l->serial) != 0)
+		return 0;
+	l->w->store = row->revoked == 0 ? STORE_GOOD :
+	    strcmp(row->why, PKI_HOLD) == 0 ? STORE_HELD : STORE_REVOKED;
+	return 1;
 }
 
 struct ours {
@@ -64,14 +74,15 @@ ask_store(struct verify_what *w, const char *store, struct err *e)
 	struct ours o = { w, e };
 	struct pki_store_ca ca;
 	char serial[48];
+	struct looking l = { w, cert_serial(w->given.v[0], serial,
+	    sizeof(serial)) };
 	int rc = -1;
 
+	w->store = STORE_KNOWS_NOT;
 	if (db != NULL && pki_store_ca(db, &ca, e) == 0 &&
 	    pki_store_authorities(db, on_key, &o, e) == 0)
-		rc = pki_store_each(db, cert_serial(w->given.v[0], serial,
-		    sizeof(serial)), on_row, w, e);
+		rc = pki_store_each(db, serial, on_row, &l, e);
 	pki_store_close(db);
-	w->by_store = true;
 	return rc < 0 ? err_in(e, "no --trust") : 0;
 }
 
@@ -102,22 +113,32 @@ collect(struct verify_what *w, const struct verify_opts *o, const char *path,
 static void
 apply_store(const struct verify_what *w, struct verdict *v)
 {
-	if (!w->by_store || w->crls.n > 0 || w->ocsp.len > 0 ||
+	static const char *const texts[] = {
+		[STORE_KNOWS_NOT] = "the store does not know it: it was issued "
+		    "elsewhere, or after the backup that was put back",
+		[STORE_GOOD] = "not revoked in the store",
+		[STORE_HELD] = "the store says it is held",
+		[STORE_REVOKED] = "the store says it is revoked",
+	};
+	bool no = w->store >= STORE_HELD;
+
+	if (w->store == STORE_ASKED_NOT || w->crls.n > 0 || w->ocsp.len > 0 ||
 	    v->checks[VERDICT_CHAIN].result != VERDICT_PASS)
 		return;
-	v->checks[VERDICT_REVOCATION].result = w->revoked ? VERDICT_FAIL :
+	v->checks[VERDICT_REVOCATION].result = no ? VERDICT_FAIL :
 	    VERDICT_PASS;
-	v->checks[VERDICT_REVOCATION].code = w->revoked ? VERDICT_REVOKED :
+	v->checks[VERDICT_REVOCATION].code = no ? VERDICT_REVOKED :
 	    VERDICT_OK;
 	snprintf(v->checks[VERDICT_REVOCATION].text,
-	    sizeof(v->checks[VERDICT_REVOCATION].text), w->revoked ?
-	    "the store says it is revoked" : "not revoked in the store");
-	if (!w->revoked || v->code != VERDICT_OK)
+	    sizeof(v->checks[VERDICT_REVOCATION].text), "%s",
+	    texts[w->store]);
+	if (!no || v->code != VERDICT_OK)
 		return;
 	v->code = VERDICT_REVOKED;
 	memset(&v->blocks, 0, sizeof(v->blocks));
-	snprintf(v->fix, sizeof(v->fix), "issue a new certificate if the peer "
-	    "may come back");
+	snprintf(v->fix, sizeof(v->fix), "%s", w->store == STORE_HELD ?
+	    "dmvpn-pki release if the peer may come back" : "issue a new "
+	    "certificate if the peer may come back");
 }
 
 /* Without blocks it may have what nobody else has: that passes. */

@@ -150,6 +150,17 @@ same_name(struct pki_store *s, const struct cert *c, struct err *e)
 	    "of the CA");
 }
 
+/* Somebody else may have given it up. */
+static int
+check_waits(struct pki_store *s, int64_t generation, struct err *e)
+{
+	struct pki_store_ca now;
+
+	return pki_store_authority(s, PKI_CA_WAITING, &now, e) == 0 &&
+	    now.generation == generation ? 0 : err_set(e, EAGAIN, "the CA's "
+	    "keys have changed meanwhile: try again");
+}
+
 static int
 finish(struct pki_store *s, const struct arrival *a, const char *file,
     const char *pass_file, struct err *e)
@@ -176,7 +187,7 @@ finish(struct pki_store *s, const struct arrival *a, const char *file,
 	    same_name(s, a->given.v[0], e) < 0))
 		err_in(e, "%s", file);
 	else if (key != NULL && pki_store_begin(s, e) == 0 &&
-	    activate(s, generation, a, e) == 0 && cmd_note(s,
+	    check_waits(s, generation, e) == 0 && activate(s, generation, a, e) == 0 && cmd_note(s,
 	    PKI_AUDIT_CHANGED, "--certificate", &about, e) == 0)
 		rc = pki_store_commit(s, e);
 	EVP_PKEY_free(key);

@@ -243,8 +243,26 @@ take_hosts(struct pki_want *want, char *hosts, struct err *e)
 	return 0;
 }
 
+/* Not beyond the CA's own end. */
+static int
+take_days(struct pki_want *want, X509 *ca, int64_t now, struct err *e)
+{
+	struct cert *c = cert_of_x509(ca, e);
+
+	if (c == NULL || pki_want_days(want, now, TLS_DAYS, e) < 0) {
+		cert_free(c);
+		return -1;
+	}
+	if (want->to > cert_not_after(c))
+		want->to = cert_not_after(c);
+	cert_free(c);
+	return want->to > now ? 0 : err_set(e, EPERM, "the CA's certificate "
+	    "has expired");
+}
+
+/* *end: when it ends. */
 static X509 *
-tls_issue(struct desk *d, const char *names, EVP_PKEY *key, int64_t now,
+tls_issue(struct desk *d, EVP_PKEY *key, int64_t now, int64_t *end,
     struct err *e)
 {
 	struct pki_want want = { .name = "serve", .profile = &tls_profile };
@@ -256,9 +274,9 @@ tls_issue(struct desk *d, const char *names, EVP_PKEY *key, int64_t now,
 	char hosts[256], serial[48];
 	X509 *x = NULL;
 
-	snprintf(hosts, sizeof(hosts), "%s", names);
+	snprintf(hosts, sizeof(hosts), "%s", d->names);
 	if (take_hosts(&want, hosts, e) < 0 ||
-	    pki_want_days(&want, now, TLS_DAYS, e) < 0 ||
+	    take_days(&want, d->cas[0].cert, now, e) < 0 ||
 	    pki_store_begin(d->store, e) < 0)
 		return NULL;
 	x = pki_make_cert(d->store, &d->cas[0], &want, key, serial, e);
@@ -269,16 +287,17 @@ tls_issue(struct desk *d, const char *names, EVP_PKEY *key, int64_t now,
 		x = NULL;
 	}
 	pki_store_rollback(d->store);
+	*end = want.to;
 	return x;
 }
 
 /* Key, certificate, those above it. */
 static struct secret *
-tls_pem(struct desk *d, int64_t now, struct err *e)
+tls_pem(struct desk *d, int64_t now, int64_t *end, struct err *e)
 {
 	EVP_PKEY *key = pki_key_make("p256", e);
 	struct secret *pem = key == NULL ? NULL : pki_key_pem(key, NULL, e);
-	X509 *x = pem == NULL ? NULL : tls_issue(d, d->names, key, now, e);
+	X509 *x = pem == NULL ? NULL : tls_issue(d, key, now, end, e);
 	struct cert_set above = { .n = 0 };
 	struct secret *out = NULL;
 	BIO *b = BIO_new(BIO_s_secmem());
@@ -307,15 +326,15 @@ void
 desk_tls(struct desk *d, const struct pki_web_ask *a, struct rbuf body,
     int64_t now, struct desk_reply *r)
 {
-	int64_t life = (int64_t)TLS_DAYS * 86400 * 2 / 3;
+	int64_t end = now;
 
 	(void)a;
 	(void)body;
-	if (d->tls == NULL || now >= d->tls_until ||
-	    now < d->tls_until - life) {
+	if (d->tls == NULL || now >= d->tls_until || now < d->tls_made) {
 		secret_free(d->tls);
-		d->tls = tls_pem(d, now, &r->why);
-		d->tls_until = now + life;
+		d->tls = tls_pem(d, now, &end, &r->why);
+		d->tls_made = now;
+		d->tls_until = now + (end - now) * 2 / 3;
 	}
 	if (d->tls == NULL) {
 		desk_refuse(r, 503, &r->why);

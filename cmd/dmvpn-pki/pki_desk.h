@@ -43,7 +43,7 @@ struct desk {
 	int64_t			 noted_at;	/* this minute's rows of what */
 	unsigned		 notes;		/* anybody can make us write */
 	struct secret		*tls;		/* what desk_tls gave */
-	int64_t			 tls_until;	/* and gives again */
+	int64_t			 tls_made, tls_until; /* and gives again between */
 };
 void desk_fini(struct desk *d);
 /* The CA has another key: SCEP's certificate and that for TLS are made anew. */

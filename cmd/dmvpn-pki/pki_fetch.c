@@ -86,7 +86,17 @@ check_newer(const struct crl_info *new, const struct crl_info *old,
 	    err_set(e, ESTALE, "it is older than the one that is there");
 }
 
-/* Each against its predecessor of the same issuer and scope. */
+/* One of the same issuer and scope; what nobody whom we trust has signed (a copy
+ * on the disk that somebody has made) has no say. */
+static bool
+precedes(const struct crl *c, const struct crl_info *info,
+    const struct crl_info *of, const struct cert_set *trust)
+{
+	return memcmp(info->issuer, of->issuer, sizeof(of->issuer)) == 0 &&
+	    (trust == NULL || check_signer(c, trust, NULL) == 0);
+}
+
+/* Each against its predecessor. */
 static int
 check(const struct pki_fetch *f, const struct crl_set *new,
     const struct cert_set *trust, struct err *e)
@@ -101,7 +111,7 @@ check(const struct pki_fetch *f, const struct crl_set *new,
 			return -1;
 		for (k = 0; k < f->crls.n; k++)
 			if (crl_info(f->crls.v[k], &b, NULL) == 0 &&
-			    memcmp(a.issuer, b.issuer, sizeof(a.issuer)) == 0 &&
+			    precedes(f->crls.v[k], &b, &a, trust) &&
 			    check_newer(&a, &b, e) < 0)
 				return -1;
 	}

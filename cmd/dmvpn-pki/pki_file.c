@@ -20,13 +20,14 @@ struct pki_file {
 
 /* ---------------------------------------------------------------- to read */
 
-/* What the command line names can not be read as it stands: that is its fault,
- * and not a secret that is wanted (EACCES) or a row that is missing (ENOENT). */
+/* What the command line names can not be read as it stands: that is the fault of
+ * who named it, and not a secret that is wanted (EACCES) or a row that is missing
+ * (ENOENT). */
 static void *
 unread(struct err *e)
 {
 	static const int codes[] = { ENOENT, ENOTDIR, EACCES, EPERM, EISDIR,
-	    ENXIO, ELOOP, ENAMETOOLONG };
+	    ENXIO, ELOOP, ENAMETOOLONG, EFBIG };
 	size_t i;
 
 	for (i = 0; e != NULL && i < sizeof(codes) / sizeof(codes[0]); i++)
@@ -174,6 +175,13 @@ fill(struct pki_file *f, mode_t mode, const void *data, size_t len, bool sync,
 	return rc;
 }
 
+static int
+already(const char *path, struct err *e)
+{
+	return err_set(e, EEXIST, "%s: already there; --force replaces it",
+	    path);
+}
+
 static struct pki_file *
 begin(const char *path, mode_t mode, bool replace, const void *data,
     size_t len, bool sync, struct err *e)
@@ -184,7 +192,7 @@ begin(const char *path, mode_t mode, bool replace, const void *data,
 		return err_null(err_set(e, ENOMEM, "%s", path));
 	f->replace = replace;
 	if (!replace && access(path, F_OK) == 0)
-		err_set(e, EEXIST, "%s: already there", path);
+		already(path, e);
 	else if (temp_name(f, path, e) == 0 &&
 	    fill(f, mode, data, len, sync, e) == 0)
 		return f;
@@ -248,11 +256,12 @@ pki_file_place(struct pki_file *f, struct err *e)
 
 	if (rc < 0 && (errno == EINVAL || errno == ENOSYS)) {
 		if (!f->replace && access(f->path, F_OK) == 0)
-			return err_set(e, EEXIST, "%s: already there", f->path);
+			return already(f->path, e);
 		rc = rename(f->temp, f->path);
 	}
 	if (rc < 0)
-		return err_sys(e, "put %s in place", f->path);
+		return errno == EEXIST ? already(f->path, e) :
+		    err_sys(e, "put %s in place", f->path);
 	f->temp[0] = '\0';
 	return 0;
 }

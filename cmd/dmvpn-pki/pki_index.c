@@ -32,7 +32,7 @@ static int
 parse_time(const char *text, int64_t *t, struct err *e)
 {
 	size_t n = strspn(text, "0123456789");
-	struct tm tm = { .tm_isdst = 0 };
+	struct tm tm = { .tm_isdst = 0 }, was;
 	int d[14] = { 0 }, i, k = 0;
 
 	if ((n != 12 && n != 14) || strcmp(text + n, "Z") != 0)
@@ -52,11 +52,13 @@ parse_time(const char *text, int64_t *t, struct err *e)
 	tm.tm_hour = d[k + 4] * 10 + d[k + 5];
 	tm.tm_min = d[k + 6] * 10 + d[k + 7];
 	tm.tm_sec = d[k + 8] * 10 + d[k + 9];
-	if (tm.tm_mon < 0 || tm.tm_mon > 11 || tm.tm_mday < 1 ||
-	    tm.tm_mday > 31 || tm.tm_hour > 23 || tm.tm_min > 59)
-		return err_set(e, EBADMSG, "a time that is none");
+	was = tm;
 	*t = timegm(&tm);
-	return 0;
+	/* there is no 31st of February, whatever timegm makes of it */
+	return tm.tm_mon == was.tm_mon && tm.tm_mday == was.tm_mday &&
+	    tm.tm_hour == was.tm_hour && tm.tm_min == was.tm_min &&
+	    tm.tm_sec == was.tm_sec ? 0 :
+	    err_set(e, EBADMSG, "a time that is none");
 }
 
 /* "261123120000Z" or "261123120000Z,keyCompromise" */

@@ -25,7 +25,7 @@ pki_want_san(struct pki_want *w, int type, const char *text, struct err *e)
 	struct ident id;
 
 	if (w->n_sans == PKI_SANS_MAX)
-		return err_set(e, ENOSPC, "more than %d names", PKI_SANS_MAX);
+		return err_set(e, E2BIG, "more than %d names", PKI_SANS_MAX);
 	if (ident_parse(text, &id, e) < 0)
 		return -1;
 	if (type == GEN_IPADD ? id.type != IDENT_IPV4 && id.type != IDENT_IPV6 :
@@ -362,6 +362,20 @@ pki_issue_ca(const struct pki_want *w, EVP_PKEY *key, struct err *e)
 	return pki_issue_done(x, ok, e);
 }
 
+static int
+check_end(const struct pki_want *w, int64_t end, struct err *e)
+{
+	int64_t over = (w->to - end + DAY - 1) / DAY;
+	int64_t most = (w->to - w->from) / DAY - over;
+
+	if (end <= w->from + BEFORE_PEER)
+		return err_set(e, ERANGE, "the CA's certificate has ended: "
+		    "dmvpn-pki rollover");
+	return err_set(e, ERANGE, "it would outlive its CA by %lld day%s: "
+	    "%lld are the most", (long long)over, over == 1 ? "" : "s",
+	    (long long)most);
+}
+
 /* What the verdict would refuse later is refused now. */
 int
 pki_issue_check(X509 *ca, const struct pki_want *w, struct err *e)
@@ -381,13 +395,13 @@ pki_issue_check(X509 *ca, const struct pki_want *w, struct err *e)
 	if (rc < 0)
 		return -1;
 	if (w->to > end)
-		return err_set(e, ERANGE, "it would outlive its CA by %lld "
-		    "days", (long long)((w->to - end + DAY - 1) / DAY));
+		return check_end(w, end, e);
 	for (i = 0; i < w->blocks.n; i++)
 		if (!blocks_covers(&have, &w->blocks.v[i]))
 			return err_set(e, EPERM, "%s is not within the "
-			    "address blocks of the CA",
-			    prefix_text(&w->blocks.v[i], &ab));
+			    "address blocks of the CA%s",
+			    prefix_text(&w->blocks.v[i], &ab), have.present ?
+			    "" : ", whose certificate has none");
 	if (w->as != 0 && X509_get_ext_by_NID(ca,
 	    NID_sbgp_autonomousSysNum, -1) < 0)
 		return err_set(e, EPERM, "AS %u: the CA has no AS numbers, it "

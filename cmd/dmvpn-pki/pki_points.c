@@ -186,7 +186,8 @@ pki_points_crl(struct pki_store *s, const struct pki_ca *ca,
 	/* What has ended stands on one more list (RFC 5280, 3.3). */
 	if (url_of(s, generation, partition, url, e) == 0 &&
 	    pki_store_revoked(s, generation, partition, now - (next - now),
-	    add_row, &rows, e) == 0 && pki_store_crl_number_of(s, generation, &number, e) == 0)
+	    add_row, &rows, e) == 0 &&
+	    pki_store_crl_number_of(s, generation, &number, e) == 0)
 		crl = pki_issue_crl_part(ca, partition == 0 ? NULL : url,
 		    number, now, next, rows.v, rows.n, e);
 	else if (rows.full)

@@ -279,7 +279,7 @@ pki_ring_allow(struct pki_ring *r, const char *text, struct err *e)
 	uint64_t v;
 
 	if (r->n_allow == PKI_ALLOW_MAX)
-		return err_set(e, ENOSPC, "more than %d", PKI_ALLOW_MAX);
+		return err_set(e, E2BIG, "more than %d", PKI_ALLOW_MAX);
 	if (eq == NULL || (size_t)(eq - text) >= sizeof(uid))
 		return err_set(e, EINVAL, "\"%s\" is not UID=IDENTITY", text);
 	snprintf(uid, sizeof(uid), "%.*s", (int)(eq - text), text);

@@ -126,9 +126,9 @@ web_desk_close(struct web *w)
 
 /* ------------------------------------------------------------ the CA's half */
 
-/* 0: all; 1: the end, before anything came. */
+/* 0: all; 1: the end, before anything came; that is wrong amidst a question. */
 static int
-read_all(int fd, uint8_t *to, size_t len, struct err *e)
+read_all(int fd, uint8_t *to, size_t len, bool amidst, struct err *e)
 {
 	size_t n = 0;
 	ssize_t k;
@@ -140,7 +140,7 @@ read_all(int fd, uint8_t *to, size_t len, struct err *e)
 		if (k < 0)
 			return err_sys(e, "socket of the web's half");
 		if (k == 0)
-			return n == 0 ? 1 : err_set(e, EPIPE, "the web's half "
+			return n == 0 && !amidst ? 1 : err_set(e, EPIPE, "the web's half "
 			    "has ended amidst a question");
 		n += (size_t)k;
 	}
@@ -204,16 +204,17 @@ serve_desk_once(struct desk *d, int fd, struct err *e)
 	uint32_t head;
 	int rc;
 
-	if ((rc = read_all(fd, len, sizeof(len), e)) != 0)
+	if ((rc = read_all(fd, len, sizeof(len), false, e)) != 0)
 		return rc;
 	if ((head = rbuf_be32(&r)) > sizeof(room))
 		return err_set(e, EBADMSG, "the web's half talks nonsense");
-	if (read_all(fd, room, head, e) != 0 ||
+	if (read_all(fd, room, head, true, e) < 0 ||
 	    msg_get(rbuf_of(room, head), &pki_web_ask_type, &a, e) < 0)
 		return -1;
-	if (a.size > sizeof(body) || (a.size > 0 &&
-	    read_all(fd, body, a.size, e) != 0))
+	if (a.size > sizeof(body))
 		return err_set(e, EBADMSG, "the web's half talks nonsense");
+	if (read_all(fd, body, a.size, true, e) < 0)
+		return -1;
 	desk_answer(d, &a, rbuf_of(body, a.size), clock_wall(), &out);
 	tell(&a, &out);
 	rc = reply(fd, a.id, &out, e);

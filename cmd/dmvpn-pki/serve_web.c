@@ -116,13 +116,23 @@ on_pause(void *arg)
 		log_event(LEVEL_ERROR, "accept", T("why", e.msg));
 }
 
-/* Who dawdles makes room for who comes.  Nobody does: who comes waits in the
- * kernel's queue. */
+/* Who comes waits in the kernel's queue. */
+static void
+pause_accept(struct web *w)
+{
+	size_t i;
+
+	for (i = 0; i < w->n_listeners; i++)
+		watch_stop(&w->listeners[i].watch);
+	timer_set(w->loop, &w->pause, loop_now(w->loop) + WEB_PAUSE,
+	    on_pause, w);
+}
+
+/* Who dawdles makes room for who comes. */
 static bool
 make_room(struct web *w)
 {
 	struct visit *v;
-	size_t i;
 
 	if (w->n_visits < WEB_CONNECTIONS)
 		return true;
@@ -131,10 +141,7 @@ make_room(struct web *w)
 		visit_free(v);
 		return true;
 	}
-	for (i = 0; i < w->n_listeners; i++)
-		watch_stop(&w->listeners[i].watch);
-	timer_set(w->loop, &w->pause, loop_now(w->loop) + WEB_PAUSE,
-	    on_pause, w);
+	pause_accept(w);
 	return false;
 }
 
@@ -315,18 +322,18 @@ hand_on(struct web *w, struct visit *v)
 	unsigned status;
 
 	if ((status = web_take(&v->in.request, &decoded, &ask, &body,
-	    &e)) != 0) {
-		refuse(v, status, e.msg);
-		return;
+	    &e)) == 0) {
+		w->last_id = w->last_id >= PKI_WEB_TLS_ID - 1 ? 1 :
+		    w->last_id + 1;
+		ask.id = v->id = w->last_id;
+		ask.from = v->from;
+		ask.certificate = web_tls_client(v->bev, &der);
+		v->state = VISIT_ASKED;
+		limit(v, WEB_DESK);
+		status = web_ask(w, &ask, body, &e) < 0 ? 503 : 0;
 	}
-	w->last_id = w->last_id >= PKI_WEB_TLS_ID - 1 ? 1 : w->last_id + 1;
-	ask.id = v->id = w->last_id;
-	ask.from = v->from;
-	ask.certificate = web_tls_client(v->bev, &der);
-	v->state = VISIT_ASKED;
-	limit(v, WEB_DESK);
-	if (web_ask(w, &ask, body, &e) < 0)
-		refuse(v, 503, e.msg);
+	if (status != 0)
+		refuse(v, status, e.msg);
 	secret_wipe(&ask, sizeof(ask));
 	secret_wipe(room, sizeof(room));
 	OPENSSL_free(der);
@@ -455,9 +462,10 @@ on_accept(void *arg)
 	fd = accept4(l->fd, (struct sockaddr *)&ss, &len,
 	    SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0) {
-		if (errno != EAGAIN && errno != EINTR)
-			log_event(LEVEL_WARN, "accept", T("why",
-			    strerror(errno)));
+		if (errno == EAGAIN || errno == EINTR)
+			return;
+		log_event(LEVEL_WARN, "accept", T("why", strerror(errno)));
+		pause_accept(l->web);	/* no descriptors: not at once again */
 		return;
 	}
 	from = address_of(&ss);

@@ -204,3 +204,110 @@ how = os.waitpid(pid, 0)[1]
 assert os.WIFSIGNALED(how) and os.WTERMSIG(how) == signal.SIGINT, how
 assert termios.tcgetattr(fd)[3] & termios.ECHO, "no echo"' "$B/dmvpn-pki"
 }
+
+@test "a CA that is taken keeps its lock, whose passphrase is read once" {
+	echo of-the-ca >pass
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -days 30 \
+	    -subj /CN=Old -keyout old.key -passout file:pass -out old.crt \
+	    -addext keyUsage=critical,keyCertSign,cRLSign 2>/dev/null
+	cat old.key old.crt >old.pem
+	mkfifo once
+	cat pass >once 3>&- &
+	timeout 60 "$B/dmvpn-pki" init -s old.db --from old.pem -P once
+	run -1 --separate-stderr setsid -w "$B/dmvpn-pki" issue -s old.db y </dev/null
+	[[ $stderr == *"a passphrase is wanted"* ]]
+	run -0 pki issue -s old.db -P pass -d 10 y
+	refused "for a certificate that is made here" init -s new.db \
+	    --from old.pem --days 3
+	refused "for a certificate that is made here" init -s new.db \
+	    --certificate old.crt --name x
+	refused "dmvpn-pki settings" init -s new.db --certificate old.crt \
+	    --crl-url http://a/
+}
+
+@test "a certificate whose name is that of a directory is shown and exported" {
+	mkdir x
+	pki issue -o x.pem x
+	[ "$(pki show x)" = "$(pki show x.pem | sed '/^$/,$d')" ]
+	pki export -F der -o x.der x
+	run -0 pki export x.der
+	[[ $output == "-----BEGIN CERTIFICATE-----"* ]]
+}
+
+@test "a backup is not the store itself, by whatever name" {
+	refused "that is the store itself" backup -f dmvpn-ca.db
+	refused "that is the store itself" restore -f dmvpn-ca.db
+	ln -s dmvpn-ca.db link
+	refused "that is the store itself" restore -f link
+	pki issue -o x.pem x
+}
+
+@test "a store without a CA in it takes a backup as it is" {
+	pki backup one.db
+	: >empty.db
+	pki restore -s empty.db one.db
+	[ "$(pki show -s empty.db)" = "$(pki show)" ]
+	printf 'junk junk junk junk junk junk junk' >junk.db
+	run -1 --separate-stderr pki restore -s junk.db one.db
+	[[ $stderr == *"--force replaces it"* ]]
+	pki restore -f -s junk.db one.db
+	pki list -s junk.db
+}
+
+@test "restore brings back all that a backup has, and takes the rest away" {
+	pki token new --for a -T 10.0.0.2 >/dev/null
+	pki settings --ocsp-url http://a/ocsp
+	pki issue -o x.pem x
+	pki revoke x
+	pki rollover --prepare
+	pki backup one.db
+	all() {
+		pki list -j; pki token list -j; pki settings -j
+		pki rollover --status -j; pki audit -j | head -n "$1"
+	}
+	n=$(pki audit -j | wc -l)
+	before=$(all "$n")
+	pki issue -o y.pem y
+	pki token new --for b >/dev/null
+	pki settings --ocsp-url http://b/ocsp
+	pki rollover
+	pki restore -f one.db
+	[ "$(all "$n")" = "$before" ]
+	[ "$(pki audit -j | wc -l)" = $((n + 1)) ]
+	python3 -c 'import sqlite3
+c = sqlite3.connect("dmvpn-ca.db")
+assert c.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+a, b = [sorted(sqlite3.connect(f).execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL").fetchall()) for f in ("dmvpn-ca.db", "one.db")]
+assert a == b, (a, b)'
+	pki issue -o z.pem z
+	run -0 pki verify z.pem
+}
+
+@test "what standard output does not take is said, and not in use" {
+	[ -e /dev/full ] || skip "there is no /dev/full"
+	run -111 --separate-stderr bash -c '"$0" token new --for a >/dev/full' "$B/dmvpn-pki"
+	[[ $stderr == *"the token is withdrawn"* ]]
+	[ "$(pki token list -j | jq -r .state)" = withdrawn ]
+	run -111 --separate-stderr bash -c '"$0" issue x >/dev/full' "$B/dmvpn-pki"
+	serial=$(pki list -j x | jq -r .serial)
+	[[ $stderr == *"x is issued"*"revoke $serial"* ]]
+	for c in list show settings audit "rollover --status" "token list"; do
+		run -111 bash -c "'$B/dmvpn-pki' $c >/dev/full"
+	done
+}
+
+@test "a line of a batch with too many names is refused alone" {
+	{
+		printf -- '-o a.pem'
+		printf ' -D n%s.example' {1..33}
+		printf ' a\n-o b.pem b\n'
+	} >lines
+	run -1 --separate-stderr pki issue --batch lines
+	[[ $stderr == *"lines:1: more than 32 names"* && -e b.pem ]]
+}
+
+@test "a word that no filter knows is refused" {
+	refused "--by kli: expected cli" audit --by kli
+	refused "--what isued: expected" audit --what isued
+	refused "make no key" rollover --finish --days 3
+}

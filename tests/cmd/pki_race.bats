@@ -111,3 +111,30 @@ p.wait()' "$B/dmvpn-pki"
 	[ ! -e b12.pem ]
 	kill "$batch"
 }
+
+@test "restore holds the store while it compares: what comes in between is not lost" {
+	pki backup one.db
+	hold "UPDATE authority SET crl_number = crl_number + 1"
+	"$B/dmvpn-pki" restore one.db 3>&- 2>restore.log &
+	restore=$!
+	PIDS+=("$restore")
+	echo >end
+	status=0
+	wait "$restore" || status=$?
+	[ "$status" = 1 ]
+	grep -q "newer than the backup" restore.log
+}
+
+@test "rollover makes its key while others work at the store" {
+	pki issue -o x.pem x
+	"$B/dmvpn-pki" rollover -k rsa8192 3>&- 2>rollover.log &
+	rollover=$!
+	PIDS+=("$rollover")
+	busy() {
+		[ "$(cut -d' ' -f14 "/proc/$rollover/stat")" -gt 30 ] ||
+			! kill -0 "$rollover"
+	}
+	wait_for busy
+	timeout 20 "$B/dmvpn-pki" revoke x
+	kill "$rollover" || true
+}
