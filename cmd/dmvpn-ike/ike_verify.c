@@ -158,6 +158,22 @@ ike_auth_keep_peer(struct ike_isa *s, const struct ike_in *in,
 
 /* ---- certificates ---- */
 
+/* The first is the peer's own. */
+static int
+add_cert(struct cert_set *chain, struct rbuf der, struct err *e)
+{
+	struct cert *c;
+	int rc;
+
+	if (chain->n > 0)
+		return cert_set_add_der(chain, der, e);
+	if ((c = cert_parse_leaf(der, e)) == NULL)
+		return -1;
+	rc = cert_set_add(chain, c, e);
+	cert_free(c);
+	return rc;
+}
+
 static int
 read_chain(const struct ike_in *in, struct cert_set *chain, struct err *e)
 {
@@ -168,7 +184,7 @@ read_chain(const struct ike_in *in, struct cert_set *chain, struct err *e)
 		if (ike_cert_parse(in->certs[i], &c, e) < 0)
 			return -1;
 		if (c.encoding == IKE_CERT_X509 &&
-		    cert_set_add_der(chain, c.data, e) < 0)
+		    add_cert(chain, c.data, e) < 0)
 			return -1;
 	}
 	return chain->n > 0 ? 0 :

@@ -42,28 +42,97 @@ cert_of_x509(X509 *x, struct err *e)
 	return c;
 }
 
-struct cert *
-cert_parse(struct rbuf der, struct err *e)
+static int
+check(struct rbuf der, struct err *e)
+{
+	if (rbuf_left(&der) > CERT_MAX)
+		return err_set(e, EBADMSG, "certificate of %zu octets, %d are "
+		    "the most", rbuf_left(&der), CERT_MAX);
+	if (der_check_cert(der, e) < 0)
+		return err_in(e, "certificate");
+	return 0;
+}
+
+static X509 *
+read_in(OSSL_LIB_CTX *ctx, struct rbuf der)
 {
 	const unsigned char *p = der.p;
-	struct cert *c;
-	X509 *x, *at;
+	X509 *at = X509_new_ex(ctx, NULL);
 
-	if (rbuf_left(&der) > CERT_MAX)
-		return err_null(err_set(e, EBADMSG, "certificate of %zu "
-		    "octets, %d are the most", rbuf_left(&der), CERT_MAX));
-	if (der_check_cert(der, e) < 0)
-		return err_null(err_in(e, "certificate"));
-	at = X509_new_ex(quick_ctx(), NULL);
-	x = at == NULL ? NULL : d2i_X509(&at, &p, (long)rbuf_left(&der));
-	if (x == NULL || p != der.end) {
+	if (at != NULL && (d2i_X509(&at, &p, (long)rbuf_left(&der)) == NULL ||
+	    p != der.end)) {
 		X509_free(at);
-		ERR_clear_error();
-		return err_null(err_set(e, EBADMSG, "certificate: not X.509"));
+		at = NULL;
 	}
+	ERR_clear_error();
+	return at;
+}
+
+static struct cert *
+take(X509 *x, struct err *e)
+{
+	struct cert *c;
+
+	if (x == NULL)
+		return err_null(err_set(e, EBADMSG, "certificate: not X.509"));
 	c = cert_of_x509(x, e);
 	X509_free(x);
 	return c;
+}
+
+struct cert *
+cert_parse(struct rbuf der, struct err *e)
+{
+	return check(der, e) < 0 ? NULL : take(read_in(quick_ctx(), der), e);
+}
+
+/* The key of what OpenSSL has read as subjectPublicKeyInfo. */
+static int
+set_key(X509 *x)
+{
+	uint8_t room[CERT_MAX], *to = room;
+	X509_PUBKEY *from = X509_get_X509_PUBKEY(x);
+	int rc = -1, len = i2d_X509_PUBKEY(from, NULL);
+	struct rbuf der, spki;
+	EVP_PKEY *k;
+
+	if (len <= 0 || len > CERT_MAX || i2d_X509_PUBKEY(from, &to) != len)
+		return -1;
+	der = rbuf_of(room, (size_t)len);
+	if (der_want(&der, DER_SEQUENCE, &spki, NULL) < 0 ||
+	    (k = quick_key(spki)) == NULL)
+		return -1;
+	if (X509_set_pubkey(x, k) == 1)
+		rc = 0;
+	EVP_PKEY_free(k);
+	return rc;
+}
+
+/* NULL: its key is not of a kind that can be read so. */
+static X509 *
+read_quick(struct rbuf der)
+{
+	X509 *x;
+
+	if (quick_keyless() == NULL ||
+	    (x = read_in(quick_keyless(), der)) == NULL)
+		return NULL;
+	if (set_key(x) == 0)
+		return x;
+	X509_free(x);
+	return NULL;
+}
+
+struct cert *
+cert_parse_leaf(struct rbuf der, struct err *e)
+{
+	X509 *x;
+
+	if (check(der, e) < 0)
+		return NULL;
+	if ((x = read_quick(der)) == NULL)
+		x = read_in(quick_ctx(), der);
+	return take(x, e);
 }
 
 void

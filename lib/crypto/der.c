@@ -108,26 +108,27 @@ der_unsigned(struct rbuf *in, struct rbuf *v, struct err *e)
 }
 
 /* RFC 8017, A.1.1 */
-static int
-check_rsa(struct rbuf bits, struct err *e)
+int
+der_check_rsa(struct rbuf bits, struct rbuf *n, struct rbuf *exponent,
+    struct err *e)
 {
-	struct rbuf key, n, exponent;
+	struct rbuf key, left;
 	uint64_t v = 0;
 
 	if (rbuf_u8(&bits) != 0 || der_want(&bits, DER_SEQUENCE, &key, e) < 0 ||
-	    der_unsigned(&key, &n, e) < 0 ||
-	    der_unsigned(&key, &exponent, e) < 0)
+	    der_unsigned(&key, n, e) < 0 ||
+	    der_unsigned(&key, exponent, e) < 0)
 		return err_in(e, "RSA key");
 	if (!rbuf_done(&bits) || !rbuf_done(&key))
 		return err_set(e, EBADMSG, "RSA key: octets after its end");
-	if (rbuf_left(&n) > RSA_BITS_MAX / 8)
+	if (rbuf_left(n) > RSA_BITS_MAX / 8)
 		return err_set(e, EBADMSG, "RSA key: %zu bits, %d are the most",
-		    rbuf_left(&n) * 8, RSA_BITS_MAX);
-	if (rbuf_left(&exponent) > 8)
+		    rbuf_left(n) * 8, RSA_BITS_MAX);
+	if (rbuf_left(exponent) > DER_EXPONENT_MAX)
 		return err_set(e, EBADMSG, "RSA key: exponent of %zu octets",
-		    rbuf_left(&exponent));
-	while (rbuf_left(&exponent) > 0)
-		v = v << 8 | rbuf_u8(&exponent);
+		    rbuf_left(exponent));
+	for (left = *exponent; rbuf_left(&left) > 0;)
+		v = v << 8 | rbuf_u8(&left);
 	if (v < 65537 || (v & 1) == 0)
 		return err_set(e, EBADMSG, "RSA key: exponent %llu, odd and "
 		    "at least 65537 is wanted", (unsigned long long)v);
@@ -146,14 +147,14 @@ der_check_spki(struct rbuf spki, struct err *e)
 	static const char rsa[] = "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01";
 	static const char pss[] = "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a";
 	static const char ec[] = "\x2a\x86\x48\xce\x3d\x02\x01";
-	struct rbuf alg, oid, bits, curve;
+	struct rbuf alg, oid, bits, curve, n, exponent;
 
 	if (der_want(&spki, DER_SEQUENCE, &alg, e) < 0 ||
 	    der_want(&alg, DER_OID, &oid, e) < 0 ||
 	    der_want(&spki, DER_BITS, &bits, e) < 0)
 		return err_in(e, "public key");
 	if (oid_is(&oid, rsa, 9) || oid_is(&oid, pss, 9))
-		return check_rsa(bits, e);
+		return der_check_rsa(bits, &n, &exponent, e);
 	if (oid_is(&oid, ec, 7) && der_want(&alg, DER_OID, &curve, e) < 0)
 		return err_set(e, EBADMSG, "EC key: its curve is not a named "
 		    "one");

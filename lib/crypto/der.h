@@ -11,6 +11,7 @@
  * 31.  For looking at what a stranger sent before OpenSSL does.
  */
 #define DER_DEPTH	24
+#define DER_EXPONENT_MAX 8	/* octets of an RSA key's exponent */
 
 #define DER_INTEGER	0x02
 #define DER_BITS	0x03
@@ -36,6 +37,10 @@ int der_check(struct rbuf in, struct err *e);
  * we do not know pass.
  */
 int der_check_spki(struct rbuf spki, struct err *e);
+/* Its BIT STRING's content, when it is RSA: the two numbers, without leading
+ * zeros, the modulus of at most RSA_BITS_MAX bits. */
+int der_check_rsa(struct rbuf bits, struct rbuf *n, struct rbuf *exponent,
+    struct err *e);
 
 /* A whole certificate or request: well formed, serial number, key. */
 int der_check_cert(struct rbuf der, struct err *e);

@@ -25,7 +25,7 @@ static struct quick_table tables[] = {
 };
 
 static OSSL_PROVIDER *provider;
-static OSSL_LIB_CTX *ctx;
+static OSSL_LIB_CTX *ctx, *keyless;
 
 /* The first of its names tells what kind of key a row is for. */
 static bool
@@ -70,15 +70,21 @@ query(void *arg, int op, int *no_cache)
 	return a;
 }
 
-static const OSSL_DISPATCH functions[] = {
-	{ OSSL_FUNC_PROVIDER_QUERY_OPERATION, (void (*)(void))query },
-	{ 0, NULL }
-};
+static const OSSL_ALGORITHM *
+query_keyless(void *arg, int op, int *no_cache)
+{
+	return op == OSSL_OP_DECODER ? NULL : query(arg, op, no_cache);
+}
 
 static int
 provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in,
     const OSSL_DISPATCH **out, void **arg)
 {
+	static const OSSL_DISPATCH functions[] = {
+		{ OSSL_FUNC_PROVIDER_QUERY_OPERATION, (void (*)(void))query },
+		{ 0, NULL }
+	};
+
 	(void)handle;
 	(void)in;
 	*out = functions;
@@ -86,22 +92,46 @@ provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in,
 	return 1;
 }
 
+static int
+provider_init_keyless(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in,
+    const OSSL_DISPATCH **out, void **arg)
+{
+	static const OSSL_DISPATCH functions[] = {
+		{ OSSL_FUNC_PROVIDER_QUERY_OPERATION,
+		  (void (*)(void))query_keyless },
+		{ 0, NULL }
+	};
+
+	if (provider_init(handle, in, out, arg) != 1)
+		return 0;
+	*out = functions;
+	return 1;
+}
+
+static OSSL_LIB_CTX *
+ctx_new(const char *name, OSSL_provider_init_fn *init)
+{
+	OSSL_LIB_CTX *c = OSSL_LIB_CTX_new();
+
+	if (c != NULL && (OSSL_PROVIDER_add_builtin(c, name, init) != 1 ||
+	    OSSL_PROVIDER_load(c, name) == NULL)) {
+		OSSL_LIB_CTX_free(c);
+		c = NULL;
+	}
+	return c;
+}
+
 void
 quick_begin(void)
 {
-	OSSL_LIB_CTX *c;
-
 	if (ctx != NULL)
 		return;
 	if (provider == NULL)
 		provider = OSSL_PROVIDER_load(NULL, "default");
-	if (provider != NULL && (c = OSSL_LIB_CTX_new()) != NULL) {
-		if (OSSL_PROVIDER_add_builtin(c, "quick", provider_init) ==
-		    1 && OSSL_PROVIDER_load(c, "quick") != NULL)
-			ctx = c;
-		else
-			OSSL_LIB_CTX_free(c);
-	}
+	if (provider != NULL &&
+	    (ctx = ctx_new("quick", provider_init)) != NULL)
+		keyless = ctx_new("keyless", provider_init_keyless);
+	quick_often_begin();
 	ERR_clear_error();
 }
 
@@ -109,4 +139,10 @@ struct ossl_lib_ctx_st *
 quick_ctx(void)
 {
 	return ctx;
+}
+
+struct ossl_lib_ctx_st *
+quick_keyless(void)
+{
+	return keyless;
 }

@@ -76,23 +76,46 @@ set_padding(EVP_PKEY_CTX *ctx, const struct sign_alg *alg, const EVP_MD *md)
 	    EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST) == 1;
 }
 
+/* As quick_verify. */
+static int
+verify_hashed(EVP_PKEY *k, const struct sign_alg *alg, struct rbuf sig,
+    const struct secret *all)
+{
+	uint8_t hash[EVP_MAX_MD_SIZE];
+	unsigned len;
+
+	if (alg->scheme != SIGN_ECDSA || EVP_Digest(all->b, all->len, hash,
+	    &len, md_of(alg->hash), NULL) != 1)
+		return -1;
+	return quick_verify(k, rbuf_of(hash, len), sig);
+}
+
+static int
+verify_with(EVP_PKEY *k, const struct sign_alg *alg, struct rbuf sig,
+    const struct secret *all)
+{
+	const EVP_MD *md = md_of(alg->hash);
+	const char *name = md == NULL ? NULL : EVP_MD_get0_name(md);
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	EVP_PKEY_CTX *pctx;
+	int ok = ctx != NULL && EVP_DigestVerifyInit_ex(ctx, &pctx, name,
+	    quick_ctx(), NULL, k, NULL) == 1 &&
+	    set_padding(pctx, alg, md) == 1 && EVP_DigestVerify(ctx, sig.p,
+	    rbuf_left(&sig), all->b, all->len) == 1;
+
+	EVP_MD_CTX_free(ctx);
+	return ok;
+}
+
 static int
 verify(EVP_PKEY *k, const struct sign_alg *alg, struct rbuf sig,
     const struct sign_parts *parts, struct err *e)
 {
-	const EVP_MD *md = md_of(alg->hash);
-	const char *name = md == NULL ? NULL : EVP_MD_get0_name(md);
 	struct secret *all = join(parts);
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	EVP_PKEY_CTX *pctx;
 	int ok = 0;
 
-	if (all != NULL && ctx != NULL && EVP_DigestVerifyInit_ex(ctx, &pctx,
-	    name, quick_ctx(), NULL, k, NULL) == 1 &&
-	    set_padding(pctx, alg, md) == 1)
-		ok = EVP_DigestVerify(ctx, sig.p, rbuf_left(&sig), all->b,
-		    all->len) == 1;
-	EVP_MD_CTX_free(ctx);
+	if (all != NULL && (ok = verify_hashed(k, alg, sig, all)) < 0)
+		ok = verify_with(k, alg, sig, all);
 	secret_free(all);
 	ERR_clear_error();
 	return ok ? 0 : err_set(e, EPERM, "AUTH: the signature does not "
