@@ -408,7 +408,7 @@ static void
 refresh(struct dpd_step *x)
 {
 	if (x->h->numeric || x->h->refresh == 0 || x->h->refresh > x->now ||
-	    x->h->ticket != 0 || x->h->state == UNKNOWN)
+	    x->h->state == UNKNOWN)
 		return;
 	dpd_step_ask(x);
 }

@@ -451,6 +451,135 @@ test_old_addresses_are_better_than_none(void **state)
 	assert_non_null(strstr(o->log, "connect a p 192.0.2."));
 }
 
+/* It is up on the profile without routes: those come first. */
+static void
+test_standby_that_is_found_up(void **state)
+{
+	struct world *o = (struct world *)*state;
+
+	set(o, DPD_POLICY_FIRST, "p.standby", "192.0.2.1", "192.0.2.2");
+	up(o, "a", "p.standby", 3);
+	assert_string_equal(o->log,
+	    "disconnect a;connect a p 192.0.2.1:500;");
+	assert_int_equal(o->choices, 0);
+	up(o, "a", "p", 4);
+	assert_string_equal(o->log, "chosen 192.0.2.1;");
+}
+
+static void
+waiting(struct world *o, const char *connection, const char *remote)
+{
+	struct ike_waiting m = { .remote = { .port = 500 } };
+
+	snprintf(m.connection, sizeof(m.connection), "%s", connection);
+	assert_int_equal(endpoint_parse(remote, 500, &m.remote, NULL), 0);
+	reason_set(&m.reason, "ike-sa-init", "no-answer", "nobody is there");
+	dpd_choice_waiting(o->c, &m, o->now);
+}
+
+/* What dmvpn-ike waits for is why it did not come up, there and not
+ * elsewhere. */
+static void
+test_why_it_did_not_come_up(void **state)
+{
+	struct world *o = (struct world *)*state;
+
+	set(o, DPD_POLICY_FIRST, "", "192.0.2.1", "192.0.2.2");
+	pass(o, 0);
+	waiting(o, "a", "192.0.2.1");
+	waiting(o, "b", "192.0.2.2");
+	pass(o, 6001);
+	assert_int_equal(status(o, 0).state, DPD_HEADEND_STATE_FAILED);
+	assert_string_equal(status(o, 0).reason.code, "no-answer");
+	assert_string_equal(status(o, 1).reason.code, "");
+}
+
+/* Two were lost: they are tried one at a time beside the third. */
+static void
+test_one_better_one_is_tried_at_a_time(void **state)
+{
+	struct world *o = (struct world *)*state;
+	struct dpd_headends_set s;
+	unsigned i;
+
+	memset(&s, 0, sizeof(s));
+	snprintf(s.tunnel, sizeof(s.tunnel), "t0");
+	snprintf(s.profile, sizeof(s.profile), "p");
+	s.policy = DPD_POLICY_FIRST;
+	for (i = 0; i < 3; i++) {
+		snprintf(s.headends[i].name, 192, "192.0.2.%u", i + 1);
+		snprintf(s.headends[i].connection, 64, "%c", 'a' + i);
+	}
+	s.n_headends = 3;
+	assert_int_equal(dpd_choice_set(o->c, &s, NULL), 0);
+	pass(o, 0);
+	failed(o, "a", "192.0.2.1");
+	failed(o, "b", "192.0.2.2");
+	up(o, "c", "p", 3);
+	pass(o, 1500);
+	assert_non_null(strstr(o->log, "connect a"));
+	assert_null(strstr(o->log, "connect b"));
+}
+
+/* Told of itself, it is not dialled again; and it is up since it came. */
+static void
+test_what_is_known_is_not_stated_again(void **state)
+{
+	struct world *o = (struct world *)*state;
+	uint64_t since = o->now;
+
+	set(o, DPD_POLICY_FIRST, "", "192.0.2.1", NULL);
+	pass(o, 0);
+	up(o, "a", "p", 1);
+	pass(o, 5000);
+	up(o, "a", "p", 1);
+	dpd_choice_start(o->c, o->now);
+	assert_string_equal(o->log, "");
+	assert_true(status(o, 0).since == since);
+	up(o, "a", "p", 2);
+	assert_true(status(o, 0).since > since);
+}
+
+/* The list came anew while its second address was being tried. */
+static void
+test_a_list_keeps_its_place(void **state)
+{
+	struct world *o = (struct world *)*state;
+
+	set(o, DPD_POLICY_FIRST, "", "hub.test", NULL);
+	pass(o, 0);
+	resolved(o, "192.0.2.1", "192.0.2.2", 1);
+	failed(o, "a", "192.0.2.1");
+	assert_string_equal(o->log, "connect a p 192.0.2.2:500;");
+	pass(o, 4999);
+	assert_string_equal(o->log, "");	/* 5 s is the least */
+	pass(o, 1);
+	assert_non_null(strstr(o->log, "resolve hub.test"));
+	resolved(o, "192.0.2.1", "192.0.2.2", 60);
+	failed(o, "a", "192.0.2.2");
+	assert_int_equal(status(o, 0).state, DPD_HEADEND_STATE_FAILED);
+}
+
+/* The name of one that is not wanted now is left alone. */
+static void
+test_a_name_that_nobody_needs(void **state)
+{
+	struct world *o = (struct world *)*state;
+
+	set(o, DPD_POLICY_FIRST, "", "192.0.2.1", "second.test");
+	pass(o, 0);
+	failed(o, "a", "192.0.2.1");
+	resolved(o, "192.0.2.2", NULL, 300);
+	up(o, "b", "p", 2);
+	pass(o, 1000);
+	up(o, "a", "p", 3);
+	pass(o, 70000);
+	assert_true(status(o, 0).in_use);
+	assert_int_equal(status(o, 1).state, DPD_HEADEND_STATE_UNKNOWN);
+	pass(o, 3600000);
+	assert_null(strstr(o->log, "resolve"));
+}
+
 int
 main(void)
 {
@@ -478,6 +607,12 @@ main(void)
 		TEST(test_restart_of_ike_keeps_the_choice),
 		TEST(test_changed_list_keeps_what_stays),
 		TEST(test_names_that_are_none_are_refused),
+		TEST(test_standby_that_is_found_up),
+		TEST(test_why_it_did_not_come_up),
+		TEST(test_one_better_one_is_tried_at_a_time),
+		TEST(test_what_is_known_is_not_stated_again),
+		TEST(test_a_list_keeps_its_place),
+		TEST(test_a_name_that_nobody_needs),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

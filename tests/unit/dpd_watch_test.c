@@ -356,6 +356,63 @@ test_a_pause_asks_nothing_and_then_all_begin_anew(void **state)
 	assert_int_equal(o->verdicts, 1);
 }
 
+/* dmvpn-ike was told: what was on its way since does not take it back. */
+static void
+test_who_is_dead_stays_dead(void **state)
+{
+	struct world *o = (struct world *)*state;
+
+	add(o, 1, "p");
+	run(o, o->now + 9000);
+	assert_int_equal(o->verdicts, 1);
+	dpd_watch_seen(o->w, 1, o->now, o->now);
+	o->repeats = 0;
+	run(o, o->now + 7000);
+	assert_int_equal(o->repeats, 2);
+	assert_int_equal(o->verdicts, 1);
+}
+
+/* The counters that were asked for before never come. */
+static void
+test_a_pause_ends_a_poll(void **state)
+{
+	struct world *o = (struct world *)*state;
+	uint64_t end;
+	unsigned polls;
+
+	add(o, 1, "p");
+	while (o->polls == 0) {
+		uint64_t wake = dpd_watch_turn(o->w, o->now);
+
+		if (o->polls == 0)
+			o->now = wake;
+	}
+	dpd_watch_pause(o->w);
+	dpd_watch_resume(o->w, o->now);
+	o->polled = false;
+	polls = o->polls;
+	for (end = o->now + 4000; o->polls == polls && o->now < end;)
+		o->now = dpd_watch_turn(o->w, o->now);
+	assert_int_equal(o->polls, polls + 1);
+}
+
+/* Stated again, a rule asks nobody who was heard just now. */
+static void
+test_a_rule_again(void **state)
+{
+	struct world *o = (struct world *)*state;
+
+	add(o, 1, "p");
+	o->now++;
+	dpd_watch_seen(o->w, 1, o->now, o->now);
+	assert_int_equal(dpd_watch_rule(o->w, "p", 3000, 6, o->now, NULL), 0);
+	run(o, o->now + 2000);
+	assert_int_equal(o->polls + o->probes, 0);
+	assert_int_equal(dpd_watch_rule(o->w, "p", 1000, 6, o->now, NULL), 0);
+	run(o, o->now + 100);
+	assert_int_equal(o->probes, 1);
+}
+
 /* Counters that never come do not hold up the watch for ever. */
 static void
 test_a_poll_that_is_lost_is_asked_again(void **state)
@@ -472,6 +529,9 @@ main(void)
 		TEST(test_old_signs_of_life_change_nothing),
 		TEST(test_a_late_sign_does_not_end_the_probes),
 		TEST(test_a_pause_asks_nothing_and_then_all_begin_anew),
+		TEST(test_who_is_dead_stays_dead),
+		TEST(test_a_pause_ends_a_poll),
+		TEST(test_a_rule_again),
 		TEST(test_a_poll_that_is_lost_is_asked_again),
 		TEST(test_many_peers_are_not_asked_at_once),
 		TEST(test_many_peers_are_polled_less_often),
