@@ -96,7 +96,7 @@ endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
 
 # The orchestrator is one script, made of its parts.
-DMVPN_SH := $(patsubst %,cmd/dmvpn/%.sh,dmvpn parse apply supervise fetch status \
+DMVPN_SH := $(patsubst %,cmd/dmvpn/%.sh,dmvpn words parse apply supervise fetch status \
 	check join main)
 $(BIN)/dmvpn: $(DMVPN_SH)
 	@mkdir -p $(@D)

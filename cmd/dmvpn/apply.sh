@@ -132,7 +132,52 @@ apply_gre() {
 	where=$(local_address)
 	[ -z "$where" ] || arg --local "$where"
 	run_args gre || return 1
+	note "$SUP/$T.local" "$where"
 	apply_routes
+}
+
+# "local" names an interface.
+is_local_interface() {
+	where=$(conf local)
+	[ -n "$where" ] && ! is_address "$where"
+}
+
+# It has no address now: packets leave as the kernel's routes say.
+local_missing() {
+	is_local_interface && [ -z "$(local_address)" ] &&
+		say "local $where: there is no such interface with an address"
+}
+
+# Its address is another one than it was: all who know it are told.
+follow_local() {
+	for tunnel in $(tunnels); do
+		select_tunnel "$tunnel"
+		is_local_interface || continue
+		now_local=$(local_address)
+		was_local=$(cat "$SUP/$T.local" 2>/dev/null) || continue
+		case $now_local in
+		'' | "$was_local") continue ;;
+		esac
+		warn "tunnel $T: $where has the address $now_local now"
+		apply_tunnel "$T" || :
+	done
+}
+
+# A route must not take our own packets to a hub into the tunnel.
+swallows() {	# NETWORK
+	for public in $({ conf hub; conf headend; } | sed 's/ .*//'); do
+		public=$(host_of "$public")
+		is_address "$public" || continue
+		holds "$1" "$public" || continue
+		way=$(call gre lookup -j "$public" 2>/dev/null </dev/null) ||
+			continue
+		length=$(field "$way" prefix)
+		[ "${length#*/}" -le "${1#*/}" ] || continue
+		via=$(field "$way" via)
+		say "route $1 would take our own packets to $public into the tunnel; give $public a route of its own, such as \"ip route add $public${via:+ via $via} dev $(field "$way" interface)\""
+		return 0
+	done
+	return 1
 }
 
 # The first hub of the file that took our registration, else the first.
@@ -162,6 +207,7 @@ apply_routes() {
 	esac
 	how=$ARGS
 	while IFS= read -r network; do
+		! swallows "$network" || return 1
 		args route set --owner "dmvpn.$T"
 		ARGS=$ARGS$how
 		arg "$T" "$network"
@@ -308,10 +354,13 @@ apply_one() {	# LAYER TUNNEL
 	fi
 	why=${why%%"$NL"*}
 	why=${why#dmvpn-"$1": }
+	why=${why#"$1": }
 	case $why in
 	*'nobody serves '*) why=$(absence "$1") ;;
 	esac
-	[ "$(cat "$RUN/refused/$2.$1" 2>/dev/null)" = "$why" ] ||
+	# "up" says it itself, and each time
+	[ -z "$STAMP" ] ||
+		[ "$(cat "$RUN/refused/$2.$1" 2>/dev/null)" = "$why" ] ||
 		warn "tunnel $2: $1: $why"
 	note "$RUN/refused/$2.$1" "$why"
 	return 1
@@ -348,6 +397,7 @@ withdraw_tunnel() {
 		call gre interface delete "$T" || :
 		call pki unload "$T" || :
 	} >/dev/null 2>&1 </dev/null
+	rm -f "$SUP/$1.local"
 	for layer in $LAYERS; do
 		rm -f "$RUN/refused/$1.$layer"
 	done

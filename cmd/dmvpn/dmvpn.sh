@@ -36,6 +36,7 @@ NL='
 '
 TAB='	'
 CR=$(printf '\r')
+BOM=$(printf '\357\273\277')
 
 say() {
 	printf '%s\n' "$*"
@@ -123,28 +124,4 @@ is_number() {	# TEXT MIN MAX
 	'' | *[!0-9]* | 0[0-9]* | ???????????*) return 1 ;;
 	esac
 	[ "$1" -ge "$2" ] && [ "$1" -le "$3" ]
-}
-
-# The nearest of WORDS to WORD, if it is near enough: "did you mean".
-nearest() {	# WORD WORDS...
-	word=$1
-	shift
-	printf '%s\n' "$@" | awk -v a="$word" '
-	function min(x, y) { return x < y ? x : y }
-	function distance(a, b,   i, j, m, n, d) {
-		m = length(a); n = length(b)
-		for (i = 0; i <= m; i++) d[i, 0] = i
-		for (j = 0; j <= n; j++) d[0, j] = j
-		for (i = 1; i <= m; i++)
-			for (j = 1; j <= n; j++)
-			{
-				same = substr(a, i, 1) == substr(b, j, 1)
-				d[i, j] = min(d[i-1, j], d[i, j-1]) + 1
-				d[i, j] = min(d[i, j], d[i-1, j-1] + !same)
-			}
-		return d[m, n]
-	}
-	BEGIN { best = 4 }
-	{ x = distance(a, $0); if (x < best && x < length(a)) { best = x; w = $0 } }
-	END { if (w != "") print w }'
 }

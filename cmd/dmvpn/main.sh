@@ -105,6 +105,8 @@ up_file() {	# FILE
 	mv -f "$new" "$target"
 	if apply_tunnel "$NAME"; then
 		rm -f "$kept"
+		select_tunnel "$NAME"
+		! why=$(local_missing) || warn "$1: $why"
 		return 0
 	fi
 	warn "$1: $(refusal "$NAME")"

@@ -86,6 +86,37 @@ is_address() {
 	esac
 }
 
+# An address in hexadecimal.
+digits() {
+	case $1 in
+	*:*) ipv6_digits "$1" ;;
+	*)
+		old_ifs=$IFS
+		IFS=.
+		# shellcheck disable=SC2086
+		set -- $1
+		IFS=$old_ifs
+		printf '%02x%02x%02x%02x\n' "$@"
+		;;
+	esac
+}
+
+# Is the address in the network of the prefix?
+holds() {	# ADDRESS/LENGTH ADDRESS
+	say "$(digits "${1%/*}") $(digits "$2") ${1#*/}" | awk '
+	function bits(s, at, n,   d) {	# the first n of the digit there
+		d = index("0123456789abcdef", substr(s, at, 1)) - 1
+		return int(d / unit[n])
+	}
+	BEGIN { unit[0] = 16; unit[1] = 8; unit[2] = 4; unit[3] = 2 }
+	{
+		whole = int($3 / 4)
+		exit !(length($1) == length($2) &&
+			substr($1, 1, whole) == substr($2, 1, whole) &&
+			bits($1, whole + 1, $3 % 4) == bits($2, whole + 1, $3 % 4))
+	}'
+}
+
 # Only an address with a length; host bits may be set.
 is_host_prefix() {
 	case $1 in
@@ -187,7 +218,8 @@ key_rule() {
 	crl) say '64 any' ;;
 	hub) say '8 spoke' ;;
 	headend) say '8 remote' ;;
-	lan | route) say '32 any' ;;
+	lan) say '32 any' ;;
+	route) say '32 spoke headend remote' ;;
 	peer-id) say '16 any' ;;
 	on-*) say '8 any' ;;
 	authentication | network-id | hold) say '1 hub spoke' ;;
@@ -220,7 +252,7 @@ check_value() {
 		is_host_prefix "$value" ||
 			bad "$wrong" 'an address with its length, such as 10.0.0.2/24'
 		;;
-	lan | route) check_network "$value" ;;
+	lan | route) check_network "$@" ;;
 	key) is_number "$value" 0 4294967295 ||
 		bad "$wrong" 'a number of 0 to 4294967295' ;;
 	network-id) is_number "$value" 0 4294967295 ||
@@ -276,13 +308,22 @@ check_value() {
 			is_number "$value" 1 64 ||
 			bad "$wrong" 'auto, off or a number of 1 to 64'
 		;;
-	identity | psk | trust | authentication) check_file "$value" ;;
+	identity)
+		check_file "$value" && check_key_file &&
+			check_pem 'PRIVATE KEY' 'a private key' &&
+			check_pem CERTIFICATE 'a certificate'
+		;;
+	psk) check_file "$value" && check_key_file ;;
+	trust) check_file "$value" && check_pem CERTIFICATE 'certificates' ;;
+	authentication) check_file "$value" ;;
 	on-up | on-down | on-failover) check_hook "$value" ;;
 	esac
 }
 
 check_network() {
-	if ! is_host_prefix "$1"; then
+	if [ "$#" -gt 1 ]; then
+		bad "$wrong" "one network a line: \"$value_key $1\""
+	elif ! is_host_prefix "$1"; then
 		bad "$wrong" 'a network with its length, such as 192.168.2.0/24'
 	elif ! is_network "$1"; then
 		bad "$wrong has host bits set" 'the address of the network'
@@ -356,12 +397,13 @@ check_renew() {
 check_words() {
 	is_number "$#" 1 8 || bad "$wrong" '1 to 8 proposals'
 	esp=
-	[ "$value_key" != esp ] || esp=--esp
+	example=aes256gcm16-prfsha384-ecp384
+	[ "$value_key" != esp ] || { esp=--esp; example=aes128gcm16-x25519; }
 	for proposal; do
 		# shellcheck disable=SC2086	# it may be none
 		if ! is_name "$proposal" 95; then
 			bad "$value_key \"$proposal\"" \
-				'words such as aes256gcm16-prfsha384-ecp384'
+				"words such as $example, with blanks between them"
 		elif ! text=$(call ike proposals $esp "$proposal" 2>&1); then
 			text=${text#dmvpn-ike: }
 			bad "$value_key: ${text%; \"dmvpn-ike*}" \
@@ -372,13 +414,34 @@ check_words() {
 
 check_file() {
 	value=$(absolute "$1")
+	faults=$BAD
 	if [ ! -e "$value" ]; then
-		bad "$wrong is not there" 'a file'
+		case $1 in
+		[\"\']*[\"\']) bad "$wrong" 'the name without quotes' ;;
+		*) bad "$wrong is not there" 'a file' ;;
+		esac
 	elif [ ! -f "$value" ] || [ ! -r "$value" ]; then
 		bad "$wrong can not be read" 'a readable file'
 	elif [ ! -s "$value" ]; then
 		bad "$wrong is empty" 'a file with something in it'
 	fi
+	[ "$BAD" -eq "$faults" ]
+}
+
+# What holds a secret is for its owner.
+check_key_file() {
+	# shellcheck disable=SC2012	# its mode is wanted, and stat is not POSIX
+	case $(ls -lnd -- "$value" 2>/dev/null) in
+	-???------*) return 0 ;;
+	esac
+	bad "$wrong can be read by others" "mode 600: \"chmod 600 $value\""
+	return 1
+}
+
+check_pem() {	# WORDS WHAT
+	grep -q -e "-----BEGIN .*$1-----" -e "-----BEGIN $1-----" "$value" && return 0
+	bad "$wrong holds no ${2#a }" "PEM with $2"
+	return 1
 }
 
 check_hook() {
@@ -392,11 +455,7 @@ check_key() {	# KEY
 	case " $(printf '%s' "$TUNNEL_KEYS" | tr '\n' ' ') " in
 	*" $1 "*) ;;
 	*)
-		# shellcheck disable=SC2086
-		guess=$(nearest "$1" $TUNNEL_KEYS)
-		[ -z "$guess" ] || guess="\"$guess\""
-		bad "unknown key \"$(printf '%.40s' "$1")\"" \
-			"${guess:-a key of dmvpn(5)}"
+		unknown_key "$1"
 		return 1
 		;;
 	esac
@@ -417,8 +476,9 @@ check_key() {	# KEY
 parse_line() {
 	case $1 in
 	*"$CR"*)
-		bad 'the line ends in a carriage return' 'a file with Unix line ends'
-		return 0
+		bad 'the line ends in a carriage return' \
+			"Unix line ends, which \"sed -i 's/\\r\$//' ${TF##*/}\" makes"
+		return 1
 		;;
 	esac
 	text=${1%%[ "$TAB"]#*}
@@ -430,19 +490,31 @@ parse_line() {
 	line_key=$1
 	shift
 	check_key "$line_key" || return 0
-	if [ $# -eq 0 ]; then
+	case ${1:-} in
+	'')
 		bad "$line_key has no value" 'one'
 		return 0
-	fi
+		;;
+	= | :)
+		bad "\"$1\" after $line_key" "the value alone: \"$line_key ${2:-VALUE}\""
+		SEEN="$SEEN$line_key:$LINE "
+		return 0
+		;;
+	esac
 	before=$BAD
 	case $line_key in
 	identity | psk | trust | crl | authentication | on-*)
 		# a file name may hold blanks: the rest of the line
 		rest=${text#*"$line_key"}
 		rest=${rest#"${rest%%[! "$TAB"]*}"}
-		check_value "$line_key" "${rest%"${rest##*[! "$TAB"]}"}"
+		check_value "$line_key" "${rest%"${rest##*[! "$TAB"]}"}" || :
 		;;
-	*) check_value "$line_key" "$@" ;;
+	*) check_value "$line_key" "$@" || : ;;
+	esac
+	case $NL$PARSED in
+	*"$NL$line_key $value$NL"*)
+		bad "$line_key \"$value\" is given twice" 'it once'
+		;;
 	esac
 	[ "$BAD" -gt "$before" ] || PARSED=$PARSED$line_key\ $value$NL
 	SEEN="$SEEN$line_key:$LINE "
@@ -460,9 +532,16 @@ given() {
 	return 1
 }
 
-line_of() {
-	found=${SEEN#*" $1:"}
-	say "${found%% *}"
+line_of() {	# KEY [NUMBER]
+	times=0
+	for was in $SEEN; do
+		[ "${was%:*}" = "$1" ] || continue
+		times=$((times + 1))
+		[ "$times" -lt "${2:-1}" ] || {
+			say "${was#*:}"
+			return 0
+		}
+	done
 }
 
 need() {	# KEY WHY
@@ -471,6 +550,7 @@ need() {	# KEY WHY
 
 # What only makes sense together, or for one role.
 check_whole() {
+	[ "$LINE" -gt 0 ] || LINE=1	# of an empty file
 	LAST=$LINE
 	need tunnel 'the name of the interface'
 	need role 'hub, spoke, headend or remote'
@@ -488,6 +568,40 @@ check_whole() {
 	LINE=$LAST
 	check_role
 	check_secrets
+	[ "$BAD" -gt 0 ] || check_hubs
+}
+
+# A hub is another one, on our tunnel.
+check_hubs() {
+	number=0
+	while read -r public inner; do
+		[ -n "$inner" ] || continue
+		number=$((number + 1))
+		LINE=$(line_of hub "$number")
+		check_inner "$(host_of "$public")" "$inner"
+	done <<-END
+	$(values hub)
+	END
+}
+
+check_inner() {	# PUBLIC INNER
+	for own in $(values address); do
+		[ "$(digits "${own%/*}")" != "$(digits "$2")" ] || {
+			bad "hub: the tunnel address \"$2\" is our own" "the hub's"
+			return 0
+		}
+	done
+	for own in $(values address); do
+		case $own in
+		*.*/32 | *:*/128) return 0 ;;	# it says nothing of others
+		esac
+		! holds "$own" "$2" || return 0
+	done
+	turned=
+	! is_address "$1" || ! holds "$own" "$1" ||
+		turned=': its public address comes first'
+	bad "hub: the tunnel address \"$2\" is in none of our networks" \
+		"one in $own$turned"
 }
 
 check_role() {
@@ -570,6 +684,12 @@ parse_file() {
 	fi
 	while IFS= read -r raw || [ -n "$raw" ]; do
 		LINE=$((LINE + 1))
+		case $raw in
+		"$BOM"*)
+			bad 'a byte order mark before the first word' 'plain text'
+			raw=${raw#"$BOM"}
+			;;
+		esac
 		parse_line "$raw" || return 1
 	done <"$TF"
 	check_whole

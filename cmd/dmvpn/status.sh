@@ -23,7 +23,7 @@ mark() {	# GOOD?
 
 colours() {
 	GREEN='' RED='' BOLD='' PLAIN=''
-	if [ -t 1 ] && [ "${TERM:-dumb}" != dumb ]; then
+	if [ -t 1 ] && [ "${TERM:-dumb}" != dumb ] && [ -z "${NO_COLOR:-}" ]; then
 		GREEN=$(printf '\033[32m')
 		RED=$(printf '\033[31m')
 		BOLD=$(printf '\033[1m')
@@ -87,6 +87,7 @@ status() {
 		call dpd overview --role "$ROLE" "$T" 2>/dev/null ||
 			say "tunnel $BOLD$T$PLAIN  $ROLE  state unknown: dmvpn-dpd does not answer"
 		status_certificate
+		! text=$(local_missing) || say "  $RED-$PLAIN $text"
 		status_refused
 	done
 	status_lists

@@ -299,6 +299,7 @@ look_for_hung() {
 
 look_after() {
 	look_after_helpers
+	follow_local
 	for layer in $LAYERS; do
 		recorded_pid "$SUP/$layer.watch" >/dev/null ||
 			start_watcher "$layer"

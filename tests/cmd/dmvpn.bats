@@ -6,9 +6,12 @@ setup() {
 	B=$(cd "${B:-build/bin}" && pwd)
 	T=$BATS_TEST_TMPDIR
 	export DMVPN_RUN=$T/run
-	echo key >"$T/id.pem"
-	echo ca >"$T/ca.pem"
-	echo psk >"$T/psk"
+	(umask 077; echo psk >"$T/psk"; pem 'PRIVATE KEY' >"$T/id.pem")
+	pem CERTIFICATE | tee "$T/ca.pem" >>"$T/id.pem"
+}
+
+pem() {	# WHAT
+	printf -- '-----BEGIN %s-----\nAAAA\n-----END %s-----\n' "$1" "$1"
 }
 
 # Only when a test failed and something came up.
@@ -96,7 +99,7 @@ with() {
 	lan fd00::1/64|host bits
 	lan fd00::/129|expected a network
 	lan fd00:::/64|expected a network
-	route 10.0.0.0/8 via|expected a network
+	route 10.0.0.0/8 via|one network a line
 	hub 198.51.100.1|its public address
 	hub 198.51.100.256 10.0.0.1|hub "198.51.100.256"
 	hub hub.example:0 10.0.0.1|an address or a host name
@@ -142,6 +145,48 @@ with() {
 	with adress 10.0.0.3/24 | refused 11 'unknown key "adress", expected "address"'
 	with identiti x | refused 11 'expected "identity"'
 	with frobnicate 1 | refused 11 'expected a key of dmvpn'
+	with cat 1 | refused 11 'expected a key of dmvpn'
+	with Mtu 1400 | refused 11 'unknown key "Mtu", expected "mtu"'
+	with mtu=1400 | refused 11 'expected "mtu VALUE", with a blank'
+	with 'mtu = 1400' | refused 11 '"=" after mtu, expected the value alone: "mtu 1400"'
+	with $'mtu\302\2401400' | refused 11 'expected blanks and letters of ASCII'
+	with subnet 10.1.0.0/16 | refused 11 'unknown key "subnet", expected "lan"'
+	with nhs 10.0.0.1 | refused 11 'unknown key "nhs", expected "hub"'
+	# what was meant is not said to be missing besides
+	good_spoke | sed 's/^role/Role/' | refused 3 'expected "role"'
+	[ "$(wc -l <<<"$stderr")" -eq 1 ]
+}
+
+@test "OPS-13: a hub is another one, on our tunnel, and given once" {
+	good_spoke | sed 's/^hub .*/hub 10.0.0.1 198.51.100.1/' |
+		refused 8 '"198.51.100.1" is in none of our networks, expected one in 10.0.0.2/24: its public address comes first'
+	with hub 198.51.100.2 10.9.0.1 | refused 11 'in none of our networks'
+	with hub 198.51.100.2 10.0.0.2 | refused 11 'is our own'
+	with hub 198.51.100.1 10.0.0.1 | refused 11 'is given twice'
+	with lan 192.168.2.0/24 | refused 11 'is given twice'
+	with hub 198.51.100.2 fd00::1 | refused 11 'in none of our networks'
+	# these are right: what is wrong comes after
+	{ with hub 198.51.100.2 10.0.0.254; echo mtu 5; } | refused 12 mtu
+	{ good_spoke | sed 's,^address .*,address 10.0.0.2/32,
+		/^hub/s,10.0.0.1,10.7.7.1,'; echo mtu 5; } | refused 11 mtu
+	{ with address fd00:0::2/63; echo hub hub.test fd00:0:0:1::1; echo mtu 5; } |
+		refused 13 mtu
+}
+
+@test "OPS-13: files that hold something else, or are open to others" {
+	chmod 640 "$T/id.pem"
+	good_spoke | refused 6 'id.pem" can be read by others, expected mode 600'
+	chmod 600 "$T/id.pem"
+	good_spoke | sed 's/^identity.*/identity ca.pem/' >"$T/u"
+	chmod 600 "$T/ca.pem"
+	refused 6 'holds no private key, expected PEM with a private key' <"$T/u"
+	echo hello >"$T/ca.pem"
+	good_spoke | refused 7 'holds no certificates, expected PEM'
+	good_spoke | sed 's/^trust.*/trust "ca.pem"/' |
+		refused 7 'the name without quotes'
+	with route 10.1.0.0/16 10.2.0.0/16 |
+		refused 11 'one network a line: "route 10.1.0.0/16"'
+	with esp aes128gcm16,aes256gcm16 | refused 11 'with blanks between them'
 }
 
 @test "OPS-13: what is missing is named" {
@@ -201,11 +246,13 @@ with() {
 }
 
 @test "OPS-13: carriage returns, control characters, 10 MiB, an empty file and a directory" {
-	good_spoke | sed 's/$/\r/' | refused 1 'carriage return'
+	good_spoke | sed 's/$/\r/' | refused 1 'carriage return.*sed -i'
+	[ "$(wc -l <<<"$stderr")" -eq 1 ]
+	{ printf '\357\273\277'; good_spoke; } | refused 1 'byte order mark'
 	{ good_spoke; printf 'mtu 14\00100\n'; } | refused 1 'control characters'
 	{ good_spoke; printf 'mtu 14\000\n'; } | refused 1 'control characters'
 	head -c 10485760 /dev/zero | tr '\0' '#' | refused 1 'octets'
-	refused 0 'there is no "tunnel"' </dev/null
+	refused 1 'there is no "tunnel"' </dev/null
 	run -100 "$B/dmvpn" up "$T"
 	[[ $output == *'expected a tunnel file'* ]]
 	run -100 "$B/dmvpn" up "$T/nowhere"
