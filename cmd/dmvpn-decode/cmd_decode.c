@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -62,6 +63,8 @@ one_file(struct cmd_run *r, const char *path, struct err *e)
 out:
 	frag_free(t);
 	capture_close(c);
+	if (rc == 0 || strncmp(e->msg, path, strlen(path)) == 0)
+		return rc < 0 ? -1 : 0;		/* libpcap may name it */
 	return rc < 0 ? err_in(e, "%s", path) : 0;
 }
 
@@ -76,6 +79,10 @@ cmd_files(struct cmd_run *r, int argc, char **argv)
 			return command_fail(r->shown == 0 ? EXIT_SYSTEM :
 			    EXIT_NO, &e);
 	fflush(r->doc.f);
+	if (r->shown == 0 && !ferror(r->doc.f)) {
+		err_set(&e, ENOENT, "no such message was found");
+		return command_fail(EXIT_NO, &e);
+	}
 	return status(r);
 }
 

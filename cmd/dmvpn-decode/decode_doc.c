@@ -17,6 +17,60 @@ doc_init(struct doc *d, FILE *f, bool json)
 {
 	*d = (struct doc){ .f = f, .json = json };
 	d->bold = !json && isatty(fileno(f)) && getenv("NO_COLOR") == NULL;
+	d->folds = !json && out_width(f) > 0;
+}
+
+/* The end of a line; where it is too long for the terminal, it is folded. */
+static void
+line_end(struct doc *d)
+{
+	size_t indent = strspn(d->line, " ") + 4;
+
+	if (d->at == 0) {
+		fputc('\n', d->f);
+		return;
+	}
+	if (d->bold && indent == 4)
+		fputs("\033[1m", d->f);
+	out_fold(d->f, d->line, indent);
+	if (d->bold && indent == 4)
+		fputs("\033[0m", d->f);
+	d->at = 0;
+}
+
+static void line_add(struct doc *d, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
+static void line_put(struct doc *d, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void
+line_add(struct doc *d, const char *fmt, va_list ap)
+{
+	size_t room = sizeof(d->line) - d->at;
+	va_list again;
+	int n;
+
+	va_copy(again, ap);
+	n = d->folds ? vsnprintf(d->line + d->at, room, fmt, ap) : -1;
+	if (n >= 0 && (size_t)n < room)
+		d->at += (size_t)n;
+	else {			/* as it is */
+		if (d->at > 0)
+			fwrite(d->line, 1, d->at, d->f);
+		d->at = 0;
+		vfprintf(d->f, fmt, again);
+	}
+	va_end(again);
+}
+
+static void
+line_put(struct doc *d, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	line_add(d, fmt, ap);
+	va_end(ap);
 }
 
 void
@@ -32,8 +86,9 @@ void
 doc_end(struct doc *d)
 {
 	if (d->json)
-		fputc('}', d->f);
-	fputc('\n', d->f);
+		fputs("}\n", d->f);
+	else
+		line_end(d);
 	d->depth = 0;
 	d->comma = false;
 }
@@ -46,16 +101,12 @@ doc_line(struct doc *d, const char *fmt, ...)
 	if (d->json)
 		return;
 	if (d->comma)
-		fputc('\n', d->f);
+		line_end(d);
 	d->comma = true;
-	fprintf(d->f, "%*s", (int)d->depth * 4, "");
-	if (d->bold && d->depth == 0)
-		fputs("\033[1m", d->f);
+	line_put(d, "%*s", (int)d->depth * 4, "");
 	va_start(ap, fmt);
-	vfprintf(d->f, fmt, ap);
+	line_add(d, fmt, ap);
 	va_end(ap);
-	if (d->bold && d->depth == 0)
-		fputs("\033[0m", d->f);
 }
 
 void
@@ -66,7 +117,7 @@ doc_more(struct doc *d, const char *fmt, ...)
 	if (d->json)
 		return;
 	va_start(ap, fmt);
-	vfprintf(d->f, fmt, ap);
+	line_add(d, fmt, ap);
 	va_end(ap);
 }
 

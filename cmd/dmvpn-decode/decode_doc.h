@@ -20,6 +20,9 @@ struct doc {
 	bool		 bold;		/* text: the first line of a record */
 	unsigned	 depth;		/* text: indent */
 	bool		 comma;		/* JSON: a member stands before */
+	bool		 folds;		/* text: f is a terminal */
+	char		 line[1024];	/* the line that is not shown yet */
+	size_t		 at;		/* octets of it */
 };
 
 /* json: one object a line; bold only when f is a terminal. */

@@ -116,8 +116,25 @@ judge() {
 
 @test "NHRP inside ESP stays closed without keys, and nothing found is 1" {
 	captures frr-trap-keys-bgp.pcap
-	run -1 "$D" nhrp "$C/frr-trap-keys-bgp.pcap"
+	run -1 --separate-stderr "$D" nhrp "$C/frr-trap-keys-bgp.pcap"
 	[ -z "$output" ]
+	[ "$stderr" = 'dmvpn-decode: no such message was found' ]
+	run -111 --separate-stderr "$D" nhrp "$C/nowhere.pcap"
+	[ "$stderr" = "dmvpn-decode: $C/nowhere.pcap: No such file or directory" ]
+}
+
+@test "on a terminal of 75 columns lines end between words" {
+	captures nhrp-trace.pcap
+	script -qefc "stty cols 75; $D nhrp $C/nhrp-trace.pcap" \
+	    "$BATS_TEST_TMPDIR/out" >/dev/null 2>&1
+	tr -d '\r' <"$BATS_TEST_TMPDIR/out" | sed '/^Script/d' |
+	    sed 's/\x1b\[[0-9;]*m//g' >"$BATS_TEST_TMPDIR/plain"
+	[ "$(wc -L <"$BATS_TEST_TMPDIR/plain")" -le 75 ]
+	grep -qE '^ {4}.*gre key 1000$' "$BATS_TEST_TMPDIR/plain"
+	# nothing but where lines end is different
+	[ "$(tr -s ' \n' ' ' <"$BATS_TEST_TMPDIR/plain")" = \
+	    "$("$D" nhrp "$C/nhrp-trace.pcap" | tr -s ' \n' ' ')" ] ||
+	    { cat "$BATS_TEST_TMPDIR/plain"; false; }
 }
 
 @test "filters choose messages by peer, SPI and exchange" {
