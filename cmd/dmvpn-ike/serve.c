@@ -18,26 +18,12 @@
 
 /* ---- what the engine wants done ---- */
 
-/* An exchange takes it in small pieces: they are cut from a larger one, and
- * wiped there. */
 static int
 op_random(void *arg, void *to, size_t len)
 {
 	struct daemon *d = arg;
-	uint8_t *from;
 
-	if (len > sizeof(d->random))
-		return random_bytes(to, len, NULL);
-	if (len > d->random_left) {
-		if (random_bytes(d->random, sizeof(d->random), NULL) < 0)
-			return -1;
-		d->random_left = sizeof(d->random);
-	}
-	from = &d->random[sizeof(d->random) - d->random_left];
-	memcpy(to, from, len);
-	secret_wipe(from, len);
-	d->random_left -= len;
-	return 0;
+	return pool_take(&d->random, to, len, NULL);
 }
 
 static void

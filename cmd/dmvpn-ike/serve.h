@@ -12,6 +12,7 @@
 #include "sys/below.h"
 #include "sys/link.h"
 #include "sys/loop.h"
+#include "sys/pool.h"
 #include "sys/serve.h"
 
 /*
@@ -20,7 +21,6 @@
  * decided is decided in ike_*.c.
  */
 #define SERVE_FAILURES_MAX	64	/* remembered for "why" */
-#define SERVE_RANDOM		1024	/* octets, drawn together */
 #define SERVE_PROBES_MAX	256	/* ike-probe requests that wait */
 #define SERVE_PROBE_LIMIT	5000	/* ms, then the answer is no */
 
@@ -68,8 +68,7 @@ struct daemon {
 	struct ike_failed	 failures[SERVE_FAILURES_MAX];
 	uint64_t		 failure_stamp;
 	FILE			*keys;
-	uint8_t			 random[SERVE_RANDOM];
-	size_t			 random_left;	/* at its end */
+	struct pool		 random;
 	bool			 stopping;
 	bool			 lost;		/* an inherited link broke */
 };
