@@ -171,6 +171,14 @@ openssl_issue() {	# NAME FROM TO
 	wait_for 15 log_has hub 'uthentication'
 }
 
+@test "NHRP authentication at the spoke alone: the hub answers, but without it" {
+	sites_prepare hub spoke
+	echo secret2 >"$T/a2"
+	echo authentication a2 >>"$T/spoke.tunnel"
+	up hub spoke
+	wait_for 15 status_has spoke "registration: the server's answer came without authentication; compare the NHRP authentication of both sides"
+}
+
 @test "port 500 in use: a sentence, and it works when the port is free again" {
 	sites_prepare hub spoke
 	ip netns exec "$NET-spoke" nc -u -l -k 500 3>&- >/dev/null </dev/null &
@@ -272,10 +280,6 @@ no_zombies() {
 	[[ $output != *dmvpn0* ]]
 	# and the spoke was told
 	wait_for 5 log_has spoke 'ike-down'
-}
-
-nobody_in() {	# SITE
-	[ -z "$(ip netns pids "$NET-$1")" ]
 }
 
 @test "two tunnels share the daemons; the last down ends them" {
