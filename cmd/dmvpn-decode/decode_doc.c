@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/date.h"
 #include "base/text.h"
 #include "sys/out.h"
 
@@ -267,11 +268,10 @@ doc_name(struct doc *d, const char *key, const struct name *names, uint32_t v)
 void
 doc_time(struct doc *d, const char *key, uint64_t ns)
 {
-	time_t t = (time_t)(ns / NS);
 	struct tm tm;
 	char day[32] = "";
 
-	if (!d->json || gmtime_r(&t, &tm) == NULL)
+	if (!d->json || !date_split((int64_t)(ns / NS), &tm))
 		return;
 	strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm);
 	if (member(d, key))

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/date.h"
 #include "base/text.h"
 #include "crypto/cert.h"
 #include "crypto/ident.h"
@@ -145,10 +146,9 @@ identity(struct doc *d, struct rbuf body, struct err *e)
 static void
 day_text(int64_t at, char *out, size_t len)
 {
-	time_t t = (time_t)at;
 	struct tm tm;
 
-	if (at == INT64_MAX || gmtime_r(&t, &tm) == NULL)
+	if (at == INT64_MAX || !date_split(at, &tm))
 		snprintf(out, len, "never");
 	else
 		strftime(out, len, "%Y-%m-%dT%H:%M:%SZ", &tm);

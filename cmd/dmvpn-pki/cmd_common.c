@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/date.h"
 #include "base/text.h"
 #include "crypto/cert.h"
 #include "pki_file.h"
@@ -222,7 +223,7 @@ cmd_time_parse(const char *text, int64_t *t, struct err *e)
 {
 	struct tm tm = { .tm_mday = 0 };
 	const char *end;
-	int day;
+	struct tm real;
 
 	if (strcmp(text, "now") == 0) {
 		*t = clock_wall();
@@ -233,10 +234,10 @@ cmd_time_parse(const char *text, int64_t *t, struct err *e)
 		memset(&tm, 0, sizeof(tm));
 		end = strptime(text, "%Y-%m-%d", &tm);
 	}
-	day = tm.tm_mday;
-	*t = timegm(&tm);
-	/* there is no 31st of February, whatever timegm makes of it */
-	return end != NULL && *end == '\0' && tm.tm_mday == day ? 0 :
+	*t = date_seconds(&tm);
+	/* there is no 31st of February, whatever is made of it */
+	return end != NULL && *end == '\0' && date_split(*t, &real) &&
+	    real.tm_mday == tm.tm_mday ? 0 :
 	    err_set(e, EINVAL, "\"%s\" is not a time such as "
 	    "2026-11-23T12:00:00Z or 2026-11-23", text);
 }

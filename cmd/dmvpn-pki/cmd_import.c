@@ -9,6 +9,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
+#include "base/date.h"
 #include "base/num.h"
 #include "base/text.h"
 #include "cmd_ca.h"
@@ -247,7 +248,7 @@ take_crl(struct import *m, const struct crl *l)
 		snprintf(row.why, sizeof(row.why), "%s", pki_reason_of(r));
 		if (ASN1_TIME_to_tm(X509_REVOKED_get0_revocationDate(r),
 		    &tm) == 1)
-			row.revoked = timegm(&tm);
+			row.revoked = date_seconds(&tm);
 		if (row.revoked != 0 && take_row(m, &row) < 0)
 			return -1;
 	}

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/date.h"
 #include "cmd_ca.h"
 #include "cmd_crl.h"
 #include "cmd_fetch.h"
@@ -107,6 +108,10 @@ collect(struct verify_what *w, const struct verify_opts *o, const char *path,
 		return err_in(e, "--for");
 	if (cmd_time_parse(o->at, &w->at, e) < 0)
 		return err_in(e, "--at");
+	/* OpenSSL's walk takes a time_t. */
+	if (date_time(w->at) != w->at)
+		return err_set(e, ERANGE, "--at: \"%s\" is outside what "
+		    "this machine's clock can show", o->at);
 	return o->trust.n > 0 ? 0 : ask_store(w, o->store, e);
 }
 

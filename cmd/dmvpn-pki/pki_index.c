@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/date.h"
 #include "pki_issue.h"
 #include "pki_name.h"
 
@@ -32,7 +33,7 @@ static int
 parse_time(const char *text, int64_t *t, struct err *e)
 {
 	size_t n = strspn(text, "0123456789");
-	struct tm tm = { .tm_isdst = 0 }, was;
+	struct tm tm = { .tm_isdst = 0 }, real;
 	int d[14] = { 0 }, i, k = 0;
 
 	if ((n != 12 && n != 14) || strcmp(text + n, "Z") != 0)
@@ -52,12 +53,12 @@ parse_time(const char *text, int64_t *t, struct err *e)
 	tm.tm_hour = d[k + 4] * 10 + d[k + 5];
 	tm.tm_min = d[k + 6] * 10 + d[k + 7];
 	tm.tm_sec = d[k + 8] * 10 + d[k + 9];
-	was = tm;
-	*t = timegm(&tm);
-	/* there is no 31st of February, whatever timegm makes of it */
-	return tm.tm_mon == was.tm_mon && tm.tm_mday == was.tm_mday &&
-	    tm.tm_hour == was.tm_hour && tm.tm_min == was.tm_min &&
-	    tm.tm_sec == was.tm_sec ? 0 :
+	*t = date_seconds(&tm);
+	/* there is no 31st of February, whatever is made of it */
+	return date_split(*t, &real) &&
+	    tm.tm_mon == real.tm_mon && tm.tm_mday == real.tm_mday &&
+	    tm.tm_hour == real.tm_hour && tm.tm_min == real.tm_min &&
+	    tm.tm_sec == real.tm_sec ? 0 :
 	    err_set(e, EBADMSG, "a time that is none");
 }
 

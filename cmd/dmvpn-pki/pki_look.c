@@ -7,6 +7,7 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#include "base/date.h"
 #include "base/text.h"
 #include "crypto/blocks.h"
 #include "pki_key.h"
@@ -16,10 +17,9 @@
 void
 pki_look_time(int64_t t, char out[32])
 {
-	time_t at = (time_t)t;
 	struct tm tm;
 
-	if (t == INT64_MAX || gmtime_r(&at, &tm) == NULL ||
+	if (t == INT64_MAX || !date_split(t, &tm) ||
 	    strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
 		snprintf(out, 32, "never");
 }
@@ -30,7 +30,7 @@ asn1_time(const ASN1_TIME *t, char out[32])
 	struct tm tm;
 
 	if (t != NULL && ASN1_TIME_to_tm(t, &tm) == 1)
-		pki_look_time(timegm(&tm), out);
+		pki_look_time(date_seconds(&tm), out);
 }
 
 static void

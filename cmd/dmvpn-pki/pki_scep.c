@@ -7,11 +7,13 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#include "base/date.h"
 #include "crypto/der.h"
 #include "crypto/scep.h"
 #include "pki_key.h"
 #include "sys/priv.h"
 
+#define DAY		86400	/* seconds */
 #define CERTS_MAX	16
 #define REQUEST_DER_MAX	16384
 #define RA_KEY		"rsa3072"
@@ -178,7 +180,7 @@ static int
 know_signer(struct call *k, EVP_PKEY *key)
 {
 	X509 *x = k->in.signer;
-	time_t now = (time_t)k->c->now;
+	time_t now = date_time(k->c->now);
 	bool renewal = k->in.attrs.type == SCEP_RENEWAL_REQ;
 
 	if (is_ours(k->s, x)) {
@@ -324,8 +326,6 @@ on_poll(struct call *k)
 	scep_which_fini(&which);
 	if (rc < 0)
 		return refuse(k, SCEP_BAD_REQUEST);
-	if (is_ours(k->s, k->in.signer))
-		w.old = k->in.signer;
 	return ask_caller(k, &w);
 }
 
@@ -523,15 +523,23 @@ ra_name(X509_NAME *to, X509_NAME *ca)
 	    (const unsigned char *)cn, -1, -1, 0);
 }
 
+/* Not ASN1_TIME_set: that takes a time_t, which may end in 2038. */
+static bool
+put_time(ASN1_TIME *to, int64_t t)
+{
+	return ASN1_TIME_adj(to, 0, (int)(t / DAY), (long)(t % DAY)) != NULL;
+}
+
 static int
 ra_times(X509 *x, X509 *ca, int64_t now, uint64_t days)
 {
-	time_t end = (time_t)(now + (int64_t)days * 86400);
+	const ASN1_TIME *last = X509_get0_notAfter(ca);
+	ASN1_TIME *to = X509_getm_notAfter(x);
 
-	return ASN1_TIME_set(X509_getm_notBefore(x), now - 300) != NULL &&
-	    (X509_cmp_time(X509_get0_notAfter(ca), &end) > 0 ?
-	    ASN1_TIME_set(X509_getm_notAfter(x), end) != NULL :
-	    X509_set1_notAfter(x, X509_get0_notAfter(ca)) == 1);
+	return put_time(X509_getm_notBefore(x), now - 300) &&
+	    put_time(to, now + (int64_t)days * DAY) &&
+	    (ASN1_TIME_compare(to, last) <= 0 ||
+	    X509_set1_notAfter(x, last) == 1);
 }
 
 static int

@@ -13,6 +13,7 @@
 #include <event2/event.h>
 #include <utlist.h>
 
+#include "base/date.h"
 #include "base/secret.h"
 #include "sys/log.h"
 
@@ -151,10 +152,9 @@ make_room(struct web *w)
 static void
 date_text(int64_t t, char out[40])
 {
-	time_t when = (time_t)t;
 	struct tm tm;
 
-	if (gmtime_r(&when, &tm) == NULL ||
+	if (!date_split(t, &tm) ||
 	    strftime(out, 40, "%a, %d %b %Y %H:%M:%S GMT", &tm) == 0)
 		out[0] = '\0';
 }

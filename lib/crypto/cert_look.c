@@ -13,6 +13,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include "base/date.h"
 #include "base/text.h"
 
 const struct name cert_key_names[] = { CERT_KEYS(NAME_ROW) NAME_END };
@@ -134,7 +135,7 @@ seconds_of(const ASN1_TIME *t)
 		return 0;
 	if (tm.tm_year == 9999 - 1900 && tm.tm_mon == 11 && tm.tm_mday == 31)
 		return INT64_MAX;
-	return timegm(&tm);
+	return date_seconds(&tm);
 }
 
 int64_t

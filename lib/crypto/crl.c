@@ -9,6 +9,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include "base/date.h"
 #include "crypto/cert.h"
 #include "crypto/crl_int.h"
 #include "crypto/der.h"
@@ -124,7 +125,7 @@ seconds(const ASN1_TIME *t, int64_t none)
 
 	if (t == NULL || ASN1_TIME_to_tm(t, &tm) != 1)
 		return none;
-	return (int64_t)timegm(&tm);
+	return date_seconds(&tm);
 }
 
 /* Which part of the issuer's certificates it speaks of (RFC 5280, 5.2.5); a

@@ -8,6 +8,7 @@
 #include <openssl/ocsp.h>
 #include <openssl/x509v3.h>
 
+#include "base/date.h"
 #include "crypto/der.h"
 
 const struct name ocsp_state_names[] = { OCSP_STATES(NAME_ROW) NAME_END };
@@ -64,7 +65,7 @@ seconds(const ASN1_GENERALIZEDTIME *t, int64_t none)
 
 	if (t == NULL || ASN1_TIME_to_tm(t, &tm) != 1)
 		return none;
-	return (int64_t)timegm(&tm);
+	return date_seconds(&tm);
 }
 
 static int
@@ -188,7 +189,7 @@ store_of(const struct ocsp_ask *ask)
 	}
 	/* The issuer was judged already: the path ends there. */
 	X509_VERIFY_PARAM_set_flags(p, X509_V_FLAG_PARTIAL_CHAIN);
-	X509_VERIFY_PARAM_set_time(p, (time_t)ask->at);
+	X509_VERIFY_PARAM_set_time(p, date_time(ask->at));
 	X509_VERIFY_PARAM_set_auth_level(p, ask->allow_weak ? 0 : 2);
 	return s;
 }

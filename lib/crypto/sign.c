@@ -25,6 +25,7 @@ const size_t sign_n_hashes = sizeof(sign_hashes) / sizeof(sign_hashes[0]);
 
 struct sign_key {
 	EVP_PKEY	*k;
+	EVP_PKEY_CTX	*ecdsa;	/* kept: to make one is a sixth of signing */
 };
 
 static const EVP_MD *
@@ -322,6 +323,21 @@ check_private(EVP_PKEY *k, struct err *e)
 	return rc;
 }
 
+/* NULL: each signature has its own. */
+static EVP_PKEY_CTX *
+ecdsa_ctx(EVP_PKEY *k)
+{
+	EVP_PKEY_CTX *ctx;
+
+	if (!EVP_PKEY_is_a(k, "EC") ||
+	    (ctx = EVP_PKEY_CTX_new(k, NULL)) == NULL)
+		return NULL;
+	if (EVP_PKEY_sign_init(ctx) == 1)
+		return ctx;
+	EVP_PKEY_CTX_free(ctx);
+	return NULL;
+}
+
 struct sign_key *
 sign_key_parse(struct rbuf der, struct err *e)
 {
@@ -340,10 +356,12 @@ sign_key_parse(struct rbuf der, struct err *e)
 	if (check_private(pkey, e) == 0 &&
 	    (k = calloc(1, sizeof(*k))) == NULL)
 		err_set(e, ENOMEM, "private key");
-	if (k == NULL)
+	if (k == NULL) {
 		EVP_PKEY_free(pkey);
-	else
-		k->k = pkey;
+		return NULL;
+	}
+	k->k = pkey;
+	k->ecdsa = ecdsa_ctx(pkey);
 	return k;
 }
 
@@ -352,6 +370,7 @@ sign_key_free(struct sign_key *k)
 {
 	if (k == NULL)
 		return;
+	EVP_PKEY_CTX_free(k->ecdsa);
 	EVP_PKEY_free(k->k);
 	free(k);
 }
@@ -372,22 +391,43 @@ sign_key_kind(const struct sign_key *k)
 	return cert_pkey_kind(k->k);
 }
 
+static int
+sign_hashed(const struct sign_key *k, const EVP_MD *md,
+    const struct secret *all, uint8_t *out, size_t *len)
+{
+	uint8_t hash[EVP_MAX_MD_SIZE];
+	unsigned hash_len;
+
+	return EVP_Digest(all->b, all->len, hash, &hash_len, md, NULL) == 1 &&
+	    EVP_PKEY_sign(k->ecdsa, out, len, hash, hash_len) == 1;
+}
+
+static int
+sign_with(EVP_PKEY *k, const struct sign_alg *alg, const EVP_MD *md,
+    const struct secret *all, uint8_t *out, size_t *len)
+{
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	EVP_PKEY_CTX *pctx;
+	int ok = ctx != NULL &&
+	    EVP_DigestSignInit(ctx, &pctx, md, NULL, k) == 1 &&
+	    set_padding(pctx, alg, md) == 1 &&
+	    EVP_DigestSign(ctx, out, len, all->b, all->len) == 1;
+
+	EVP_MD_CTX_free(ctx);
+	return ok;
+}
+
 /* Octets of the signature in *out, or -1. */
 static int
-sign(EVP_PKEY *k, const struct sign_alg *alg, const struct sign_parts *parts,
-    uint8_t *out, size_t *len, struct err *e)
+sign(const struct sign_key *k, const struct sign_alg *alg,
+    const struct sign_parts *parts, uint8_t *out, size_t *len, struct err *e)
 {
 	const EVP_MD *md = md_of(alg->hash);
 	struct secret *all = join(parts);
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	EVP_PKEY_CTX *pctx;
-	int ok = 0;
+	int ok = all != NULL && (k->ecdsa != NULL ?
+	    sign_hashed(k, md, all, out, len) :
+	    sign_with(k->k, alg, md, all, out, len));
 
-	if (all != NULL && ctx != NULL &&
-	    EVP_DigestSignInit(ctx, &pctx, md, NULL, k) == 1 &&
-	    set_padding(pctx, alg, md) == 1)
-		ok = EVP_DigestSign(ctx, out, len, all->b, all->len) == 1;
-	EVP_MD_CTX_free(ctx);
 	secret_free(all);
 	ERR_clear_error();
 	return ok ? 0 : err_set(e, EIO, "OpenSSL does not sign");
@@ -439,7 +479,7 @@ make_digital(const struct sign_key *k, const struct sign_alg *alg,
 	uint8_t sig[SIGN_MAX];
 	size_t len = sizeof(sig), start;
 
-	if (sign(k->k, alg, parts, sig, &len, e) < 0)
+	if (sign(k, alg, parts, sig, &len, e) < 0)
 		return -1;
 	start = out->len;
 	wbuf_u8(out, 0);
@@ -458,7 +498,7 @@ make_raw(const struct sign_key *k, const struct curve *c,
 	uint8_t sig[SIGN_MAX];
 	size_t len = sizeof(sig);
 
-	if (sign(k->k, &alg, parts, sig, &len, e) < 0)
+	if (sign(k, &alg, parts, sig, &len, e) < 0)
 		return -1;
 	return der_to_raw(sig, len, c, out) == 0 ? 0 :
 	    err_set(e, ENOBUFS, "AUTH data");

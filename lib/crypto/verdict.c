@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/date.h"
 #include "crypto/verdict_int.h"
 #include "msg/msg.h"
 #include "msg/types.h"
@@ -48,10 +49,9 @@ verdict_say(struct verdict *v, enum verdict_check check, enum verdict_result res
 const char *
 verdict_date(int64_t t, char out[32])
 {
-	time_t at = (time_t)t;
 	struct tm tm;
 
-	if (t == INT64_MAX || gmtime_r(&at, &tm) == NULL ||
+	if (t == INT64_MAX || !date_split(t, &tm) ||
 	    strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
 		snprintf(out, 32, "no end");
 	return out;

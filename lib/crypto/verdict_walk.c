@@ -5,6 +5,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509_vfy.h>
 
+#include "base/date.h"
 #include "crypto/quick.h"
 #include "crypto/verdict_int.h"
 
@@ -99,7 +100,7 @@ static bool
 is_just_made(const struct verdict_walk *w, X509_STORE_CTX *ctx)
 {
 	const X509_CRL *crl = X509_STORE_CTX_get0_current_crl(ctx);
-	time_t soon = (time_t)(w->ask->at + CRL_CLOCK_SLACK);
+	time_t soon = date_time(w->ask->at + CRL_CLOCK_SLACK);
 
 	return crl != NULL && X509_cmp_time(X509_CRL_get0_lastUpdate(crl),
 	    &soon) < 0;
@@ -209,7 +210,7 @@ set_params(X509_STORE_CTX *ctx, const struct verdict_ask *ask)
 	/* An anchor is trusted as it stands, be it a root or not. */
 	X509_VERIFY_PARAM_set_flags(p, X509_V_FLAG_PARTIAL_CHAIN |
 	    (crls ? X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL : 0));
-	X509_VERIFY_PARAM_set_time(p, (time_t)ask->at);
+	X509_VERIFY_PARAM_set_time(p, date_time(ask->at));
 	X509_VERIFY_PARAM_set_depth(p, DEPTH_MAX);
 	/* 2: RSA 2,048, curves of 224 bits, no SHA-1 */
 	X509_VERIFY_PARAM_set_auth_level(p, ask->allow_weak ? 0 : 2);

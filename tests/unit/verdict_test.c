@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/date.h"
 #include "crypto/verdict.h"
 #include "msg/msg.h"
 #include "msg/types.h"
@@ -15,8 +16,7 @@ static int
 setup(void **state)
 {
 	(void)state;
-	make_ca(&root, "Root", "p256", NULL);
-	peer = make_peer(&root, "spoke.example.org", "p256", &peer_key);
+	make_site(&root, &peer, &peer_key);
 	return 0;
 }
 
@@ -24,10 +24,7 @@ static int
 teardown(void **state)
 {
 	(void)state;
-	cert_free(peer);
-	EVP_PKEY_free(peer_key);
-	make_fini(&root);
-	return 0;
+	return make_site_fini(&root, peer, peer_key);
 }
 
 /* One question, one answer: the code, and whether blocks came with it. */
@@ -111,7 +108,7 @@ ike_27_an_unknown_ca_is_untrusted(void **state)
 	assert_string_equal(r.code, "untrusted");
 	assert_string_equal(r.stage, "ike-auth");
 	reason_text(&r, line, sizeof(line));
-	assert_non_null(strstr(line, "issuer CN=Root"));
+	assert_non_null(strstr(line, "issuer CN=CA"));
 	assert_non_null(strstr(line, "CN=Other"));
 	q.anchor = NULL;
 	assert_int_equal(judge(&q), VERDICT_UNTRUSTED);
@@ -125,7 +122,7 @@ ike_27_a_ca_of_the_same_name_with_another_key_is_not_trusted(void **state)
 	struct q q = { .leaf = peer };
 
 	(void)state;
-	make_ca(&other, "Root", "p256", NULL);
+	make_ca(&other, "CA", "p256", NULL);
 	q.anchor = other.ca_cert;
 	assert_int_not_equal(judge(&q), VERDICT_OK);
 	make_fini(&other);
@@ -345,19 +342,14 @@ ike_28_years_around_2050_and_9999_are_read_right(void **state)
 {
 	static const struct { int64_t from, to, at; int code; } rows[] = {
 		/* 2049-12-31T23:59:59Z is the last UTCTime */
-		{ MAKE_NOW, INT64_C(2524607999), INT64_C(2524607998),
-		  VERDICT_OK },
-		{ MAKE_NOW, INT64_C(2524607999), INT64_C(2524608000),
-		  VERDICT_EXPIRED },
-		{ MAKE_NOW, INT64_C(2524608000), INT64_C(2524607999),
-		  VERDICT_OK },
-		{ INT64_C(2524608000), INT64_C(4291747199), MAKE_NOW,
-		  VERDICT_NOT_YET },
+		{ MAKE_NOW, 2524607999, 2524607998, VERDICT_OK },
+		{ MAKE_NOW, 2524607999, 2524608000, VERDICT_EXPIRED },
+		{ MAKE_NOW, 2524608000, 2524607999, VERDICT_OK },
+		{ 2524608000, 4291747199, MAKE_NOW, VERDICT_NOT_YET },
 		/* 99991231235959Z: no end, RFC 5280, 4.1.2.5 */
-		{ MAKE_NOW, PKI_TIME_MAX, INT64_C(4291747199), VERDICT_OK },
+		{ MAKE_NOW, PKI_TIME_MAX, 4291747199, VERDICT_OK },
 		/* 2038-01-19 */
-		{ MAKE_NOW, INT64_C(2147483649), INT64_C(2147483648),
-		  VERDICT_OK },
+		{ MAKE_NOW, 2147483649, 2147483648, VERDICT_OK },
 	};
 	size_t i;
 
@@ -368,7 +360,11 @@ ike_28_years_around_2050_and_9999_are_read_right(void **state)
 		struct cert *c = make_cert_of(x);
 		struct q q = { .leaf = c, .anchor = c, .at = rows[i].at };
 
-		assert_int_equal(judge(&q), rows[i].code);
+		assert_int_equal(cert_not_after(c), rows[i].to ==
+		    PKI_TIME_MAX ? INT64_MAX : rows[i].to);
+		/* OpenSSL judges by a time_t: 2038, where it has 32 bits */
+		if (date_time(rows[i].at) == rows[i].at)
+			assert_int_equal(judge(&q), rows[i].code);
 		cert_free(c);
 		X509_free(x);
 	}
@@ -505,7 +501,7 @@ a_crl_with_a_forged_signature_counts_for_nothing(void **state)
 		.need_crl = true };
 
 	(void)state;
-	make_ca(&fake, "Root", "p256", NULL);
+	make_ca(&fake, "CA", "p256", NULL);
 	c = make_crl(&fake, NULL, MAKE_NOW - 10, MAKE_NOW + 10);
 	q.crl = c;
 	assert_int_not_equal(judge(&q), VERDICT_OK);
