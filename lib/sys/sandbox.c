@@ -66,6 +66,16 @@ static const struct allowed allowed[] = {
 	C(kill, ALWAYS), C(wait4, ALWAYS), C(membarrier, ALWAYS),
 	C(rseq, ALWAYS), C(set_robust_list, ALWAYS),
 	C(memfd_secret, ALWAYS), C(mlock, ALWAYS), C(munlock, ALWAYS),
+	/* the same where a long has 32 bits; glibc takes EPERM for an answer */
+	C(_llseek, ALWAYS), C(fstat64, ALWAYS), C(fstatat64, ALWAYS),
+	C(mmap2, ALWAYS), C(_newselect, ALWAYS), C(send, ALWAYS),
+	C(recv, ALWAYS), C(sigreturn, ALWAYS), C(waitpid, ALWAYS),
+	C(ugetrlimit, ALWAYS), C(getuid32, ALWAYS), C(geteuid32, ALWAYS),
+	C(getgid32, ALWAYS), C(getegid32, ALWAYS), C(cacheflush, ALWAYS),
+	C(clock_gettime64, ALWAYS), C(clock_nanosleep_time64, ALWAYS),
+	C(futex_time64, ALWAYS), C(ppoll_time64, ALWAYS),
+	C(pselect6_time64, ALWAYS), C(recvmmsg_time64, ALWAYS),
+	C(timerfd_settime64, ALWAYS), C(timerfd_gettime64, ALWAYS),
 	/* descriptors that neighbours give */
 	C(connect, SANDBOX_UNIX | SANDBOX_INET),
 	C(socketpair, SANDBOX_UNIX),
@@ -88,6 +98,9 @@ static const struct allowed allowed[] = {
 	C(rename, SANDBOX_FILES | SANDBOX_SQLITE),
 	C(renameat, SANDBOX_FILES | SANDBOX_SQLITE),
 	C(renameat2, SANDBOX_FILES | SANDBOX_SQLITE),
+	C(stat64, SANDBOX_FILES | SANDBOX_SQLITE),
+	C(lstat64, SANDBOX_FILES | SANDBOX_SQLITE),
+	C(ftruncate64, SANDBOX_FILES | SANDBOX_SQLITE),
 	C(ftruncate, SANDBOX_FILES | SANDBOX_SQLITE),
 	C(fsync, SANDBOX_FILES | SANDBOX_SQLITE),
 	C(fdatasync, SANDBOX_FILES | SANDBOX_SQLITE),
@@ -137,7 +150,8 @@ allow_family(scmp_filter_ctx f, unsigned family)
 	    SCMP_A0(SCMP_CMP_EQ, family, 0));
 }
 
-/* socket(2) by family, so that UNIX does not mean the network. */
+/* socket(2) by family, so that UNIX does not mean the network; but where libc
+ * calls socketcall(2) (i386, s390x), seccomp can't see the family. */
 static int
 allow_sockets(scmp_filter_ctx f, unsigned flags)
 {

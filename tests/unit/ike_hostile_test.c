@@ -256,7 +256,8 @@ one_request_repeated_is_one_half_open_sa_IKE_18(void **state)
 	struct sim *s = sim_new(2, 6, NULL);
 	struct endpoint from = stranger(1);
 	uint8_t b[1024];
-	size_t len, before;
+	uint64_t before;
+	size_t len;
 	unsigned i;
 
 	(void)state;

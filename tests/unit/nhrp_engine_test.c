@@ -445,7 +445,10 @@ test_loss(void **state)
 static void
 test_ten_thousand(void **state)
 {
-	struct sim *s = sim_new(10000);
+	/* An engine has room for 65,536 peers: in 4 GiB there is none for
+	 * so many of them. */
+	const uint64_t all = SIZE_MAX > UINT32_MAX ? 10000 : 1000;
+	struct sim *s = sim_new(all);
 	struct timespec a, b;
 	double ms;
 
@@ -453,7 +456,7 @@ test_ten_thousand(void **state)
 	s->sites[0].conf.need_blocks = true;
 	sim_start(s);
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &a);
-	while (s->head != NULL || s->sites[0].n_registered < 10000) {
+	while (s->head != NULL || s->sites[0].n_registered < all) {
 		size_t i;
 
 		s->now++;
@@ -467,8 +470,8 @@ test_ten_thousand(void **state)
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &b);
 	ms = (double)(b.tv_sec - a.tv_sec) * 1000 +
 	    (double)(b.tv_nsec - a.tv_nsec) / 1e6;
-	print_message("# 10,000 registrations, both ends: %.0f ms\n", ms);
-	assert_int_equal(s->sites[0].n_registered, 10000);
+	print_message("# registrations, both ends: %.0f ms\n", ms);
+	assert_int_equal(s->sites[0].n_registered, all);
 	assert_true(ms < 15000);
 	sim_free(s);
 }

@@ -146,7 +146,11 @@ in_unix_sandbox(void)
 		return 1;
 	if (socket(AF_UNIX, SOCK_SEQPACKET, 0) < 0)
 		return 2;
+#if defined(__i386__) || defined(__s390x__)
+	return 0;		/* socketcall(2): seccomp sees no family */
+#else
 	return socket(AF_INET6, SOCK_DGRAM, 0) < 0 && errno == EPERM ? 0 : 3;
+#endif
 }
 
 static int
