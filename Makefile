@@ -24,9 +24,11 @@ endif
 endif
 endif
 
-# Intel's ipsec-mb is used when it is there (it has no pkg-config file).
-IPSEC_MB := $(shell printf '\043include <intel-ipsec-mb.h>\n' | \
-	$(CC) $(CPPFLAGS) $(CFLAGS) -E - >/dev/null 2>&1 && echo yes)
+# Intel's ipsec-mb is used when it is there (it has no pkg-config file) for
+# the machine that is built for: when it links.
+IPSEC_MB := $(shell printf '\043include <intel-ipsec-mb.h>\nint main(void) { return 0; }\n' | \
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o /dev/null -x c - \
+	-lIPSec_MB >/dev/null 2>&1 && echo yes)
 ifeq ($(IPSEC_MB),yes)
 MB_CFLAGS := -DHAVE_IPSEC_MB
 MB_LIBS := -lIPSec_MB
@@ -58,7 +60,7 @@ ifneq ($(SAN),)
 HARDEN += -DDMVPN_SANITIZED
 endif
 
-ALL_CFLAGS := -std=c11 -D_GNU_SOURCE $(WARN) $(HARDEN) $(SAN) -iquote lib -iquote $(B)/gen \
+ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(WARN) $(HARDEN) $(SAN) -iquote lib -iquote $(B)/gen \
 	-DLIBEXECDIR='"$(LIBEXECDIR)"' $(PKG_CFLAGS) $(MB_CFLAGS) \
 	-pthread $(CFLAGS)
 ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(SAN) \
