@@ -75,7 +75,7 @@ on_acquire(struct ike_engine *g, const struct gre_acquire *m)
 }
 
 /* The peer sends on an SA that we have not: does it still live in the world
- * that we know?  Unauthenticated: worth a question, no more. */
+ * that we know?  Unauthenticated: worth a question or a call, no more. */
 static void
 on_invalid_spi(struct ike_engine *g, const struct gre_invalid_spi *m)
 {
@@ -88,6 +88,7 @@ on_invalid_spi(struct ike_engine *g, const struct gre_invalid_spi *m)
 			ike_task_add(s, IKE_DO_PROBE, 0, 0);
 			return;
 		}
+	ike_missed_call(g, &m->remote);
 }
 
 /* Somebody took it from dmvpn-gre: it is stated again. */
@@ -172,6 +173,7 @@ ike_engine_close(struct ike_engine *g, uint64_t now, int64_t wall,
 	reason_set(ike_why(s), "close", m->dead ? "dead" : "closed", "%s",
 	    m->why[0] != '\0' ? m->why : "closed on request");
 	if (m->dead) {
+		s->peer->missed = now;
 		s->dead_peer = true;
 		ike_isa_die(s);
 	} else

@@ -327,6 +327,8 @@ struct ike_peer {
 	uint64_t		 rate;		/* as stated */
 	uint64_t		 changed;	/* a living SA gave way to another
 						 * endpoint's; 0: never */
+	uint64_t		 missed;	/* given up: from then on a sign
+						 * of it is worth a call; 0 */
 	struct endpoint		 remote, local;
 	enum gre_encap		 encap;
 	struct ike_isa		*isa;		/* the one that speaks for it */
@@ -769,6 +771,8 @@ bool ike_peer_needs_child(const struct ike_isa *s);
 void ike_orphans_begin(struct ike_engine *g);	/* call their peers soon */
 /* s is up: calls to there that nobody answered yet are for nothing. */
 void ike_orphan_call_end(struct ike_isa *s);
+	/* ESP of no SA came from there: was a peer given up that lives? */
+void ike_missed_call(struct ike_engine *g, const struct endpoint *from);
 void ike_orphans_remove(struct ike_engine *g, struct ike_peer *p);
 void ike_orphans_free(struct ike_peer *p);
 /* Those of one sender go now. */

@@ -3,10 +3,16 @@
 #include <stdlib.h>
 
 /*
+ * Peers that we call though no connection leads to them.
+ *
  * Orphans: peers and SAs in dmvpn-gre that an earlier run of ours left.  They
  * carry packets until their peer is back on an IKE SA.  Those that we have a
  * connection to are called by it; the others, all the spokes of a hub, are
  * called one after the other, since they can not see that we began anew.
+ *
+ * Missed: a peer that was silent for so long that it was given up, but sends
+ * on the SAs that went with it.  One that is not ours may need a minute to see
+ * that we have them no more.
  */
 #define FIRST_CALL	1000	/* ms: connections and peers go first */
 #define CALLS_APART	4	/* ms, on the average */
@@ -144,30 +150,60 @@ ours_to_call(struct ike_engine *g, const struct ike_peer *p,
 	return true;
 }
 
-/* Timer: it did not come by itself. */
-void
-ike_orphan_call(struct ike_engine *g, void *peer)
+/* false: it can not be called yet. */
+static bool
+call(struct ike_engine *g, const struct ike_peer *p)
 {
-	struct ike_peer *p = peer;
 	struct ike_profile *profile = ike_profile_find(g, p->profile);
 	struct endpoint remote = p->remote;
 	struct ike_isa *s;
 
-	if (p->isa != NULL || p->orphans == NULL)
-		return;
-	if (profile == NULL || !profile->cred->ready) {
-		ike_timer_set(g, &p->call, g->now + FIRST_CALL);
-		return;
-	}
-	ike_timer_set(g, &p->call, g->now + g->tune.retry_total +
-	    draw(g, CALL_AGAIN));
+	if (profile == NULL || !profile->cred->ready)
+		return false;
 	if (!ours_to_call(g, p, profile))
-		return;
+		return true;
 	if (p->encap != GRE_ENCAP_UDP)
 		remote.port = IKE_PORT;
 	s = ike_conn_isa(g, profile, &remote);
 	if (s != NULL)
 		ike_init_begin(s);
+	return true;
+}
+
+static uint64_t
+call_again(struct ike_engine *g)
+{
+	return g->now + g->tune.retry_total + draw(g, CALL_AGAIN);
+}
+
+/* Timer: it did not come by itself. */
+void
+ike_orphan_call(struct ike_engine *g, void *peer)
+{
+	struct ike_peer *p = peer;
+
+	if (p->isa == NULL && p->orphans != NULL)
+		ike_timer_set(g, &p->call, call(g, p) ? call_again(g) :
+		    g->now + FIRST_CALL);
+}
+
+static bool
+is_at(const struct ike_peer *p, const struct endpoint *from)
+{
+	return p->encap == GRE_ENCAP_UDP ? endpoint_equal(&p->remote, from) :
+	    addr_equal(&p->remote.addr, &from->addr);
+}
+
+void
+ike_missed_call(struct ike_engine *g, const struct endpoint *from)
+{
+	struct ike_peer *p;
+	uint16_t at = 0;
+
+	while ((p = ike_peer_next(g, &at)) != NULL)
+		if (p->isa == NULL && p->missed != 0 && p->missed <= g->now &&
+		    is_at(p, from) && call(g, p))
+			p->missed = call_again(g);
 }
 
 void

@@ -459,6 +459,7 @@ ike_peer_take(struct ike_isa *s, struct err *e)
 		ike_timer_set(g, &p->life, g->now + g->tune.orphan_life);
 	if (displaced(p, s) != NULL)
 		p->changed = g->now;
+	p->missed = 0;
 	s->peer = p;
 	LL_PREPEND2(p->isas, s, peer_next);
 	set_path(p, s);

@@ -172,6 +172,91 @@ who_is_not_at_500_is_called_from_4500(void **state)
 	sim_free(s);
 }
 
+/* ESP that the hub has no SA for. */
+static void
+sign_of_life(struct sim *s)
+{
+	const struct gre_invalid_spi m = { .remote = s->n[1].up.remote,
+	    .spi = 0x1000 };
+
+	ike_engine_event(s->n[1].g, s->now, SIM_WALL, &gre_invalid_spi_type,
+	    &m);
+}
+
+static void
+give_up(struct sim *s, bool dead)
+{
+	const struct ike_close m = { .peer = s->n[1].up.peer, .dead = dead };
+	struct reason why = { .code = "" };
+
+	assert_int_equal(ike_engine_close(s->n[1].g, s->now, SIM_WALL, &m,
+	    &why), 0);
+	sim_run(s, 100);
+	assert_int_equal(s->n[1].downs, 1);
+}
+
+/* The spoke has not noticed. */
+static void
+a_spoke_that_was_given_up_is_called_when_it_sends(void **state)
+{
+	struct sim *s = sim_up(205, NULL);
+	unsigned sent;
+
+	(void)state;
+	give_up(s, true);
+	sent = s->n[1].sent;
+	sim_run(s, 2000);
+	assert_int_equal(s->n[1].sent, sent);
+	sign_of_life(s);
+	sign_of_life(s);
+	sim_run(s, 3000);
+	assert_int_equal(s->n[1].ups, 2);
+	assert_int_equal(s->n[1].up.peer, 1);
+	assert_int_equal(s->n[0].downs, 0);
+	traffic(s);
+	sim_run(s, 20000);
+	sim_one_sa(s);
+	sign_of_life(s);	/* of one that is up: not a call */
+	sim_run(s, 20000);
+	assert_int_equal(s->n[1].ups, 2);
+	sim_one_sa(s);
+	sim_free(s);
+}
+
+static void
+signs_of_who_does_not_answer_are_called_seldom(void **state)
+{
+	struct sim *s = sim_up(206, NULL);
+	unsigned i, sent;
+
+	(void)state;
+	s->filter = lost;
+	give_up(s, true);
+	sent = s->n[1].sent;
+	for (i = 0; i < 600; i++) {
+		sign_of_life(s);
+		sim_run(s, 1000);
+	}
+	assert_in_range(s->n[1].sent - sent, 10, 150);
+	sim_free(s);
+}
+
+static void
+a_spoke_that_was_closed_is_not_called(void **state)
+{
+	struct sim *s = sim_up(207, NULL);
+	unsigned sent;
+
+	(void)state;
+	give_up(s, false);
+	s->filter = lost;
+	sent = s->n[1].sent;
+	sign_of_life(s);
+	sim_run(s, 20000);
+	assert_int_equal(s->n[1].sent, sent);
+	sim_free(s);
+}
+
 int
 main(void)
 {
@@ -182,6 +267,11 @@ main(void)
 		cmocka_unit_test(
 		    a_spoke_that_is_away_is_called_again_but_seldom),
 		cmocka_unit_test(who_is_not_at_500_is_called_from_4500),
+		cmocka_unit_test(
+		    a_spoke_that_was_given_up_is_called_when_it_sends),
+		cmocka_unit_test(
+		    signs_of_who_does_not_answer_are_called_seldom),
+		cmocka_unit_test(a_spoke_that_was_closed_is_not_called),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
