@@ -3,6 +3,8 @@
 #	sites_up hub spoke1 ...		namespaces round a router, each up
 #	site NAME COMMAND...		a command there, the programs in PATH
 #	daemon NAME LAYER		the pid of its daemon
+#	kill_layer NAME LAYER		it is killed, and another one serves
+#	nobody_in NAME			no process is left there
 #
 # A file with nothing more to do needs neither setup nor teardown of its own.
 
@@ -26,7 +28,8 @@ sites_teardown() {
 		sites_each site_status
 		sites_logs
 	}
-	sites_each site_down
+	# shellcheck disable=SC2046	# names
+	sites_down $(sites_each echo)
 	net_teardown
 }
 
@@ -127,11 +130,14 @@ sites_up() {
 	done
 }
 
+# At the same time: each waits most of it.
 sites_down() {	# NAME...
-	local n
+	local n downs=()
 	for n in "$@"; do
-		site_down "$n"
+		site_down "$n" 3>&- &
+		downs+=("$!")
 	done
+	[ "${#downs[@]}" -eq 0 ] || wait "${downs[@]}"
 }
 
 # For a test that failed: what gre dropped and why, and the ends of the logs.
@@ -143,6 +149,24 @@ sites_logs() {
 			jq -c "{site: \"${log##*/}\", drops}" >&2 || true
 	done
 	tail -n 8 "$BATS_TEST_TMPDIR"/run/*/log/*.log >&2 || true
+}
+
+# Killed at a site, and replaced.
+kill_layer() {	# SITE LAYER
+	local old
+	old=$(daemon "$1" "$2")
+	kill -KILL "$old"
+	wait_for 15 again "$1" "$2" "$old"
+}
+
+again() {	# SITE LAYER OLD-PID
+	local now
+	now=$(daemon "$1" "$2") && [ "$now" != "$3" ] &&
+		site "$1" dmvpn-dpd hello "$2"
+}
+
+nobody_in() {	# SITE
+	[ -z "$(ip netns pids "$NET-$1")" ]
 }
 
 daemon() {
