@@ -33,6 +33,8 @@ int cmd_name(const struct name *names, const char *text, const char *what,
     uint32_t *v);
 int cmd_number(const char *text, uint64_t min, uint64_t max,
     const char *what, uint64_t *v);
+/* 8 hexadecimal digits, as tables and JSON show it, else a number. */
+int cmd_spi(const char *text, const char *what, uint32_t *spi);
 
 struct addr;
 struct prefix;

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "base/addr.h"
@@ -45,6 +46,23 @@ cmd_number(const char *text, uint64_t min, uint64_t max, const char *what,
 		return 0;
 	(void)command_usage("%s: %s", what, e.msg);
 	return -1;
+}
+
+int
+cmd_spi(const char *text, const char *what, uint32_t *spi)
+{
+	char hex[2 + 8 + 1];
+	uint64_t v;
+
+	if (strlen(text) == 8 &&
+	    strspn(text, "0123456789abcdefABCDEF") == 8) {
+		snprintf(hex, sizeof(hex), "0x%s", text);
+		text = hex;
+	}
+	if (cmd_number(text, 256, UINT32_MAX, what, &v) < 0)
+		return -1;
+	*spi = (uint32_t)v;
+	return 0;
 }
 
 int

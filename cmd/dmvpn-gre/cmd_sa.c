@@ -145,23 +145,19 @@ static int
 fill_names(struct gre_sa_add *m, const struct sa_opts *o)
 {
 	uint32_t mode = SA_MODE_TRANSPORT, cipher = ESP_CIPHER_AES128_GCM;
-	uint64_t in, out, replaces = 0;
 
 	if (o->spi_in == NULL || o->spi_out == NULL) {
 		(void)command_usage("--spi-in and --spi-out are needed");
 		return -1;
 	}
-	if (cmd_number(o->spi_in, 256, UINT32_MAX, "--spi-in", &in) < 0 ||
-	    cmd_number(o->spi_out, 256, UINT32_MAX, "--spi-out", &out) < 0 ||
-	    (o->replaces != NULL && cmd_number(o->replaces, 256, UINT32_MAX,
-	    "--replaces", &replaces) < 0) ||
+	if (cmd_spi(o->spi_in, "--spi-in", &m->spi_in) < 0 ||
+	    cmd_spi(o->spi_out, "--spi-out", &m->spi_out) < 0 ||
+	    (o->replaces != NULL &&
+	    cmd_spi(o->replaces, "--replaces", &m->replaces) < 0) ||
 	    (o->mode != NULL && cmd_name(sa_mode_names, o->mode, "--mode",
 	    &mode) < 0) || (o->cipher != NULL && cmd_name(esp_cipher_names,
 	    o->cipher, "--cipher", &cipher) < 0))
 		return -1;
-	m->spi_in = (uint32_t)in;
-	m->spi_out = (uint32_t)out;
-	m->replaces = (uint32_t)replaces;
 	m->mode = (enum sa_mode)mode;
 	m->cipher = (enum esp_cipher)cipher;
 	return cmd_text(m->owner, sizeof(m->owner), o->owner, "owner") < 0 ||
@@ -261,21 +257,19 @@ use(int argc, char **argv)
 {
 	static const struct opt opts[] = { OPT_END };
 	struct gre_sa_use m;
-	uint64_t spi;
 	int status;
 
 	if (opt_parse(&argc, &argv, opts, "SPI-IN", 1, 1, &status) < 0)
 		return status;
-	if (cmd_number(argv[0], 256, UINT32_MAX, "SPI", &spi) < 0)
+	if (cmd_spi(argv[0], "SPI", &m.spi_in) < 0)
 		return EXIT_USAGE;
-	m.spi_in = (uint32_t)spi;
 	return command_call(GRE_SOCK, &gre_sa_use_type, &m, NULL, NULL);
 }
 
 static int
 delete(int argc, char **argv)
 {
-	uint64_t grace = 0, spi;
+	uint64_t grace = 0;
 	const struct opt opts[] = {
 		{ 'g', "grace", "MS", "that inbound packets still count",
 		    OPT_NUM, &grace, 0, 60000 },
@@ -287,9 +281,8 @@ delete(int argc, char **argv)
 	if (opt_parse(&argc, &argv, opts, "SPI-IN...", 1, 64, &status) < 0)
 		return status;
 	for (i = 0; status == EXIT_OK && i < argc; i++) {
-		if (cmd_number(argv[i], 256, UINT32_MAX, "SPI", &spi) < 0)
+		if (cmd_spi(argv[i], "SPI", &m.spi_in) < 0)
 			return EXIT_USAGE;
-		m.spi_in = (uint32_t)spi;
 		m.grace = (uint16_t)grace;
 		status = command_call(GRE_SOCK, &gre_sa_delete_type, &m,
 		    NULL, NULL);

@@ -145,6 +145,22 @@ map_json(FILE *f, const struct msg_type *t, const void *m)
 	putc('}', f);
 }
 
+/* As tables and other programs show them: hexadecimal. */
+static bool
+is_spi(const struct msg_field *field)
+{
+	return field->kind == MSG_UINT && field->key != NULL &&
+	    (strncmp(field->key, "spi-", 4) == 0 ||
+	    strcmp(field->key, "rekeyed") == 0);
+}
+
+static void
+spi(FILE *f, const struct msg_field *field, const void *from)
+{
+	fprintf(f, "%0*" PRIx64, field->size == 8 ? 16 : 8,
+	    member_uint(from, field->size));
+}
+
 static void
 value_json(FILE *f, const struct msg_field *field, const void *from)
 {
@@ -153,7 +169,11 @@ value_json(FILE *f, const struct msg_field *field, const void *from)
 
 	if (word_of(field, from, &b, &text))
 		json_text(f, text, strlen(text));
-	else if (field->kind == MSG_UINT)
+	else if (is_spi(field)) {
+		putc('"', f);	/* 64 bits are too many for most readers */
+		spi(f, field, from);
+		putc('"', f);
+	} else if (field->kind == MSG_UINT)
 		fprintf(f, "%" PRIu64, member_uint(from, field->size));
 	else if (field->kind == MSG_BOOL)
 		fputs(*(const bool *)from ? "true" : "false", f);
@@ -207,14 +227,6 @@ word_line(FILE *f, const char *text)
 static void line_members(FILE *f, const struct msg_type *t, const void *m,
     const char *sep);
 
-/* As tables and other programs show them: hexadecimal. */
-static bool
-is_spi(const struct msg_field *field)
-{
-	return field->key != NULL && (strncmp(field->key, "spi-", 4) == 0 ||
-	    strcmp(field->key, "rekeyed") == 0);
-}
-
 static void
 value_line(FILE *f, const struct msg_field *field, const void *from)
 {
@@ -223,9 +235,8 @@ value_line(FILE *f, const struct msg_field *field, const void *from)
 
 	if (word_of(field, from, &b, &text))
 		word_line(f, text);
-	else if (field->kind == MSG_UINT && is_spi(field))
-		fprintf(f, "%0*" PRIx64, field->size == 8 ? 16 : 8,
-		    member_uint(from, field->size));
+	else if (is_spi(field))
+		spi(f, field, from);
 	else if (field->kind == MSG_UINT)
 		fprintf(f, "%" PRIu64, member_uint(from, field->size));
 	else if (field->kind == MSG_BOOL)

@@ -11,7 +11,7 @@
  * Results: text, JSON and CBOR are renderers of the same record, which is a
  * message of the CDDL.  Secrets (msg_type pki-load, gre-sa-add) are refused.
  * JSON: addresses as "10.0.0.1", prefixes "10.0.0.0/8", endpoints
- * "192.0.2.1:500", bytes in hexadecimal; one object a line.
+ * "192.0.2.1:500", bytes and SPIs in hexadecimal; one object a line.
  */
 enum out_format { OUT_TEXT, OUT_JSON, OUT_CBOR };
 /* Of the flags -j and --cbor. */

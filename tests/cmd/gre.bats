@@ -74,6 +74,8 @@ contained() {
 	refused prefix route set t 10.0.0.1/8
 	refused --spi-in sa add 5
 	refused --spi-in sa add 5 --spi-in 255 --spi-out 256
+	# eight digits are as tables show them
+	refused "--spi-in: \"0x000000ff\"" sa add 5 --spi-in 000000ff --spi-out 256
 	refused --cipher sa add 5 --spi-in 256 --spi-out 256 -c des
 	refused address lookup nowhere
 }

@@ -205,11 +205,10 @@ queue() {
 			--wait 15
 	done
 	p=$(ike c peers -j | jq .peer)
-	# 64 bits are too many for jq.
-	spi=$(ike a sas -j | sed -n 's/.*"spi-i":\([0-9]*\),"spi-r":\([0-9]*\).*/\1 \2/p')
+	spi=$(ike a sas -j | jq -r '."spi-i" + " " + ."spi-r"')
 	# shellcheck disable=SC2046,SC2086
 	on x "$FLOOD" known 203.0.113.2 4500 4000 100000 \
-		$(printf '%x %x' $spi) >"$T/sent" 3>&- &
+		$spi >"$T/sent" 3>&- &
 	flood=$!
 	wait_for 3 eval '[ "$(drops rate)" -gt 0 ]'
 	for n in 1 2 3 4 5 6 7 8; do
