@@ -482,11 +482,7 @@ other_ca() {
 	{
 		echo 'set -e'
 		echo 'trap "kill \$agent 2>/dev/null || :" EXIT'
-		echo 'wait_ready() {'
-		echo '	for i in $(seq 2000); do'
-		echo '		dmvpn-pki identities >/dev/null 2>&1 && return'
-		echo '	done; false; }'
-		sed 's,&$,3>\&- \& agent=$!; wait_ready,' script
+		sed 's,& read,\& agent=$!; read,' script
 		echo 'dmvpn-pki stop; wait $agent'
 	} >run.sh
 	run --separate-stderr sh run.sh
