@@ -49,6 +49,8 @@ there_and_back() {
 	spis() {
 		site "$1" dmvpn-ike sas -j | jq -r '."spi-i"' | sort
 	}
+	# both may have begun: one SA stays
+	wait_for 10 eval '[ "$(spis spoke1 | wc -l)" -eq 2 ]'
 	was=$(spis spoke1)
 	sooner 2000 there_and_back
 	on lan3 ping -c 1 -W 2 192.168.2.10 | grep ttl=62
