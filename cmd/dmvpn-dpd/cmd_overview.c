@@ -180,6 +180,18 @@ overview(struct overview *o, bool json, bool quiet)
 	return quiet && !o->tunnel.up ? EXIT_NO : EXIT_OK;
 }
 
+static bool
+is_a_role(const char *role)
+{
+	static const char *const roles[] = { "hub", "spoke", "headend",
+	    "remote" };
+
+	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
+		if (strcmp(roles[i], role) == 0)
+			return true;
+	return false;
+}
+
 int
 cmd_overview(int argc, char **argv)
 {
@@ -201,8 +213,9 @@ cmd_overview(int argc, char **argv)
 	if (opt_parse(&argc, &argv, opts, "[-j] [-q] --role ROLE TUNNEL", 1,
 	    1, &status) < 0)
 		return status;
-	if (role == NULL)
-		return command_usage("--role is wanted");
+	if (role == NULL || !is_a_role(role))
+		return command_usage("--role is wanted: hub, spoke, headend "
+		    "or remote");
 	if (argv[0][0] == '\0' || text_copy(o.tunnel.tunnel,
 	    sizeof(o.tunnel.tunnel), argv[0], &e) < 0 ||
 	    text_copy(o.tunnel.role, sizeof(o.tunnel.role), role, &e) < 0)

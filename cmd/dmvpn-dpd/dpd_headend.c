@@ -9,6 +9,16 @@
 #define TTL_MIN	5u	/* seconds; shorter ones would only make load */
 #define TTL_MAX	86400u
 
+/* An address that was mistyped: the last label of a name is no number. */
+static bool
+ends_in_digits(const char *host)
+{
+	const char *last = strrchr(host, '.');
+
+	last = last != NULL ? last + 1 : host;
+	return *last != '\0' && last[strspn(last, "0123456789")] == '\0';
+}
+
 /* "name:port" into both; the name may be an IPv6 address in brackets, but
  * then it is numeric and was taken before. */
 static int
@@ -31,6 +41,8 @@ name_split(struct dpd_headend_run *h, const char *name, struct err *e)
 		    !(*p >= '0' && *p <= '9') && strchr("-._", *p) == NULL)
 			return err_set(e, EINVAL, "neither an address nor a "
 			    "host name");
+	if (ends_in_digits(h->host))
+		return err_set(e, EINVAL, "not a whole IPv4 address");
 	return 0;
 }
 

@@ -1,4 +1,7 @@
 /* "events", "trace" and "decode". */
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "cmd.h"
 #include "sys/ask.h"
 #include "sys/command.h"
@@ -21,15 +24,17 @@ int
 cmd_trace(int argc, char **argv)
 {
 	static const char *const wanted[] = { "nhrp-packet", NULL };
-	const char *peer = NULL, *count = NULL, *copy = NULL;
+	const char *peer = NULL, *copy = NULL;
+	uint64_t count = 0;
+	char number[24];
 	bool json = false;
 	const struct opt opts[] = {
 		{ 'j', "json", NULL, "one JSON object a packet", OPT_FLAG,
 		  &json, 0, 0 },
 		{ 0, "peer", "ADDR", "only packets from or to ADDR",
 		  OPT_TEXT, &peer, 0, 0 },
-		{ 'c', "count", "N", "stop after N packets", OPT_TEXT,
-		  &count, 0, 0 },
+		{ 'c', "count", "N", "stop after N packets", OPT_NUM,
+		  &count, 1, UINT32_MAX },
 		{ 'w', "write", "FILE", "also write them as pcapng",
 		  OPT_TEXT, &copy, 0, 0 },
 		OPT_END
@@ -44,7 +49,8 @@ cmd_trace(int argc, char **argv)
 	if (json)
 		args[n++] = "--json";
 	n = decoder_option(args, n, "--peer", peer);
-	n = decoder_option(args, n, "--count", count);
+	snprintf(number, sizeof(number), "%" PRIu64, count);
+	n = decoder_option(args, n, "--count", count > 0 ? number : NULL);
 	(void)decoder_option(args, n, "--write", copy);
 	return decoder_trace(CMD_SOCK, wanted, args);
 }

@@ -107,10 +107,14 @@ print_status(const struct nhrp_status_reply *r)
 	for (i = 0; i < r->n_interfaces; i++) {
 		const struct nhrp_interface_status *f = &r->interfaces[i];
 
-		printf("%s: %s, %" PRIu64 " registered, %" PRIu64
-		    " shortcut%s\n", f->interface,
-		    name_text(nhrp_role_names, f->role, &n), f->registered,
-		    f->shortcuts, f->shortcuts == 1 ? "" : "s");
+		printf("%s: %s", f->interface,
+		    name_text(nhrp_role_names, f->role, &n));
+		if (f->role == NHRP_ROLE_HUB)
+			printf(", %" PRIu64 " registered", f->registered);
+		if (f->role != NHRP_ROLE_HUB || f->shortcuts > 0)
+			printf(", %" PRIu64 " shortcut%s", f->shortcuts,
+			    f->shortcuts == 1 ? "" : "s");
+		printf("\n");
 		for (k = 0; k < f->n_nhs; k++)
 			print_server(&f->nhs[k], clock_ms());
 	}
@@ -203,6 +207,20 @@ cmd_why(int argc, char **argv)
 
 /* ---- resolve and purge ---- */
 
+/* "10.2.0.0/16 via 10.9.0.3 at 192.0.2.3:4500, spoke2.test, for 2 h 0 min" */
+static void
+print_shortcut(const struct nhrp_entry *e)
+{
+	struct addr_buf a, b, c;
+	char hold[16];
+
+	printf("%s via %s at %s", prefix_text(&e->prefix, &a),
+	    addr_text(&e->via, &b), endpoint_text(&e->nbma, &c));
+	if (e->identity[0] != '\0')
+		printf(", %s", e->identity);
+	printf(", for %s\n", human_time(e->hold, hold));
+}
+
 int
 cmd_resolve(int argc, char **argv)
 {
@@ -232,9 +250,10 @@ cmd_resolve(int argc, char **argv)
 		return status;
 	status = command_call(CMD_SOCK, &nhrp_resolve_type, &q,
 	    &nhrp_resolve_reply_type, &r);
-	if (status == EXIT_OK && (json ? out_json(stdout, &nhrp_entry_type,
-	    &r.entry, &e) : out_line(stdout, &nhrp_entry_type, &r.entry,
-	    &e)) < 0)
+	if (status == EXIT_OK && !json)
+		print_shortcut(&r.entry);
+	else if (status == EXIT_OK && out_json(stdout, &nhrp_entry_type,
+	    &r.entry, &e) < 0)
 		return command_fail(EXIT_SYSTEM, &e);
 	if (why && (status == EXIT_OK || status == EXIT_NO))
 		(void)explain(q.interface, &q.address, json);

@@ -4,12 +4,13 @@
 #include "serve.h"
 
 static void
-finish(struct daemon *d, const struct call *c, int rc, const struct err *e)
+finish(struct daemon *d, const struct call *c, const char *stage, int rc,
+    const struct err *e)
 {
 	if (rc == 0)
 		call_ok(c);
 	else
-		call_err(c, "nhrp", e->code == ENOENT ? "not-found" :
+		call_err(c, stage, e->code == ENOENT ? "not-found" :
 		    e->code == EINVAL ? "invalid" : "failed", e);
 	serve_turn(d);
 }
@@ -20,8 +21,8 @@ take_set(void *arg, const struct call *c, const void *in)
 	struct daemon *d = arg;
 	struct err e = { 0 };
 
-	finish(d, c, nhrp_engine_set(d->engine, loop_now(d->loop), in, &e),
-	    &e);
+	finish(d, c, "interface", nhrp_engine_set(d->engine,
+	    loop_now(d->loop), in, &e), &e);
 }
 
 static void
@@ -31,8 +32,8 @@ take_delete(void *arg, const struct call *c, const void *in)
 	struct daemon *d = arg;
 	struct err e = { 0 };
 
-	finish(d, c, nhrp_engine_delete(d->engine, loop_now(d->loop),
-	    m->interface, &e), &e);
+	finish(d, c, "interface", nhrp_engine_delete(d->engine,
+	    loop_now(d->loop), m->interface, &e), &e);
 }
 
 static void
@@ -41,8 +42,8 @@ take_purge(void *arg, const struct call *c, const void *in)
 	struct daemon *d = arg;
 	struct err e = { 0 };
 
-	finish(d, c, nhrp_engine_purge(d->engine, loop_now(d->loop), in,
-	    &e), &e);
+	finish(d, c, "purge", nhrp_engine_purge(d->engine,
+	    loop_now(d->loop), in, &e), &e);
 }
 
 /* Those that waited for long hear that it goes on. */
@@ -83,7 +84,7 @@ take_resolve(void *arg, const struct call *c, const void *in)
 	if (i == SERVE_RESOLVES_MAX) {
 		err_set(&e, EBUSY, "%d resolutions are waited for already",
 		    SERVE_RESOLVES_MAX);
-		call_err(c, "nhrp", "busy", &e);
+		call_err(c, "resolution", "busy", &e);
 		return;
 	}
 	d->resolves[i].used = true;
@@ -96,7 +97,7 @@ take_resolve(void *arg, const struct call *c, const void *in)
 	if (nhrp_engine_resolve(d->engine, loop_now(d->loop), in,
 	    d->resolves[i].ticket, &e) < 0) {
 		d->resolves[i].used = false;
-		finish(d, c, -1, &e);
+		finish(d, c, "resolution", -1, &e);
 	}
 	serve_turn(d);
 }

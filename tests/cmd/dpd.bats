@@ -205,3 +205,10 @@ packet() {	# AT PEER DIRECTION
 	run -1 dpd headends set --tunnel v --profile q3 --interval 5 c=192.0.2.1
 	[[ $output == *'no room'* ]]
 }
+
+@test "an overview is of a role that there is" {
+	run -100 --separate-stderr dpd overview --role nonsense dmvpn0
+	[[ $output == "" && $stderr == *"hub, spoke, headend or remote"* ]]
+	run -100 --separate-stderr dpd overview dmvpn0
+	[[ $stderr == *"--role is wanted"* ]]
+}

@@ -326,7 +326,7 @@ test_names_that_are_none_are_refused(void **state)
 {
 	static const char *const bad[] = { "0.0.0.0", "224.0.0.1", "hub:0",
 	    "hub:65536", "hub:", ":500", "hub name", "hub\n", "192.0.2.1:0",
-	    "a;b", "" };
+	    "a;b", "", "300.1.1.1", "192.0.2", "1", "10.1.1.1.1:500" };
 	struct world *o = (struct world *)*state;
 	struct dpd_headends_set s;
 	struct err e;
@@ -519,6 +519,8 @@ test_one_better_one_is_tried_at_a_time(void **state)
 	pass(o, 1500);
 	assert_non_null(strstr(o->log, "connect a"));
 	assert_null(strstr(o->log, "connect b"));
+	pass(o, 100);			/* whatever wakes it meanwhile */
+	assert_string_equal(o->log, "");
 }
 
 /* Told of itself, it is not dialled again; and it is up since it came. */
