@@ -107,10 +107,7 @@ pki_store_restore(struct pki_store *s, struct pki_store *from, struct err *e)
 	    "main.sqlite_schema" TABLE, e) < 0 || run_made(s,
 	    MADE("printf('%s; INSERT INTO main.\"%w\" SELECT * FROM "
 	    "backup.\"%w\";', sql, name, name)")
-	    "backup.sqlite_schema" TABLE, e) < 0 || run_made(s,
-	    MADE("sql || ';'") "backup.sqlite_schema WHERE type = 'index' "
-	    "AND sql IS NOT NULL", e) < 0)
+	    "backup.sqlite_schema" TABLE, e) < 0)
 		return -1;
-	/* an older backup lacks an index */
-	return pki_store_tables(s, e);
+	return pki_store_tables(s, e);	/* what is left are indexes */
 }

@@ -5,7 +5,8 @@
 #	wait_for COMMAND...	until it is true, 30 s at most
 #	free_port		of 127.0.0.1, TCP and UDP, that nobody has
 #	waits PID		it is connected to a daemon, and sleeps
-#	pki_place		for setup: a directory with a new CA, and B
+#	pki_dir			for setup: an empty directory to work in, and B
+#	pki_place		the same with a new CA
 #	pki ARGUMENT...		dmvpn-pki there
 
 # Its output is in $BATS_TEST_TMPDIR/NAME.log.
@@ -61,7 +62,7 @@ waits() {
 		find "/proc/$1/fd" -lname "socket:*" | grep -q .
 }
 
-pki_place() {
+pki_dir() {
 	B=$(cd "$BATS_TEST_DIRNAME/../.." && cd "${B:-build/bin}" && pwd)
 	mkdir "$BATS_TEST_TMPDIR/work"
 	cd "$BATS_TEST_TMPDIR/work"
@@ -69,6 +70,10 @@ pki_place() {
 	unset DMVPN_STORE
 	PIDS=()
 	umask 077
+}
+
+pki_place() {
+	pki_dir
 	pki init
 }
 

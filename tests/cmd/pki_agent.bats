@@ -4,24 +4,13 @@ bats_require_minimum_version 1.5.0
 load lib
 
 setup() {
-	B=$(cd "$BATS_TEST_DIRNAME/../.." && cd "${B:-build/bin}" && pwd)
-	mkdir "$BATS_TEST_TMPDIR/work"
-	cd "$BATS_TEST_TMPDIR/work"
-	export DMVPN_RUN=$BATS_TEST_TMPDIR/run
-	unset DMVPN_STORE
-	PIDS=()
+	pki_dir
 	(umask 077; echo a-psk-of-24-octets-here >psk; : >empty)
 }
 
 teardown() {
-	for p in "${PIDS[@]}"; do
-		kill "$p" 2>/dev/null && wait "$p" 2>/dev/null || true
-	done
+	daemons_end
 	[ -z "${REACHABLE-}" ] || rm -rf "$REACHABLE"
-}
-
-pki() {
-	"$B/dmvpn-pki" "$@"
 }
 
 # start NAME OPTION...: an agent that is ready.

@@ -1,18 +1,10 @@
 # dmvpn-pki: a CA below another one, its keys over the years, what it takes over.
 
 bats_require_minimum_version 1.5.0
+load lib
 
 setup() {
-	B=$(cd "$BATS_TEST_DIRNAME/../.." && cd "${B:-build/bin}" && pwd)
-	mkdir "$BATS_TEST_TMPDIR/work"
-	cd "$BATS_TEST_TMPDIR/work"
-	export DMVPN_RUN=$BATS_TEST_TMPDIR/run
-	unset DMVPN_STORE
-	umask 077
-}
-
-pki() {
-	"$B/dmvpn-pki" "$@"
+	pki_dir
 }
 
 # outside NAME EXTENSIONS: a root in NAME.pem and NAME.key.

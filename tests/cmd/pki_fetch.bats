@@ -122,6 +122,13 @@ class H(http.server.BaseHTTPRequestHandler):
             self.send_response(302)
             self.send_header("Location", "http://127.0.0.2:9/crl")
             self.end_headers()
+        elif self.path == "/tls":
+            self.send_response(302)
+            self.send_header("Location", "https://127.0.0.1:%d/crl" % s.server_port)
+            self.end_headers()
+        elif self.path == "/same":
+            self.send_response(304)
+            self.end_headers()
         elif self.path == "/odd":
             self.wfile.write(b"HTTP/1.1 302 F\r\nLocation: /a HTTP/1.1\rX: y\r\n\r\n")
         else:
@@ -136,6 +143,10 @@ s.serve_forever()'
 	[ $((SECONDS - before)) -le 15 ]
 	run ! --separate-stderr pki fetch -t ca.pem "http://127.0.0.1:$port/away"
 	[[ $stderr != *refused* ]]	# it was not even tried
+	run ! --separate-stderr pki fetch -t ca.pem "http://127.0.0.1:$port/tls"
+	[[ $stderr == *"sends us to another one"* ]]
+	run ! --separate-stderr pki fetch -t ca.pem "http://127.0.0.1:$port/same"
+	[[ -z $output && -n $stderr ]]	# there was nothing before
 	run ! --separate-stderr pki fetch -t ca.pem "http://127.0.0.1:$port/odd"
 	[[ $stderr == *"redirect: URL: blanks"* ]]
 }
@@ -266,4 +277,11 @@ s.serve_forever()' "$B/dmvpn-pki"
 	newer			# the file is replaced, and seen
 	soon said watch crl-fetched 2
 	run -100 --separate-stderr pki watch
+}
+
+@test "a disk that takes no copy keeps no list from the agent" {
+	agent
+	run ! --separate-stderr pki fetch -t ca.pem -i --cache ca.pem web/crl
+	[[ $stderr == *"Not a directory"* ]]
+	[ "$(pki identities -j | jq .crls)" = 1 ]
 }

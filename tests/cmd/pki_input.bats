@@ -311,3 +311,11 @@ assert a == b, (a, b)'
 	refused "--what isued: expected" audit --what isued
 	refused "make no key" rollover --finish --days 3
 }
+
+@test "lists of two keys in DER want a file: one each" {
+	pki rollover
+	refused "each goes to a file of its own" crl --der
+	pki crl --der -o ca.crl
+	openssl crl -inform DER -in ca.crl -noout
+	openssl crl -inform DER -in ca-g2.crl -noout
+}

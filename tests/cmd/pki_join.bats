@@ -4,23 +4,14 @@ bats_require_minimum_version 1.5.0
 load lib
 
 setup() {
-	B=$(cd "$BATS_TEST_DIRNAME/../.." && cd "${B:-build/bin}" && pwd)
 	type -P jq openssl >/dev/null || skip "jq is missing"
-	mkdir "$BATS_TEST_TMPDIR/work"
-	cd "$BATS_TEST_TMPDIR/work"
-	export DMVPN_RUN=$BATS_TEST_TMPDIR/run
-	unset DMVPN_STORE
-	umask 077
+	pki_dir
 	HTTPS=$(free_port)
 	"$B/dmvpn-pki" init
 }
 
 teardown() {
 	[ ! -f pid ] || kill "$(cat pid)" 2>/dev/null || true
-}
-
-pki() {
-	"$B/dmvpn-pki" "$@"
 }
 
 serve() {

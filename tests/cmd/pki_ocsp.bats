@@ -4,13 +4,7 @@ bats_require_minimum_version 1.5.0
 load lib
 
 setup() {
-	B=$(cd "$BATS_TEST_DIRNAME/../.." && cd "${B:-build/bin}" && pwd)
-	mkdir "$BATS_TEST_TMPDIR/work"
-	cd "$BATS_TEST_TMPDIR/work"
-	export DMVPN_RUN=$BATS_TEST_TMPDIR/run
-	unset DMVPN_STORE
-	PIDS=()
-	umask 077
+	pki_dir
 	pki init
 	pki issue -o good.pem good
 	pki issue -o bad.pem bad
@@ -22,13 +16,7 @@ setup() {
 }
 
 teardown() {
-	for p in "${PIDS[@]}"; do
-		kill "$p" 2>/dev/null && wait "$p" 2>/dev/null || true
-	done
-}
-
-pki() {
-	"$B/dmvpn-pki" "$@"
+	daemons_end
 }
 
 # openssl's own responder, with what our store says, on a port of its own.

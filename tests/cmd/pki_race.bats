@@ -52,6 +52,21 @@ revoked_in() {
 	[ "$status" = 0 ]
 }
 
+@test "a list is of the time when it is made, not when its maker began to wait" {
+	hold "UPDATE authority SET crl_number = crl_number + 1"
+	"$B/dmvpn-pki" crl -o ca.crl 3>&- &
+	crl=$!
+	PIDS+=("$crl")
+	for i in {1..24}; do
+		read -r -t 0.05 _ <> <(:) || true
+	done
+	then=$(date +%s)
+	echo >end
+	wait "$crl"
+	made=$(openssl crl -in ca.crl -noout -lastupdate)
+	[ "$(date -d "${made#*=}" +%s)" -ge "$then" ]
+}
+
 @test "whoever reads a list slowly holds nobody up" {
 	for i in {1..150}; do
 		echo "-o x$i.pem x"

@@ -4,13 +4,8 @@ bats_require_minimum_version 1.5.0
 load lib
 
 setup() {
-	B=$(cd "$BATS_TEST_DIRNAME/../.." && cd "${B:-build/bin}" && pwd)
 	type -P curl jq openssl >/dev/null || skip "curl or jq is missing"
-	mkdir "$BATS_TEST_TMPDIR/work"
-	cd "$BATS_TEST_TMPDIR/work"
-	export DMVPN_RUN=$BATS_TEST_TMPDIR/run
-	unset DMVPN_STORE
-	umask 077
+	pki_dir
 	HTTP=$(free_port)
 	HTTPS=$(free_port)
 	WEB=http://127.0.0.1:$HTTP
@@ -20,10 +15,6 @@ setup() {
 teardown() {
 	[ ! -f pid ] || kill "$(cat pid)" 2>/dev/null || true
 	! grep -E 'Sanitizer|runtime error:' log 2>/dev/null
-}
-
-pki() {
-	"$B/dmvpn-pki" "$@"
 }
 
 # A CA and a server; ready when this returns.
@@ -586,4 +577,40 @@ issued() {
 	done
 	[ "$killed" -ge 2 ]
 	run -0 pki list
+}
+
+@test "a CA that ends within days is served, and what it has for TLS ends with it" {
+	pki init --name "Test CA" -d 5
+	serve
+	[ "$(est cacerts)" = 200 ]
+	end_of() {
+		date -d "$(openssl x509 -noout -enddate | cut -d= -f2)" +%s
+	}
+	openssl s_client -connect "127.0.0.1:$HTTPS" -showcerts </dev/null \
+	    >tls.txt 2>/dev/null
+	[ "$(end_of <tls.txt)" -le "$(end_of <ca.pem)" ]
+	[ "$(end_of <tls.txt)" -gt "$(date -d '+4 days' +%s)" ]
+}
+
+@test "another CA that a restore puts in the place is served by its own key" {
+	pki init -s other.db --name "Other CA"
+	serve
+	pki restore -f other.db
+	run -0 curl -sS -o ca.crt -w '%{http_code}' "$WEB/ca.crt"
+	openssl x509 -inform DER -in ca.crt -out ca.pem
+	[[ $(openssl x509 -in ca.pem -noout -subject) == *"Other CA"* ]]
+	curl -sS -o list "$WEB/crl"
+	openssl crl -inform DER -in list -CAfile ca.pem -noout
+	run -0 openssl crl -inform DER -in list -CAfile ca.pem -noout
+	[[ $output == *"verify OK"* ]]
+}
+
+@test "an address that is none is told before a passphrase is wanted" {
+	echo secret >pass
+	pki init -P pass
+	for at in foo 127.0.0.1:99999 "$(printf '%0100d' 1)"; do
+		run -100 --separate-stderr setsid -w "$B/dmvpn-pki" serve \
+		    --http "$at" </dev/null
+		[[ $stderr == *--http:* ]]
+	done
 }

@@ -5,12 +5,8 @@ bats_require_minimum_version 1.5.0
 load lib
 
 setup() {
-	B=$(cd "$BATS_TEST_DIRNAME/../.." && cd "${B:-build/bin}" && pwd)
 	type -P python3 curl jq >/dev/null || skip "python3, curl or jq is missing"
-	mkdir "$BATS_TEST_TMPDIR/work"
-	cd "$BATS_TEST_TMPDIR/work"
-	export DMVPN_RUN=$BATS_TEST_TMPDIR/run
-	unset DMVPN_STORE
+	pki_dir
 	PORT=$(free_port)
 	"$B/dmvpn-pki" init
 	mkfifo ready
@@ -210,4 +206,27 @@ serving() {
 	done
 	run -1 kill -0 "$(cat pid)"
 	grep -q desk-gone log
+}
+
+@test "who was silent for long has no more than a burst of four seconds (PKI-12)" {
+	kill "$(cat pid)"
+	wait "$(cat pid)" || true
+	rm ready
+	mkfifo ready
+	"$B/dmvpn-pki" serve --http "127.0.0.1:$PORT" -r 4 --rate 1 4>ready \
+	    3>&- </dev/null >log 2>&1 &
+	echo $! >pid
+	read -r -t 30 _ <ready
+	python3 -c 'import http.client, sys, time
+def ask():
+    c = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]))
+    c.request("GET", "/")
+    return c.getresponse().status
+assert ask() == 200
+time.sleep(5)
+at = time.monotonic()
+good = [ask() for _ in range(12)].count(200)
+took = time.monotonic() - at
+assert good <= 5 + took, (good, took)
+assert good >= 3, good' "$PORT"
 }

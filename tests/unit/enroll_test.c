@@ -251,6 +251,33 @@ pki_14_a_root_that_the_trusted_one_certifies_is_trusted_too(void **state)
 	X509_free(link);
 }
 
+/* The key alone is not the CA: its name goes on. */
+static void
+pki_14_a_root_of_another_name_is_not_the_next_one(void **state)
+{
+	struct make other;
+	struct enroll n = begin();
+	struct cert *linked;
+	X509 *link;
+
+	(void)state;
+	make_ca(&other, "Other", "p256", NULL);
+	link = make_raw(root.ca.cert, root.ca.key, "Root", other.ca.key,
+	    EVP_sha256(), MAKE_NOW, MAKE_NOW + MAKE_DAY, ca_exts);
+	linked = make_cert_of(link);
+	cert_set_add(&n.ca, other.ca_cert, NULL);
+	cert_set_add(&n.ca, root.ca_cert, NULL);
+	cert_set_add(&n.ca, linked, NULL);
+	print_of(root.ca_cert, &n);
+	assert_int_equal(enroll_trust(&n, NULL), 0);
+	assert_int_equal(n.anchors.n, 1);
+	assert_true(cert_equal(n.anchors.v[0], root.ca_cert));
+	finish(&n);
+	cert_free(linked);
+	X509_free(link);
+	make_fini(&other);
+}
+
 /* A CA somewhere below has no say in whom else to trust, whatever name it
  * writes; nor has a link that has ended. */
 static void
@@ -541,6 +568,8 @@ main(void)
 		    a_fingerprint_trusts_the_root_above_but_no_other_of_its_name),
 		cmocka_unit_test(
 		    pki_14_a_root_that_the_trusted_one_certifies_is_trusted_too),
+		cmocka_unit_test(
+		    pki_14_a_root_of_another_name_is_not_the_next_one),
 		cmocka_unit_test(
 		    a_root_that_is_linked_by_another_than_the_trusted_one_is_not_trusted),
 		cmocka_unit_test(

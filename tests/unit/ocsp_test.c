@@ -33,9 +33,8 @@ static int
 setup(void **state)
 {
 	(void)state;
-	make_ca(&ca, "CA", "p256", NULL);
+	make_site(&ca, &peer, NULL);
 	make_ca(&other, "Other", "p256", NULL);
-	peer = make_peer(&ca, "spoke.example.org", "p256", NULL);
 	return 0;
 }
 
@@ -43,10 +42,8 @@ static int
 teardown(void **state)
 {
 	(void)state;
-	cert_free(peer);
 	make_fini(&other);
-	make_fini(&ca);
-	return 0;
+	return make_site_fini(&ca, peer, NULL);
 }
 
 static int
@@ -134,6 +131,8 @@ a_revoked_one_is_revoked_with_reason_and_time(void **state)
 	assert_int_equal(read_at(answer(&o, request(peer, ca.ca_cert, 0)),
 	    MAKE_NOW, 0), 0);
 	assert_true(said.cacheable);
+	assert_int_equal(said.made, MAKE_NOW);
+	assert_int_equal(said.next, MAKE_NOW + HOUR);
 	assert_int_equal(word.state, OCSP_REVOKED);
 	assert_int_equal(word.revoked, MAKE_NOW - 100);
 	assert_int_equal(word.reason, OCSP_KEY_COMPROMISE);

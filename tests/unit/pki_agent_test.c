@@ -45,8 +45,7 @@ setup(void **state)
 	struct pki_load m;
 
 	(void)state;
-	make_ca(&ca, "CA", "p256", NULL);
-	peer = make_peer(&ca, "spoke.example.org", "p256", &peer_key);
+	make_site(&ca, &peer, &peer_key);
 	peer_der = pki_key_der(peer_key, NULL);
 	pki_ring_init(&ring, 100);
 	m = load_of("spoke");
@@ -59,10 +58,7 @@ teardown(void **state)
 	(void)state;
 	pki_ring_fini(&ring);
 	secret_free(peer_der);
-	EVP_PKEY_free(peer_key);
-	cert_free(peer);
-	make_fini(&ca);
-	return 0;
+	return make_site_fini(&ca, peer, peer_key);
 }
 
 /* An IKE_SA_INIT with this octet all over its nonce. */

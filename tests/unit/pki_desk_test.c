@@ -283,6 +283,12 @@ the_tls_certificate_is_made_once_in_its_time(void **state)
 		desk_reply_fini(&r);
 		assert_int_equal(issued(&o), made[i]);
 	}
+	/* the CA ends in ten days, and this one with it */
+	desk_answer(&o.desk, &a, rbuf_of("", 0), MAKE_NOW + 3640 * MAKE_DAY,
+	    &r);
+	assert_int_equal(r.head.status, 200);
+	assert_true((int64_t)r.head.next < MAKE_NOW + 3650 * MAKE_DAY);
+	desk_reply_fini(&r);
 	office_close(&o);
 }
 
@@ -374,8 +380,74 @@ a_certificate_is_renewed_ten_times_an_hour_at_most(void **state)
 	assert_int_equal(desk_enrol(&o.desk, &q, MAKE_NOW + 3 * HOUR, &x, &e),
 	    DESK_ISSUED);
 	X509_free(x);
+	assert_int_equal(desk_enrol(&o.desk, &q, MAKE_NOW + 31 * MAKE_DAY, &x,
+	    &e), DESK_REFUSED);
+	assert_non_null(strstr(e.msg, "has expired"));
 	OPENSSL_free((void *)(uintptr_t)q.request.p);
 	OPENSSL_free(der);
+	EVP_PKEY_free(key);
+	office_close(&o);
+}
+
+/* RFC 7030, 4.2.2: a request with the names of `like`, and this CN. */
+static struct rbuf
+request_like(X509 *like, const char *cn, EVP_PKEY *key)
+{
+	STACK_OF(X509_EXTENSION) *exts = sk_X509_EXTENSION_new_null();
+	X509_REQ *r = X509_REQ_new();
+	unsigned char *der = NULL;
+	int len;
+
+	X509_NAME_add_entry_by_txt(X509_REQ_get_subject_name(r), "CN",
+	    MBSTRING_UTF8, (const unsigned char *)cn, -1, -1, 0);
+	sk_X509_EXTENSION_push(exts, X509_get_ext(like, X509_get_ext_by_NID(
+	    like, NID_subject_alt_name, -1)));
+	assert_int_equal(X509_REQ_add_extensions(r, exts), 1);
+	assert_int_equal(X509_REQ_set_pubkey(r, key), 1);
+	assert_true(X509_REQ_sign(r, key, EVP_sha256()) > 0);
+	len = i2d_X509_REQ(r, &der);
+	sk_X509_EXTENSION_free(exts);
+	X509_REQ_free(r);
+	return rbuf_of(der, (size_t)len);
+}
+
+static void
+a_request_to_renew_repeats_the_subject(void **state)
+{
+	struct desk_enrol q = { .protocol = "est", .from = "192.0.2.1" };
+	static const char *const names[] = { "spoke7.test", "other.test" };
+	enum desk_says says[] = { DESK_ISSUED, DESK_REFUSED };
+	EVP_PKEY *key = NULL;
+	unsigned char *der = NULL;
+	struct err e = { 0 };
+	struct office o;
+	X509 *x = NULL, *y;
+	size_t i;
+	int len;
+
+	(void)state;
+	office_open(&o, "p256");
+	office_grant(&o, ID, false);
+	q.request = request(&key);
+	q.user = ID;
+	q.password = PASSWORD;
+	assert_int_equal(desk_enrol(&o.desk, &q, MAKE_NOW, &x, &e),
+	    DESK_ISSUED);
+	OPENSSL_free((void *)(uintptr_t)q.request.p);
+	len = i2d_X509(x, &der);
+	q.user = NULL;
+	q.certificate = rbuf_of(der, (size_t)len);
+	q.identical = true;
+	for (i = 0; i < 2; i++) {
+		q.request = request_like(x, names[i], key);
+		assert_int_equal(desk_enrol(&o.desk, &q, MAKE_NOW, &y, &e),
+		    says[i]);
+		X509_free(y);
+		OPENSSL_free((void *)(uintptr_t)q.request.p);
+	}
+	assert_non_null(strstr(e.msg, "its subject"));
+	OPENSSL_free(der);
+	X509_free(x);
 	EVP_PKEY_free(key);
 	office_close(&o);
 }
@@ -491,6 +563,40 @@ the_same_answer_again_and_again_does_not_either(void **state)
 }
 
 static void
+a_list_has_one_name_and_no_other(void **state)
+{
+	static const struct {
+		const char	*rest;
+		unsigned	 status;
+	} names[] = { { "", 200 }, { "1.crl", 200 }, { "2.crl", 200 },
+	    { "3.crl", 404 }, { "0.crl", 404 }, { "-1.crl", 404 },
+	    { "g1.crl", 200 }, { "g1-2.crl", 200 }, { "g1-3.crl", 404 },
+	    { "g12.crl", 404 }, { "g2.crl", 404 }, { "g.crl", 404 },
+	    { "1.crlx", 404 }, { "1", 404 } };
+	struct pki_web_ask a = { .id = 1 };
+	struct desk_reply r;
+	struct office o;
+	size_t i;
+
+	(void)state;
+	office_open(&o, "p256");
+	assert_int_equal(pki_store_set(o.desk.store, PKI_CRL_URL,
+	    "http://a/ca.crl", NULL), 0);
+	assert_int_equal(pki_store_set(o.desk.store, PKI_CRL_PARTITIONS, "2",
+	    NULL), 0);
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		memset(&r, 0, sizeof(r));
+		snprintf(a.rest, sizeof(a.rest), "%s", names[i].rest);
+		desk_crl(&o.desk, &a, rbuf_of("", 0), MAKE_NOW, &r);
+		if (r.head.status != names[i].status)
+			print_message("# %s: %u\n", a.rest, r.head.status);
+		assert_int_equal(r.head.status, names[i].status);
+		desk_reply_fini(&r);
+	}
+	office_close(&o);
+}
+
+static void
 a_list_is_made_anew_when_something_was_revoked(void **state)
 {
 	const struct pki_web_ask a = { .id = 1 };
@@ -551,6 +657,8 @@ main(void)
 		    a_certificate_that_only_looks_like_ours_renews_nothing),
 		cmocka_unit_test(
 		    a_certificate_is_renewed_ten_times_an_hour_at_most),
+		cmocka_unit_test(a_request_to_renew_repeats_the_subject),
+		cmocka_unit_test(a_list_has_one_name_and_no_other),
 		cmocka_unit_test(the_tls_certificate_is_made_once_in_its_time),
 		cmocka_unit_test(a_renewal_is_proven_by_the_old_key),
 		cmocka_unit_test(refusals_can_not_fill_the_disk),

@@ -93,6 +93,9 @@ a_newer_list_is_taken_an_older_one_is_not_and_what_was_there_stays(
 	assert_int_equal(take(&f, list(&ca, 8, MAKE_NOW + 1,
 	    MAKE_NOW + 2 * WEEK), NULL), 1);
 	assert_int_equal(pki_fetch_end(&f), MAKE_NOW + 2 * WEEK);
+	/* signed once more: as new as the one before */
+	assert_int_equal(take(&f, list(&ca, 8, MAKE_NOW + 1,
+	    MAKE_NOW + 3 * WEEK), NULL), 1);
 	/* another issuer's numbers are its own */
 	assert_int_equal(take(&f, list(&other, 1, MAKE_NOW, MAKE_NOW + WEEK),
 	    NULL), 1);
@@ -118,6 +121,31 @@ only_who_is_trusted_may_have_signed_it(void **state)
 	assert_int_equal(f.crls.n, 0);
 	assert_int_equal(take(&f, list(&ca, 1, MAKE_NOW, MAKE_NOW + WEEK),
 	    &trust), 1);
+	cert_set_fini(&trust);
+	pki_fetch_fini(&f);
+}
+
+/* watch has it from its cache before it knows whom to trust. */
+static void
+a_list_that_nobody_trusted_has_signed_keeps_no_other_out(void **state)
+{
+	struct cert_set trust = { .n = 0 };
+	struct pki_fetch f = place();
+	struct make forger = other;
+
+	(void)state;
+	forger.ca.cert = ca.ca.cert;
+	assert_int_equal(cert_set_add(&trust, ca.ca_cert, NULL), 0);
+	assert_int_equal(take(&f, list(&forger, 1000, MAKE_NOW, MAKE_NOW +
+	    WEEK), NULL), 1);
+	assert_int_equal(take(&f, list(&ca, 2, MAKE_NOW, MAKE_NOW + WEEK),
+	    NULL), -1);
+	assert_int_equal(why.code, ESTALE);
+	assert_int_equal(take(&f, list(&ca, 2, MAKE_NOW, MAKE_NOW + WEEK),
+	    &trust), 1);
+	assert_int_equal(take(&f, list(&ca, 1, MAKE_NOW, MAKE_NOW + WEEK),
+	    &trust), -1);
+	assert_int_equal(why.code, ESTALE);
 	cert_set_fini(&trust);
 	pki_fetch_fini(&f);
 }
@@ -310,6 +338,8 @@ main(void)
 		cmocka_unit_test(
 		    a_newer_list_is_taken_an_older_one_is_not_and_what_was_there_stays),
 		cmocka_unit_test(only_who_is_trusted_may_have_signed_it),
+		cmocka_unit_test(
+		    a_list_that_nobody_trusted_has_signed_keeps_no_other_out),
 		cmocka_unit_test(it_is_looked_for_before_the_list_ends),
 		cmocka_unit_test(
 		    failures_are_tried_again_soon_and_then_less_and_less),

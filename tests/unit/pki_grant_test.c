@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <sys/stat.h>
 
+#include "dmvpn-pki/pki_ocsp.h"
 #include "dmvpn-pki/pki_file.h"
 #include "dmvpn-pki/pki_make.h"
 #include "dmvpn-pki/pki_sql.h"
@@ -206,6 +207,26 @@ each_change_of_what_is_revoked_counts_once(void **state)
 	pki_store_rollback(s);
 }
 
+static void
+a_name_that_looks_like_a_serial_number_is_none(void **state)
+{
+	struct pki_store *s = o.desk.store;
+	struct pki_row row = { .name = "x", .serial = "0b", .profile = "spoke",
+		.to = MAKE_NOW + HOUR };
+	struct pki_row named = { .name = "0b", .serial = "0c", .revoked = 1,
+		.profile = "spoke", .to = MAKE_NOW + HOUR };
+	struct pki_ocsp_row found;
+
+	(void)state;
+	assert_int_equal(pki_store_begin(s, NULL), 0);
+	assert_int_equal(pki_store_add(s, &row, NULL), 0);
+	assert_int_equal(pki_store_add(s, &named, NULL), 0);
+	assert_int_equal(pki_ocsp_look_store(s, "0b", &found, NULL), 0);
+	assert_true(found.known);
+	assert_int_equal(found.revoked, 0);
+	pki_store_rollback(s);
+}
+
 /* Another program has given the CA its next key meanwhile. */
 static void
 pki_14_a_key_that_is_not_the_one_in_use_issues_nothing(void **state)
@@ -241,6 +262,7 @@ main(void)
 		TEST(pki_14_a_key_that_is_not_the_one_in_use_issues_nothing),
 		TEST(what_is_held_counts_as_living_and_may_be_revoked_for_good),
 		TEST(each_change_of_what_is_revoked_counts_once),
+		TEST(a_name_that_looks_like_a_serial_number_is_none),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

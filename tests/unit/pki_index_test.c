@@ -46,6 +46,15 @@ lines_of_openssl_ca_are_read(void **state)
 	assert_int_equal(parse("E\t991231235959Z\t\t00\tx\t/CN=old", &r), 0);
 	assert_string_equal(r.serial, "00");
 	assert_true(r.to < 1000000000);		/* 1999 */
+	/* RFC 5280, 4.1.2.5.1 */
+	assert_int_equal(parse("V\t500101000000Z\t\t01\tx\t/CN=x", &r), 0);
+	assert_int_equal(r.to, -631152000);	/* 1950 */
+	assert_int_equal(parse("V\t491231000000Z\t\t01\tx\t/CN=x", &r), 0);
+	assert_int_equal(r.to, INT64_C(2524521600));
+	/* a reason is a whole word */
+	assert_int_equal(parse("R\t260101000000Z\t260101000000Z,key\t1\tx\t"
+	    "/O=x", &r), 0);
+	assert_string_equal(r.why, "unspecified");
 }
 
 static void
@@ -58,6 +67,9 @@ lines_that_are_none_are_refused(void **state)
 		"V\t271123120000\t\t01\tx\t/CN=x",
 		"V\t2711231200Z\t\t01\tx\t/CN=x",
 		"V\t271323120000Z\t\t01\tx\t/CN=x",
+		"V\t270230120000Z\t\t01\tx\t/CN=x",
+		"V\t271123120060Z\t\t01\tx\t/CN=x",
+		"V\t271123240000Z\t\t01\tx\t/CN=x",
 		"V\t271123120000Z\t\t\tx\t/CN=x",
 		"V\t271123120000Z\t\t-1\tx\t/CN=x",
 		"V\t271123120000Z\t\t../../x\tx\t/CN=x",

@@ -123,6 +123,23 @@ make_peer(const struct make *m, const char *name, const char *key_type,
 	return c;
 }
 
+/* A CA and a spoke of it, as many tests begin and end; key may be NULL. */
+static inline void
+make_site(struct make *m, struct cert **peer, EVP_PKEY **key)
+{
+	make_ca(m, "CA", "p256", NULL);
+	*peer = make_peer(m, "spoke.example.org", "p256", key);
+}
+
+static inline int
+make_site_fini(struct make *m, struct cert *peer, EVP_PKEY *key)
+{
+	cert_free(peer);
+	EVP_PKEY_free(key);
+	make_fini(m);
+	return 0;
+}
+
 static inline struct sign_key *
 make_sign_key(EVP_PKEY *k)
 {

@@ -47,8 +47,7 @@ setup(void **state)
 	(void)state;
 	memset(&book, 0, sizeof(book));
 	book.known = true;
-	make_ca(&ca, "CA", "p256", NULL);
-	peer = make_peer(&ca, "spoke.example.org", "p256", &peer_key);
+	make_site(&ca, &peer, &peer_key);
 	second = make_peer(&ca, "other.example.org", "p256", &second_key);
 	pki_ring_init(&ring, 100);
 	load("spoke", peer, peer_key);
@@ -60,12 +59,9 @@ teardown(void **state)
 {
 	(void)state;
 	pki_ring_fini(&ring);
-	EVP_PKEY_free(peer_key);
 	EVP_PKEY_free(second_key);
-	cert_free(peer);
 	cert_free(second);
-	make_fini(&ca);
-	return 0;
+	return make_site_fini(&ca, peer, peer_key);
 }
 
 static uint8_t octets[2][OCSP_MAX];

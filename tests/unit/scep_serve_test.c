@@ -297,6 +297,7 @@ a_certificate_of_ours_renews_and_others_do_not(void **state)
 	X509 *foreign = old_certificate(&ec_ca, key, MAKE_NOW - MAKE_DAY,
 	    MAKE_NOW + MAKE_DAY);
 	X509 *before[] = { ec_ca.ca.cert, NULL };
+	struct secret *own;
 	struct scep_in m;
 	struct err why;
 
@@ -315,6 +316,11 @@ a_certificate_of_ours_renews_and_others_do_not(void **state)
 	converse(&s, SCEP_RENEWAL_REQ, r, self, key, &m, &why);
 	assert_int_equal(m.attrs.fail, SCEP_BAD_CHECK);
 	scep_in_fini(&m);
+	own = request(key, NULL);	/* who signs for itself renews nothing */
+	converse(&s, SCEP_RENEWAL_REQ, own, self, key, &m, &why);
+	assert_int_equal(m.attrs.fail, SCEP_BAD_CHECK);
+	scep_in_fini(&m);
+	secret_free(own);
 	/* After a rollover, what the CA before issued is renewed, too. */
 	s.before = before;
 	converse(&s, SCEP_RENEWAL_REQ, r, foreign, key, &m, &why);
