@@ -55,6 +55,8 @@ nhrp_says() {
 	wait_for 10 nhrp_says a status "10.255.0.1: registered"
 	wait_for 10 nhrp_says b status "10.255.0.1: registered"
 	guest_says 'vtysh -c "show ip nhrp cache"' "10.255.0.11 .*192.0.2.11"
+	frr_knows 10.255.0.11 192.0.2.11
+	frr_knows 10.255.0.12 192.0.2.12
 	guest 'ip route add 10.11.0.0/16 via 10.255.0.11 dev gre1 onlink
 		ip route add 10.12.0.0/16 via 10.255.0.12 dev gre1 onlink'
 	on a ping -c 2 -W 2 -I 10.11.0.1 10.12.0.1
@@ -72,6 +74,7 @@ nhrp_says() {
 	frr spoke 21 -s 192.0.2.1 -S 10.255.0.1
 	wait_for 20 nhrp_says hub cache "10.255.0.21/32 *registered"
 	wait_for 20 nhrp_says hub cache "10.255.0.12/32 *registered"
+	frr_knows 10.255.0.1 192.0.2.1
 	ip -n "$(ns_name hub)" route add 10.12.0.0/16 via 10.255.0.12 \
 		dev dmvpn0 onlink
 	ip -n "$(ns_name hub)" route add 10.21.0.0/16 via 10.255.0.21 \
