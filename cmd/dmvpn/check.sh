@@ -114,6 +114,18 @@ check_local() {
 	fi
 }
 
+# May we have a port below 1,024?  Where nobody can tell, it is tried later.
+may_bind() {
+	read -r least 2>/dev/null \
+		</proc/sys/net/ipv4/ip_unprivileged_port_start || least=1024
+	[ "$least" -gt 500 ] || return 0
+	# CAP_NET_BIND_SERVICE is bit 10
+	case $(sed -n 's/^CapEff:[^0-9a-f]*//p' /proc/self/status 2>/dev/null) in
+	'' | *[4-7c-f]??) return 0 ;;
+	esac
+	return 1
+}
+
 check_port_500() {
 	is_ipsec || return 0
 	if call dpd hello ike >/dev/null 2>&1; then
@@ -121,6 +133,9 @@ check_port_500() {
 	elif grep -qs '^ *[0-9]*: [0-9A-F]*:01F4 ' /proc/net/udp /proc/net/udp6; then
 		missing 'UDP port 500 is in use by another program:' \
 			"\"ss -lnpu 'sport = 500'\" shows which"
+	elif ! may_bind; then
+		missing 'UDP port 500 needs CAP_NET_BIND_SERVICE, or' \
+			'net.ipv4.ip_unprivileged_port_start of 500 at most'
 	else
 		good 'UDP port 500 is free'
 	fi

@@ -38,11 +38,12 @@ options:
       --wait-for SECONDS  the same with another limit' ;;
 	down) say 'usage: dmvpn down TUNNEL|FILE...
 take tunnels away; the last one ends the daemons' ;;
-	status) say 'usage: dmvpn status [-j]
+	status) say 'usage: dmvpn status [-j | -q]
 one page: daemons, tunnels, peers, and why not
 
 options:
-  -j, --json             one JSON object a line' ;;
+  -j, --json             one JSON object a line
+  -q, --quiet            nothing; the exit status says whether all is up' ;;
 	run) say 'usage: dmvpn run FILE...
 the same as up, in the foreground, fit for PID 1; SIGTERM ends all' ;;
 	logs) say "usage: dmvpn logs [-f] [NAME...]

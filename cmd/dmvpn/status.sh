@@ -57,12 +57,23 @@ status_daemons() {
 	done
 }
 
+# For a health check: is everything up that should be?
+status_quiet() {
+	recorded_pid "$SUP/pid" >/dev/null || return 1
+	[ -n "$(tunnels)" ] || return 1
+	for tunnel in $(tunnels); do
+		select_tunnel "$tunnel"
+		is_up || return 1
+	done
+}
+
 status() {
 	json=no
 	case ${1:-} in
 	-j | --json) json=yes ;;
+	-q | --quiet) status_quiet; return ;;
 	'') ;;
-	*) usage_error "status: \"$1\" is not known" 'status [-j]' ;;
+	*) usage_error "status: \"$1\" is not known" 'status [-j | -q]' ;;
 	esac
 	colours
 	if [ "$json" = yes ]; then

@@ -72,6 +72,11 @@ with() {
 	[[ $output == *'dmvpn up FILE'* ]]
 }
 
+@test "a health check of nothing is 1 and says nothing" {
+	run -1 "$B/dmvpn" status --quiet
+	[ -z "$output" ]
+}
+
 @test "down of what is not there exits 1" {
 	run -1 "$B/dmvpn" down dmvpn7
 	[[ $output == *'no such tunnel'* ]]

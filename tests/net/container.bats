@@ -42,7 +42,8 @@ root_of_busybox() {
 	done
 	rm -f "$R/bin/busybox"
 	cp "$BUSYBOX" "$R/bin/busybox"
-	put_with_libraries "$B"/dmvpn "$B"/dmvpn-{pki,gre,ike,nhrp,dpd}
+	put_with_libraries "$B"/dmvpn "$B"/dmvpn-{pki,gre,ike,nhrp,dpd} \
+	    "$(command -v setpriv)"		# that one for us
 	mount --bind /dev "$R/dev"
 }
 
@@ -62,6 +63,10 @@ registered() {
 	cp "$T/spoke.tunnel" "$T/spoke.pem" "$T/ca.pem" "$R/etc/dmvpn"
 	run -0 eval '(container dmvpn check /etc/dmvpn/spoke.tunnel)'
 	[[ $output == *'all is there'* ]]
+	# without that capability it is told beforehand
+	run -1 eval '(container /usr/bin/setpriv --bounding-set=-net_bind_service \
+		--inh-caps=-net_bind_service dmvpn check /etc/dmvpn/spoke.tunnel)'
+	[[ $output == *'- UDP port 500 needs CAP_NET_BIND_SERVICE, or'* ]]
 	site hub dmvpn up --wait hub.tunnel
 	(container dmvpn run /etc/dmvpn/spoke.tunnel) \
 	    >"$T/container.txt" 2>&1 &
@@ -70,6 +75,16 @@ registered() {
 	wait_for 10 on lan2 ping -c 1 -W 1 192.168.1.10
 	inner=$(pgrep -P "$(pid_of container)")
 	[ -n "$inner" ]
+	# as a container's health check
+	health() {
+		nsenter -t "$inner" -m -p -n -r env -i PATH=/usr/bin:/bin \
+		    dmvpn status -q 3>&-
+	}
+	run -0 health
+	[ -z "$output" ]
+	site hub dmvpn down dmvpn0
+	wait_for 15 eval '! health'
+	[ -z "$(health || true)" ]
 	kill -TERM "$inner"
 	wait "$(pid_of container)"
 	rm "$NET_PIDS/container"
