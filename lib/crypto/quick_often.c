@@ -16,8 +16,7 @@
 #include <openssl/err.h>
 #include <openssl/obj_mac.h>
 
-#define OFTEN		16	/* times, until a table is worth its making */
-#define OFTEN_MOST	64	/* remembered: then others wear it off */
+#define OFTEN_MOST	(2 * QUICK_OFTEN) /* remembered; others wear it off */
 #define OFTEN_KEYS	2	/* tables, of 150 KB each */
 #define POINT_LEN	65	/* octets, not compressed */
 
@@ -151,7 +150,8 @@ quick_often(struct rbuf point)
 	for (i = 0; i < OFTEN_KEYS; i++) {
 		if (memcmp(often[i].octets, point.p, POINT_LEN) == 0) {
 			often[i].times += often[i].times < OFTEN_MOST;
-			if (often[i].times >= OFTEN && often[i].point == NULL)
+			if (often[i].times >= QUICK_OFTEN &&
+			    often[i].point == NULL)
 				make_table(&often[i]);
 			return;
 		}
