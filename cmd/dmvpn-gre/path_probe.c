@@ -39,7 +39,17 @@ queue(struct path *p, const struct event_head *h, const uint8_t *data)
 
 	if (path_ring_put(&p->thread[sender].commands, h, sizeof(*h), data,
 	    PROBE_LEN))
-		path_thread_wake(&p->thread[share_holder(p, sender)]);
+		p->probes = true;
+}
+
+/* Once for all that were queued: thousands search at the same time. */
+static void
+flush(struct path *p)
+{
+	if (p->probes)
+		path_thread_wake(&p->thread[share_holder(p,
+		    share_sender(p, 0))]);
+	p->probes = false;
 }
 
 static void
@@ -129,6 +139,7 @@ probe_age(struct path *p, struct peer *peer, uint64_t now)
 	mtu_age(&peer->search, now, atomic_exchange_explicit(&peer->large,
 	    false, memory_order_relaxed));
 	drive(p, peer, now);
+	flush(p);
 }
 
 /* Those that search; returns when the next of them is due, 0: none. */
@@ -149,6 +160,7 @@ probe_tick(struct path *p, uint64_t now)
 		    (first == 0 || peer->search.at < first))
 			first = peer->search.at;
 	}
+	flush(p);
 	if (n > MANY && first < now + MANY_MS)
 		first = now + MANY_MS;
 	p->search_at = first;
@@ -203,6 +215,7 @@ probe_event(struct path *p, const struct path_event *ev)
 	else
 		mtu_kick(&peer->search, now, 0);
 	drive(p, peer, now);
+	flush(p);
 	return own;
 }
 
