@@ -159,10 +159,10 @@ done_read(const struct nlmsghdr *h, struct err *e)
 
 /*
  * Take in one datagram of answers.  1: more to come, 0: done, -1: refused
- * (EINTR: a dump was interrupted by a change).
+ * (EINTR: a dump was interrupted by a change).  one: the first is the last.
  */
 static int
-take_answers(struct netlink *n, size_t len, mnl_cb_t fn, void *arg,
+take_answers(struct netlink *n, size_t len, bool one, mnl_cb_t fn, void *arg,
     bool *torn, struct err *e)
 {
 	const struct nlmsghdr *h = (const void *)n->u.b;
@@ -180,8 +180,12 @@ take_answers(struct netlink *n, size_t len, mnl_cb_t fn, void *arg,
 		}
 		if (h->nlmsg_type == NLMSG_DONE)
 			return done_read(h, e);
-		if (h->nlmsg_type >= NLMSG_MIN_TYPE && fn != NULL)
+		if (h->nlmsg_type < NLMSG_MIN_TYPE)
+			continue;
+		if (fn != NULL)
 			(void)fn(h, arg);
+		if (one)
+			return 0;
 	}
 	return 1;
 }
@@ -190,6 +194,7 @@ static int
 transact(struct netlink *n, struct nl_msg *m, mnl_cb_t fn, void *arg,
     bool *torn, struct err *e)
 {
+	bool one = !(m->h->nlmsg_flags & (NLM_F_ACK | NLM_F_DUMP));
 	ssize_t len;
 	int rc = 1;
 
@@ -205,7 +210,7 @@ transact(struct netlink *n, struct nl_msg *m, mnl_cb_t fn, void *arg,
 		while (len < 0 && errno == EINTR);
 		if (len < 0)
 			return err_sys(e, "netlink answer");
-		rc = take_answers(n, (size_t)len, fn, arg, torn, e);
+		rc = take_answers(n, (size_t)len, one, fn, arg, torn, e);
 	}
 	return rc;
 }
@@ -217,6 +222,15 @@ netlink_call(struct netlink *n, struct nl_msg *m, mnl_cb_t fn, void *arg,
 	bool torn = false;
 
 	m->h->nlmsg_flags |= NLM_F_ACK;
+	return transact(n, m, fn, arg, &torn, e);
+}
+
+int
+netlink_get(struct netlink *n, struct nl_msg *m, mnl_cb_t fn, void *arg,
+    struct err *e)
+{
+	bool torn = false;
+
 	return transact(n, m, fn, arg, &torn, e);
 }
 

@@ -46,6 +46,9 @@ void nl_nest_end(struct nl_msg *m, struct nlattr *nest);
  * MNL_CB_OK or MNL_CB_ERROR.  0 when the kernel agreed. */
 int netlink_call(struct netlink *n, struct nl_msg *m, mnl_cb_t fn, void *arg,
     struct err *e);
+/* The same for what is answered by one message, which is all. */
+int netlink_get(struct netlink *n, struct nl_msg *m, mnl_cb_t fn, void *arg,
+    struct err *e);
 /* The same for a dump; starts anew when it was interrupted. */
 int netlink_dump(struct netlink *n, struct nl_msg *m, mnl_cb_t fn, void *arg,
     struct err *e);

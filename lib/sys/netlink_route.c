@@ -267,7 +267,7 @@ lookup(struct netlink *n, const struct addr *a, uint32_t flags,
 	if (a->len == 4)	/* else refused; IPv6 gives it anyway */
 		t->rtm_flags |= RTM_F_LOOKUP_TABLE;
 	nl_put_addr(&m, RTA_DST, a);
-	if (netlink_call(n, &m, got_route, got, e) < 0)
+	if (netlink_get(n, &m, got_route, got, e) < 0)
 		return err_in(e, "route to %s", addr_text(a, &b));
 	return got->found ? 0 : err_set(e, ENETUNREACH, "route to %s: none",
 	    addr_text(a, &b));
