@@ -123,7 +123,9 @@ compare_with(struct pki_store *now, struct pki_store *then,
 		    (long long)n.crls, (long long)a->keys,
 		    (long long)t.issued, (long long)t.changes,
 		    (long long)t.crls, (long long)b->keys);
-	return 0;
+	return n.tokens <= t.tokens ? 0 : err_set(e, EEXIST, "the store is "
+	    "newer than the backup: tokens were given out, approved, used or "
+	    "taken back since; --force replaces it");
 }
 
 static int

@@ -189,6 +189,7 @@ int pki_store_restore(struct pki_store *s, struct pki_store *from,
 struct pki_stamp {
 	int64_t	issued, crls;
 	int64_t	changes;	/* of pki_store_changes */
+	int64_t	tokens;		/* how far they have come, in all */
 };
 int pki_store_stamp(struct pki_store *s, struct pki_stamp *out,
     struct err *e);

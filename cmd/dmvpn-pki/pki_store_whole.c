@@ -24,13 +24,27 @@ pki_store_changes(struct pki_store *s, int64_t *n, struct err *e)
 	return *n < 0 ? -1 : 0;
 }
 
+/* Each goes from new over pending and approved to used or withdrawn, and stays;
+ * the table comes with the first. */
+static int64_t
+token_steps(struct pki_store *s, struct err *e)
+{
+	int64_t n = pki_sql_number(s, "SELECT count(*) FROM sqlite_schema "
+	    "WHERE type = 'table' AND name = 'token'", e);
+
+	return n <= 0 ? n : pki_sql_number(s, "SELECT coalesce(sum(CASE state "
+	    "WHEN 'new' THEN 1 WHEN 'pending' THEN 2 WHEN 'approved' THEN 3 "
+	    "ELSE 4 END), 0) FROM token", e);
+}
+
 int
 pki_store_stamp(struct pki_store *s, struct pki_stamp *out, struct err *e)
 {
 	out->issued = pki_sql_number(s, "SELECT count(*) FROM certificate", e);
 	out->crls = pki_sql_number(s, "SELECT "
 	    "coalesce(sum(crl_number), 0) FROM authority", e);
-	return out->issued < 0 || out->crls < 0 ? -1 :
+	out->tokens = token_steps(s, e);
+	return out->issued < 0 || out->crls < 0 || out->tokens < 0 ? -1 :
 	    pki_store_changes(s, &out->changes, e);
 }
 

@@ -283,6 +283,21 @@ assert a == b, (a, b)'
 	run -0 pki verify z.pem
 }
 
+@test "a token that was taken back or given out since does not go by a restore" {
+	pki backup none.db
+	id=$(pki token new --for a -j 2>/dev/null | jq -r .id)
+	run -1 --separate-stderr pki restore none.db
+	[[ $stderr == *"newer than the backup: tokens"* ]]
+	pki backup one.db
+	pki restore one.db
+	pki token revoke "$id"
+	run -1 --separate-stderr pki restore one.db
+	[[ $stderr == *"newer than the backup: tokens"* ]]
+	[ "$(pki token list -j | jq -r .state)" = withdrawn ]
+	pki restore -f one.db
+	[ "$(pki token list -j | jq -r .state)" = new ]
+}
+
 @test "what standard output does not take is said, and not in use" {
 	[ -e /dev/full ] || skip "there is no /dev/full"
 	run -111 --separate-stderr bash -c '"$0" token new --for a >/dev/full' "$B/dmvpn-pki"
