@@ -136,7 +136,7 @@ nhrp_connect(struct nhrp_engine *g, struct nhrp_cut *c)
 	struct addr_buf b;
 
 	if (c->connection[0] == '\0')
-		snprintf(c->connection, sizeof(c->connection), "%.14s>%.47s",
+		snprintf(c->connection, sizeof(c->connection), "%.14s@%.47s",
 		    c->iface->conf.interface, endpoint_text(&c->nbma, &b));
 	snprintf(m.owner, sizeof(m.owner), "%s", NHRP_OWNER);
 	snprintf(m.connection, sizeof(m.connection), "%s", c->connection);

@@ -174,7 +174,7 @@ test_a_server_of_any_connection(void **state)
 	a->conf.need_blocks = false;
 	s->sites[2].n_blocks = 0;	/* it may be anybody */
 	sim_set(a);
-	sim_link(a, &s->sites[2], "dmvpn0>198.18.0.3:4500", "nhrp");
+	sim_link(a, &s->sites[2], "dmvpn0@198.18.0.3:4500", "nhrp");
 	sim_run(s, 1000);
 	assert_null(server(a, 0)->node);
 	sim_link(a, &s->sites[0], "whatever", "dpd");

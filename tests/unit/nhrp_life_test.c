@@ -67,7 +67,7 @@ restart(struct sim_site *x, bool ike)
 	for (i = 0; ike && i < x->n_peers; i++)
 		if (x->peers[i].other != NULL)
 			tell_up(x, (uint16_t)(i + 1),
-			    strchr(x->peers[i].connection, '>') != NULL ?
+			    strchr(x->peers[i].connection, '@') != NULL ?
 			    "nhrp" : "dpd", true);
 	sim_run(x->sim, 5);
 	for (i = 0; i < x->n_maps; i++) {
