@@ -11,24 +11,39 @@ _dmvpn_options() {
 		grep -oE '(^|[ ,])--?[a-zA-Z][a-z0-9-]*' | tr -d ' ,'
 }
 
+# Those of a key in the JSON of PROGRAM COMMAND...; a colon ends words here.
+_dmvpn_json() {	# KEY PROGRAM COMMAND...
+	local key=$1
+	shift
+	"$@" -j 2>/dev/null </dev/null |
+		grep -o "\"$key\":\"[^\"]*\"" |
+		sed 's/^"[^"]*":"//; s/"$//; s/\/32$//; /:/d' | sort -u
+}
+
 # What may stand there, from what runs: peers, interfaces, tunnels, names.
 _dmvpn_values() {	# PREVIOUS-WORD PROGRAM COMMAND...
 	local previous=$1 program=$2
 	shift 2
 	case ${previous##--interface}:${program##*/}:$* in
-	:*)
-		dmvpn-gre interface list -j 2>/dev/null |
-			sed -n 's/.*"interface":"\([^"]*\)".*/\1/p'
+	:* | [!-]*:dmvpn-gre:interface\ * | [!-]*:dmvpn-gre:route\ set | \
+	[!-]*:dmvpn-gre:route\ delete | [!-]*:dmvpn-gre:map\ * | \
+	[!-]*:dmvpn-nhrp:interface\ *)
+		_dmvpn_json interface dmvpn-gre interface list
+		;;
+	*:dmvpn-gre:sa\ use | *:dmvpn-gre:sa\ delete)
+		_dmvpn_json spi-in "$program" sa list
 		;;
 	*:dmvpn:down) ls "${DMVPN_RUN:-/run/dmvpn}/tunnels" 2>/dev/null ;;
 	*:dmvpn:logs) printf '%s\n' pki gre ike nhrp dpd dmvpn hooks ;;
 	*:dmvpn-ike:why | *:dmvpn-ike:rekey | *:dmvpn-ike:close | *:dmvpn-ike:probe-peer)
-		"$program" peers -j 2>/dev/null |
-			sed -n 's/.*"identity":"\([^"]*\)".*/\1/p'
+		_dmvpn_json identity "$program" sas
+		_dmvpn_json connection "$program" sas
 		;;
+	*:dmvpn-nhrp:why | *:dmvpn-nhrp:purge) _dmvpn_json prefix "$program" cache ;;
+	*:dmvpn-dpd:headends\ delete) _dmvpn_json tunnel "$program" headends list ;;
+	*:dmvpn-pki:unload) _dmvpn_json identity "$program" identities ;;
 	*:dmvpn-pki:revoke | *:dmvpn-pki:release | *:dmvpn-pki:renew)
-		"$program" list -j 2>/dev/null |
-			sed -n 's/.*"name":"\([^"]*\)".*/\1/p'
+		_dmvpn_json name "$program" list
 		;;
 	esac
 }

@@ -307,6 +307,24 @@ offered() {
 	"$B/dmvpn-pki" init --name 'Test CA' >/dev/null
 	"$B/dmvpn-pki" issue --dns one.test --out "$T/one.pem" one >/dev/null
 	[ "$(offered dmvpn-pki revoke o)" = one ]
+	# programs that run, as far as it is seen from here
+	mkdir "$T/bin"
+	cat >"$T/bin/dmvpn-gre" <<-'END'
+	#!/bin/sh
+	case $* in
+	'sa list -j') echo '{"spi-in":"8a2ed3b6","spi-out":"5dd300db"}' ;;
+	'interface list -j') echo '{"interface":"dmvpn7"}' ;;
+	--help) printf 'commands:\n  sa  x\n  route  x\n' ;;
+	'sa --help' | 'route --help') printf 'commands:\n  set  x\n  delete  x\n' ;;
+	esac
+	END
+	chmod +x "$T/bin/dmvpn-gre"
+	(
+		B=$T/bin
+		[ "$(offered dmvpn-gre sa delete '')" = 8a2ed3b6 ]
+		[ "$(offered dmvpn-gre route set '')" = dmvpn7 ]
+		[ -z "$(offered dmvpn-gre route set --via '')" ]
+	)
 	mkdir -p "$T/run/tunnels"
 	: >"$T/run/tunnels/dmvpn7"
 	[ "$(offered dmvpn down '')" = dmvpn7 ]
