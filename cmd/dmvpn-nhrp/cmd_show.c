@@ -215,7 +215,8 @@ print_shortcut(const struct nhrp_entry *e)
 	char hold[16];
 
 	printf("%s via %s at %s", prefix_text(&e->prefix, &a),
-	    addr_text(&e->via, &b), endpoint_text(&e->nbma, &c));
+	    addr_text(&e->via, &b), e->nbma.port == 0 ?
+	    addr_text(&e->nbma.addr, &c) : endpoint_text(&e->nbma, &c));
 	if (e->identity[0] != '\0')
 		printf(", %s", e->identity);
 	printf(", for %s\n", human_time(e->hold, hold));

@@ -61,9 +61,9 @@ nhrp_says() {
 		ip route add 10.12.0.0/16 via 10.255.0.12 dev gre1 onlink'
 	on a ping -c 2 -W 2 -I 10.11.0.1 10.12.0.1
 	run on a "$B/dmvpn-nhrp" resolve 10.12.0.1
-	[[ $output == *kind=shortcut*prefix=10.12.0.0/16* ]]
+	[[ $output == "10.12.0.0/16 via "* ]]
 	run on b "$B/dmvpn-nhrp" resolve 10.11.0.1
-	[[ $output == *kind=shortcut*prefix=10.11.0.0/16* ]]
+	[[ $output == "10.11.0.0/16 via "* ]]
 	run on a ping -c 1 -W 2 -I 10.11.0.1 10.12.0.1
 	[[ $output == *ttl=64* ]]
 }
