@@ -34,7 +34,6 @@ read_abilities(struct ike_isa *s, const struct ike_in *in)
 	ike_nat_judge(s, in);
 	s->fragments = ike_in_notify(in, IKE_N_FRAGMENTATION_SUPPORTED) !=
 	    NULL;
-	s->auth->cert_wanted = (in->present & P(CERTREQ)) != 0;
 	s->auth->ocsp_wanted = in->ocsp_wanted;
 	s->auth->n_hashes = 0;
 	n = ike_in_notify(in, IKE_N_SIGNATURE_HASH_ALGORITHMS);

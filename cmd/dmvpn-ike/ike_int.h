@@ -235,8 +235,7 @@ struct ike_auth_state {			/* gone when the SA is up */
 	size_t		 n_hashes;
 	bool		 transport;	/* peer said USE_TRANSPORT_MODE */
 	bool		 initial_contact;
-	bool		 cert_wanted;	/* it sent a CERTREQ */
-	bool		 ocsp_wanted;	/* and one for OCSP (RFC 4806) */
+	bool		 ocsp_wanted;	/* CERTREQ of OCSP (RFC 4806) */
 	bool		 in_vain;	/* refused when the agent answers */
 	bool		 resources;	/* it said SA_RESOURCE_INFO */
 	uint16_t	 group;
