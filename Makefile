@@ -1,5 +1,5 @@
-# DMVPN toolkit.  GNU make; targets: all deps check check-asan crash demo bench
-# bench-check asan fuzz soak warnings install uninstall clean.
+# DMVPN toolkit.  GNU make; targets: all deps check check-asan check-cross crash
+# demo bench bench-check asan fuzz soak warnings install uninstall clean.
 # Users may set: CC CFLAGS LDFLAGS PREFIX DESTDIR MODE O TESTS FUZZ_SECONDS.
 
 MODE ?= release
@@ -205,6 +205,12 @@ check-run:
 demo: deps
 	@$(MAKE) --no-print-directory -j$(NPROC) all
 	@B=$(BIN) KEEP=$(KEEP) tests/demo/demo.sh
+
+# For another machine, its unit tests under qemu-user; says what is missing.
+CROSS ?= aarch64-linux-gnu
+.PHONY: check-cross
+check-cross:
+	@O=$(O) tests/cross $(CROSS)
 
 # The CA is killed at each system call, and each write of it fails: minutes.
 .PHONY: crash
