@@ -195,9 +195,12 @@ print_sums(const struct top *t)
 		in_pps += r->rx_pps;
 		out_pps += r->tx_pps;
 	}
+	/* Before printf: nobody says which argument is computed first. */
+	human_bytes(in, a);
+	human_bytes(out, b);
 	printf("in %s%sbit/s, %llu packets/s; out %s%sbit/s, %llu packets/s\n",
-	    human_bytes(in, a), strchr(a, ' ') == NULL ? " " : "",
-	    (unsigned long long)in_pps, human_bytes(out, b),
+	    a, strchr(a, ' ') == NULL ? " " : "",
+	    (unsigned long long)in_pps, b,
 	    strchr(b, ' ') == NULL ? " " : "", (unsigned long long)out_pps);
 }
 
