@@ -18,6 +18,9 @@ gre_init(struct gre *g, struct path *path, const struct gre_ops *ops)
 	g->ops = *ops;
 	g->generation = 1;
 	g->next_peer = GRE_PEER_FIRST;
+	chains_init(&g->map_chains, gre_map_hash);
+	chains_init(&g->route_chains, gre_route_hash);
+	chains_init(&g->sa_chains, gre_sa_hash);
 }
 
 /* Forgets; the kernel and path stay as they are. */
@@ -29,18 +32,15 @@ gre_fini(struct gre *g)
 	struct gre_map_entry *m, *m_tmp;
 	struct gre_sa_entry *s, *s_tmp;
 
-	HASH_ITER(hh, g->maps, m, m_tmp) {
-		HASH_DEL(g->maps, m);
+	DL_FOREACH_SAFE2(g->maps, m, m_tmp, all_next) {
 		gre_kept_release(m->kept);
 		free(m);
 	}
-	HASH_ITER(hh, g->routes, r, r_tmp) {
-		HASH_DEL(g->routes, r);
+	DL_FOREACH_SAFE2(g->routes, r, r_tmp, all_next) {
 		gre_kept_release(r->kept);
 		free(r);
 	}
-	HASH_ITER(hh, g->sas, s, s_tmp) {
-		HASH_DEL(g->sas, s);
+	DL_FOREACH_SAFE2(g->sas, s, s_tmp, all_next) {
 		gre_kept_release(s->kept);
 		free(s);
 	}
@@ -48,6 +48,9 @@ gre_fini(struct gre *g)
 		gre_kept_release(p->kept);
 		free(p);
 	}
+	chains_fini(&g->map_chains);
+	chains_fini(&g->route_chains);
+	chains_fini(&g->sa_chains);
 	free(g->by_number);
 }
 
@@ -87,14 +90,14 @@ unique(uint16_t *v, size_t n)
 static void
 multicast_flush(struct gre *g, struct gre_iface *i)
 {
-	size_t n = HASH_COUNT(g->maps), k = 0;
+	size_t n = g->map_chains.n, k = 0;
 	const struct gre_map_entry *o;
 	uint16_t *list = calloc(n + 1, sizeof(*list));
 	struct err e;
 
 	if (list == NULL)
 		return;			/* once more, next turn */
-	for (o = g->maps; o != NULL; o = o->hh.next)
+	DL_FOREACH2(g->maps, o, all_next)
 		if (o->key.id == i->id && o->multicast)
 			list[k++] = o->peer->number;
 	if (path_multicast_set(g->path, i->id, list, unique(list, k),
@@ -112,11 +115,11 @@ best_mtu(struct gre *g, const struct gre_iface *i)
 	const struct gre_map_entry *m;
 	uint32_t best = 0, mtu;
 
-	for (m = g->maps; m != NULL; m = m->hh.next)
+	DL_FOREACH2(g->maps, m, all_next)
 		if (m->key.id == i->id && (mtu = path_inner_mtu(g->path,
 		    m->peer->number, i->id)) > best)
 			best = mtu;
-	for (r = g->routes; r != NULL; r = r->hh.next)
+	DL_FOREACH2(g->routes, r, all_next)
 		if (r->key.id == i->id && r->peer != NULL &&
 		    (mtu = path_inner_mtu(g->path, r->peer->number,
 		    i->id)) > best)
@@ -160,7 +163,7 @@ maps_expire(struct gre *g, uint64_t now)
 
 	if (g->maps_at == 0 || g->maps_at > now)
 		return g->maps_at == 0 ? next : g->maps_at;
-	HASH_ITER(hh, g->maps, o, tmp) {
+	DL_FOREACH_SAFE2(g->maps, o, tmp, all_next) {
 		if (o->until == 0)
 			continue;
 		if (o->until <= now)
@@ -168,7 +171,7 @@ maps_expire(struct gre *g, uint64_t now)
 		else if (o->until < next)
 			next = o->until;
 	}
-	if (HASH_COUNT(g->maps) > SETTLE_MAPS && next < now + EXPIRE_MS)
+	if (g->map_chains.n > SETTLE_MAPS && next < now + EXPIRE_MS)
 		next = now + EXPIRE_MS;
 	g->maps_at = next == UINT64_MAX ? 0 : next;
 	return next;
@@ -181,7 +184,7 @@ is_due(const struct gre *g, uint64_t *at, uint64_t now, uint64_t *next)
 	if (*at == 0)
 		return false;
 	if (*at == GRE_SOON)
-		*at = now + (HASH_COUNT(g->maps) < SETTLE_MAPS ? 0 :
+		*at = now + (g->map_chains.n < SETTLE_MAPS ? 0 :
 		    SETTLE_MS);
 	if (*at <= now)
 		return true;

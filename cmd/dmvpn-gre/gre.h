@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/chain.h"
 #include "base/err.h"
 #include "gre_hash.h"
 #include "msg/types.h"
@@ -110,7 +111,8 @@ struct gre_map_entry {
 	bool			 multicast;
 	uint64_t		 until;		/* ms; 0: no end */
 	struct gre_map_entry	*next, *prev;	/* of the peer */
-	UT_hash_handle		 hh;
+	struct gre_map_entry	*all_next, *all_prev;	/* as stated */
+	struct chain		 chain;		/* by key */
 };
 
 struct gre_route_key {
@@ -126,7 +128,8 @@ struct gre_route_entry {
 	struct gre_kept		*kept;
 	struct gre_peer_entry	*peer;		/* NULL: by via, or on link */
 	struct gre_route_entry	*next, *prev;	/* of the peer */
-	UT_hash_handle		 hh;
+	struct gre_route_entry	*all_next, *all_prev;	/* as stated */
+	struct chain		 chain;		/* by key */
 };
 
 /* Metrics that routes have: a prefix is looked up under each. */
@@ -148,7 +151,8 @@ struct gre_sa_entry {
 	uint8_t			 queue;		/* of sender + 1; 0: of all */
 	uint16_t		 window;
 	struct gre_sa_entry	*next, *prev;
-	UT_hash_handle		 hh;
+	struct gre_sa_entry	*all_next, *all_prev;	/* as stated */
+	struct chain		 chain;		/* by spi_in */
 };
 
 struct gre {
@@ -160,10 +164,13 @@ struct gre {
 	struct gre_peer_entry	**by_number;	/* NULL: there was none yet */
 	size_t			 n_peers;
 	struct gre_map_entry	*maps;
+	struct chains		 map_chains;
 	struct gre_route_entry	*routes;
+	struct chains		 route_chains;
 	struct gre_metric	 metrics[GRE_METRICS];
 	size_t			 n_other_metrics;	/* routes */
 	struct gre_sa_entry	*sas;
+	struct chains		 sa_chains;
 	uint64_t		 maps_at;	/* none ends before; 0: none */
 	uint16_t		 next_peer;
 	bool			 replaying;	/* notes come from before */
@@ -268,6 +275,10 @@ int gre_note_replay(struct gre *g, const struct priv_key *key,
     struct rbuf data, uint64_t now, struct err *e);
 
 /* ------------------------------------------------------------ helpers */
+
+uint32_t gre_map_hash(const struct chain *c);
+uint32_t gre_route_hash(const struct chain *c);
+uint32_t gre_sa_hash(const struct chain *c);
 
 struct gre_kept *gre_kept_new(const char *owner, struct rbuf blob,
     struct err *e);

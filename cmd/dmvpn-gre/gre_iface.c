@@ -219,13 +219,13 @@ drop_entries(struct gre *g, const struct gre_iface *i)
 	struct gre_sa_entry *s, *s_tmp;
 	struct err e;
 
-	HASH_ITER(hh, g->maps, m, m_tmp)
+	DL_FOREACH_SAFE2(g->maps, m, m_tmp, all_next)
 		if (m->key.id == i->id)
 			gre_map_free(g, m, NULL);
-	HASH_ITER(hh, g->routes, r, r_tmp)
+	DL_FOREACH_SAFE2(g->routes, r, r_tmp, all_next)
 		if (r->key.id == i->id)
 			gre_route_free(g, r, NULL);
-	HASH_ITER(hh, g->sas, s, s_tmp)
+	DL_FOREACH_SAFE2(g->sas, s, s_tmp, all_next)
 		if (s->id == i->id)
 			(void)gre_sa_end(g, s->spi_in, 0, &e);
 }

@@ -18,11 +18,26 @@ key_of(unsigned id, const struct addr *a)
 struct gre_map_entry *
 gre_map_find(struct gre *g, unsigned id, const struct addr *a)
 {
-	struct gre_map_key key = key_of(id, a);
+	const struct gre_map_key key = key_of(id, a);
 	struct gre_map_entry *o;
+	struct chain *c;
 
-	HASH_FIND(hh, g->maps, &key, sizeof(key), o);
-	return o;
+	for (c = chains_at(&g->map_chains, chain_hash(&key, sizeof(key)));
+	    c != NULL; c = c->next) {
+		o = chain_entry(c, struct gre_map_entry, chain);
+		if (memcmp(&o->key, &key, sizeof(key)) == 0)
+			return o;
+	}
+	return NULL;
+}
+
+uint32_t
+gre_map_hash(const struct chain *c)
+{
+	const struct gre_map_entry *o = chain_entry(c, struct gre_map_entry,
+	    chain);
+
+	return chain_hash(&o->key, sizeof(o->key));
 }
 
 static void
@@ -79,11 +94,9 @@ entry_new(struct gre *g, const struct gre_iface *i, const struct addr *a,
 		return err_null(err_set(e, ENOMEM, "out of memory"));
 	o->key = key_of(i->id, a);
 	o->serial = ++g->serial;
-	HASH_ADD(hh, g->maps, key, sizeof(o->key), o);
-	if (hash_added(o))
-		return o;
-	free(o);
-	return err_null(err_set(e, ENOMEM, "out of memory"));
+	chains_add(&g->map_chains, &o->chain);
+	DL_APPEND2(g->maps, o, all_prev, all_next);
+	return o;
 }
 
 static void
@@ -170,7 +183,8 @@ gre_map_free(struct gre *g, struct gre_map_entry *o, void *job)
 	}
 	gre_note_map(g, o, true);
 	leave_peer(g, o);
-	HASH_DEL(g->maps, o);
+	chains_remove(&g->map_chains, &o->chain);
+	DL_DELETE2(g->maps, o, all_prev, all_next);
 	gre_kept_release(o->kept);
 	free(o);
 	g->generation++;

@@ -222,7 +222,7 @@ gre_page_sas(struct gre *g, const struct page *p, uint64_t now,
 
 	memset(out, 0, sizeof(*out));
 	out->generation = g->generation;
-	for (e = g->sas; e != NULL && !f.full; e = e->hh.next)
+	for (e = g->sas; e != NULL && !f.full; e = e->all_next)
 		if (fill_takes(&f, e->serial, gre_owner(e->kept), 0,
 		    e->kept->blob_len))
 			sa_item(g, e, now, &out->items[out->n_items++]);
@@ -255,7 +255,7 @@ gre_page_maps(struct gre *g, const struct page *p, uint64_t now,
 
 	memset(out, 0, sizeof(*out));
 	out->generation = g->generation;
-	for (e = g->maps; e != NULL && !f.full; e = e->hh.next)
+	for (e = g->maps; e != NULL && !f.full; e = e->all_next)
 		if (fill_takes(&f, e->serial, gre_owner(e->kept), e->key.id,
 		    e->kept->blob_len))
 			map_item(g, e, now, &out->items[out->n_items++]);
@@ -283,7 +283,7 @@ gre_page_routes(struct gre *g, const struct page *p, struct gre_routes *out)
 
 	memset(out, 0, sizeof(*out));
 	out->generation = g->generation;
-	for (e = g->routes; e != NULL && !f.full; e = e->hh.next)
+	for (e = g->routes; e != NULL && !f.full; e = e->all_next)
 		if (fill_takes(&f, e->serial, gre_owner(e->kept), e->key.id,
 		    e->kept->blob_len))
 			route_item(g, e, &out->items[out->n_items++]);

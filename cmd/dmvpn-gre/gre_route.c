@@ -54,9 +54,24 @@ static struct gre_route_entry *
 find(struct gre *g, const struct gre_route_key *key)
 {
 	struct gre_route_entry *o;
+	struct chain *c;
 
-	HASH_FIND(hh, g->routes, key, sizeof(*key), o);
-	return o;
+	for (c = chains_at(&g->route_chains, chain_hash(key, sizeof(*key)));
+	    c != NULL; c = c->next) {
+		o = chain_entry(c, struct gre_route_entry, chain);
+		if (memcmp(&o->key, key, sizeof(*key)) == 0)
+			return o;
+	}
+	return NULL;
+}
+
+uint32_t
+gre_route_hash(const struct chain *c)
+{
+	const struct gre_route_entry *o = chain_entry(c,
+	    struct gre_route_entry, chain);
+
+	return chain_hash(&o->key, sizeof(o->key));
 }
 
 static struct priv_request
@@ -140,14 +155,11 @@ entry_new(struct gre *g, const struct gre_route_key *key, struct err *e)
 		return err_null(err_set(e, ENOMEM, "out of memory"));
 	memcpy(&o->key, key, sizeof(*key));
 	o->serial = ++g->serial;
-	HASH_ADD(hh, g->routes, key, sizeof(o->key), o);
-	if (hash_added(o)) {
-		++*with_metric(g, key->metric, true);
-		g->generation++;
-		return o;
-	}
-	free(o);
-	return err_null(err_set(e, ENOMEM, "out of memory"));
+	chains_add(&g->route_chains, &o->chain);
+	DL_APPEND2(g->routes, o, all_prev, all_next);
+	++*with_metric(g, key->metric, true);
+	g->generation++;
+	return o;
 }
 
 /* Another peer, or none; the neighbour entries follow, and the MTU. */
@@ -231,7 +243,8 @@ gre_route_free(struct gre *g, struct gre_route_entry *o, void *job)
 		change_peer(g, i, o, NULL, NULL);
 	}
 	gre_note_route(g, o, true);
-	HASH_DEL(g->routes, o);
+	chains_remove(&g->route_chains, &o->chain);
+	DL_DELETE2(g->routes, o, all_prev, all_next);
 	--*with_metric(g, o->key.metric, false);
 	gre_kept_release(o->kept);
 	free(o);
@@ -255,7 +268,7 @@ remove_listed(struct gre *g, const struct gre_route_delete *m, unsigned id,
 {
 	struct gre_route_entry *o, *tmp;
 
-	HASH_ITER(hh, g->routes, o, tmp)
+	DL_FOREACH_SAFE2(g->routes, o, tmp, all_next)
 		if (o->key.id == id &&
 		    strcmp(gre_owner(o->kept), m->owner) == 0 &&
 		    asked_for(m, o))

@@ -8,9 +8,24 @@ static struct gre_sa_entry *
 find(struct gre *g, uint32_t spi_in)
 {
 	struct gre_sa_entry *o;
+	struct chain *c;
 
-	HASH_FIND(hh, g->sas, &spi_in, sizeof(spi_in), o);
-	return o;
+	for (c = chains_at(&g->sa_chains, chain_hash(&spi_in,
+	    sizeof(spi_in))); c != NULL; c = c->next) {
+		o = chain_entry(c, struct gre_sa_entry, chain);
+		if (o->spi_in == spi_in)
+			return o;
+	}
+	return NULL;
+}
+
+uint32_t
+gre_sa_hash(const struct chain *c)
+{
+	const struct gre_sa_entry *o = chain_entry(c, struct gre_sa_entry,
+	    chain);
+
+	return chain_hash(&o->spi_in, sizeof(o->spi_in));
 }
 
 /* A key is installed once, also when the packet half died since. */
@@ -64,21 +79,18 @@ entry_new(struct gre *g, const struct gre_sa_add *m,
 	o->esn = m->esn;
 	o->window = m->window;
 	o->queue = m->queue;
-	HASH_ADD(hh, g->sas, spi_in, sizeof(o->spi_in), o);
-	if (hash_added(o)) {
-		DL_APPEND(p->sas, o);
-		return o;
-	}
-	gre_kept_release(o->kept);
-	free(o);
-	return err_null(err_set(e, ENOMEM, "out of memory"));
+	chains_add(&g->sa_chains, &o->chain);
+	DL_APPEND2(g->sas, o, all_prev, all_next);
+	DL_APPEND(p->sas, o);
+	return o;
 }
 
 void
 gre_sa_free(struct gre *g, struct gre_sa_entry *o)
 {
 	DL_DELETE(o->peer->sas, o);
-	HASH_DEL(g->sas, o);
+	chains_remove(&g->sa_chains, &o->chain);
+	DL_DELETE2(g->sas, o, all_prev, all_next);
 	gre_kept_release(o->kept);
 	free(o);
 	g->generation++;

@@ -268,7 +268,7 @@ status(void *arg, const struct call *c, const void *in)
 	out.threads = (uint8_t)path_threads(p->path);
 	out.senders = (uint8_t)path_senders(out.threads);
 	out.peers = (uint32_t)p->gre.n_peers;
-	out.sas = HASH_COUNT(p->gre.sas);
+	out.sas = p->gre.sa_chains.n;
 	out.generation = p->gre.generation;
 	call_reply(c, &gre_status_reply_type, &out);
 }

@@ -32,8 +32,9 @@ spi_of(uint16_t peer)
 static void
 member(uint16_t number)
 {
-	static uint8_t key[20];
-	uint8_t id[16] = { 0xbb, (uint8_t)(number >> 8), (uint8_t)number };
+	static uint8_t key[20], again;
+	uint8_t id[16] = { 0xbb, (uint8_t)(number >> 8), (uint8_t)number,
+	    again++ };
 	struct gre_sa_add m = { .peer = number, .mode = SA_MODE_TRANSPORT,
 	    .cipher = ESP_CIPHER_AES128_GCM, .spi_in = spi_of(number),
 	    .spi_out = 0x5000u + number };
@@ -306,6 +307,28 @@ of_many_the_heaviest_are_cut(void **state)
 	    spi_of(310 - FAIR_CUTS));
 }
 
+/* Who gets the number of one that was cut is not guilty of what that did. */
+static void
+a_number_given_again_begins_anew(void **state)
+{
+	const struct fair *f = &e.p->fair[FAIR_IN];
+
+	(void)state;
+	overload(980);
+	assert_int_not_equal(f->of[HEAVY].pass, 0);
+	path_peer_delete(e.p, HEAVY);
+	member(HEAVY);
+	came(HEAVY, 5);
+	came(LIGHT, 20);
+	look();
+	/* Five, not five times what the filter let in of the old one, nor
+	 * smoothed with what that one sent. */
+	assert_int_equal(f->of[HEAVY].rate, 5);
+	assert_int_equal(f->of[HEAVY].lost, 0);
+	assert_int_equal(f->of[LIGHT].rate, 20);
+	assert_int_equal(f->n, 0);
+}
+
 /* A socket of a packet half that died while the kernel kept things out. */
 static void
 an_old_filter_is_taken_away(void **state)
@@ -548,6 +571,8 @@ main(void)
 		    strangers_stay_outside_meanwhile),
 		CASE("of many that exceed it the heaviest are cut",
 		    of_many_the_heaviest_are_cut),
+		CASE("a number that is given again begins anew",
+		    a_number_given_again_begins_anew),
 		CASE("a filter that another packet half left is taken away",
 		    an_old_filter_is_taken_away),
 		CASE("a TAP that is full but loses nothing is left alone",
