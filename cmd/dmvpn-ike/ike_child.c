@@ -45,20 +45,23 @@ steer(const struct ike_engine *g, uint8_t queue, uint32_t spi)
 }
 
 /* We draw them ourselves, at random. */
-static struct ike_csa **
-bucket(struct ike_engine *g, uint32_t spi_in)
+uint32_t
+ike_csa_hash(const struct chain *c)
 {
-	return &g->by_child[spi_in % IKE_BUCKETS];
+	return chain_entry(c, struct ike_csa, chain)->spi_in;
 }
 
 struct ike_csa *
 ike_csa_by_spi(struct ike_engine *g, uint32_t spi_in)
 {
-	struct ike_csa *c;
+	struct ike_csa *s;
+	struct chain *c;
 
-	LL_FOREACH2(*bucket(g, spi_in), c, spi_next)
-		if (c->spi_in == spi_in)
-			return c;
+	for (c = chains_at(&g->by_child, spi_in); c != NULL; c = c->next) {
+		s = chain_entry(c, struct ike_csa, chain);
+		if (s->spi_in == spi_in)
+			return s;
+	}
 	return NULL;
 }
 
@@ -98,7 +101,7 @@ ike_csa_new(struct ike_isa *s, bool ours, uint8_t queue)
 	c->ours = ours;
 	c->queue = queue;
 	c->born = g->now;
-	LL_PREPEND2(*bucket(g, c->spi_in), c, spi_next);
+	chains_add(&g->by_child, &c->chain);
 	DL_APPEND(s->children, c);
 	return c;
 }
@@ -110,7 +113,7 @@ ike_csa_free(struct ike_csa *c)
 	struct ike_engine *g = s->g;
 	struct ike_csa *k;
 
-	LL_DELETE2(*bucket(g, c->spi_in), c, spi_next);
+	chains_remove(&g->by_child, &c->chain);
 	DL_DELETE(s->children, c);
 	DL_FOREACH(s->children, k)
 		if (k->rival == c->spi_in)

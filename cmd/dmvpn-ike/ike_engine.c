@@ -47,6 +47,8 @@ ike_engine_new(const struct ike_ops *ops, const struct ike_tune *tune,
 	if (g == NULL)
 		return err_null(err_set(e, ENOMEM, "out of memory"));
 	quick_begin();
+	chains_init(&g->by_spi, ike_isa_hash);
+	chains_init(&g->by_child, ike_csa_hash);
 	g->ops = *ops;
 	if (tune != NULL)
 		g->tune = *tune;
@@ -73,6 +75,8 @@ ike_engine_free(struct ike_engine *g)
 	ike_conn_free_all(g);
 	ike_peer_free_all(g);
 	ike_profile_free_all(g);
+	chains_fini(&g->by_spi);
+	chains_fini(&g->by_child);
 	free(g->heap);
 	secret_wipe(g, sizeof(*g));
 	free(g);

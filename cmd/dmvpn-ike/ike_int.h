@@ -6,6 +6,7 @@
 #include <uthash.h>
 #include <utlist.h>
 
+#include "base/chain.h"
 #include "base/secret.h"
 #include "crypto/blocks.h"
 #include "crypto/cert.h"
@@ -171,7 +172,7 @@ struct ike_csa {
 	uint32_t		 rival;		/* peer's rekey of this one */
 	struct ike_timer	 soft;
 	struct ike_timer	 hard;
-	struct ike_csa		*spi_next;	/* of its bucket, by spi_in */
+	struct chain		 chain;		/* by spi_in */
 	struct ike_csa		*prev, *next;	/* of the IKE SA */
 };
 
@@ -253,7 +254,7 @@ struct ike_isa {
 	bool			 began;		/* we began its first one */
 	uint64_t		 spi_i, spi_r;
 	uint64_t		 own_spi;
-	struct ike_isa		*spi_next;	/* of its bucket, by own_spi */
+	struct chain		 chain;		/* by own_spi */
 	struct endpoint		 local, remote;
 	struct ike_profile	*profile;	/* responder: once it is known */
 	struct ike_conn		*conn;
@@ -365,11 +366,11 @@ struct ike_engine {
 	struct ike_isa		*isas;		/* list */
 	struct ike_isa		*tries;		/* ours that are not up yet */
 	struct ike_isa		*dead;		/* to be freed */
-	struct ike_isa		*by_spi[IKE_BUCKETS];
+	struct chains		 by_spi;
 	struct ike_isa		*by_remote[IKE_BUCKETS];
 	struct ike_chosen	*chosen;	/* all */
 	struct ike_auth_state	*by_init;
-	struct ike_csa		*by_child[IKE_BUCKETS];
+	struct chains		 by_child;
 	struct ike_peer		*peers[IKE_PEERS_MAX + 1];
 	size_t			 n_peers;
 	struct ike_peer		*by_identity[IKE_BUCKETS];
@@ -509,6 +510,7 @@ int ike_cookie_check(struct ike_engine *g, const struct ike_in *in);
 /* ike_isa.c: life and death */
 struct ike_isa *ike_isa_new(struct ike_engine *g, bool initiator,
     const struct endpoint *local, const struct endpoint *remote);
+uint32_t ike_isa_hash(const struct chain *c);
 struct ike_isa *ike_isa_find(struct ike_engine *g, uint64_t own_spi);
 /* Why it ends: room for it, never NULL; was it said; what was said. */
 struct reason *ike_why(struct ike_isa *s);
@@ -599,6 +601,7 @@ size_t ike_claim_keep(struct ike_ctx *c, struct ike_ts *ts, size_t n);
 
 /* ike_child.c: CHILD_SAs */
 struct ike_csa *ike_csa_new(struct ike_isa *s, bool ours, uint8_t queue);
+uint32_t ike_csa_hash(const struct chain *c);
 struct ike_csa *ike_csa_by_spi(struct ike_engine *g, uint32_t spi_in);
 void ike_csa_free(struct ike_csa *c);		/* says nothing to anybody */
 struct ike_csa *ike_csa_find(struct ike_isa *s, uint32_t spi_in);

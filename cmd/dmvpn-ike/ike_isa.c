@@ -13,20 +13,24 @@ ike_secret_view(const struct secret *s)
 }
 
 /* We draw them ourselves, at random. */
-static struct ike_isa **
-spi_bucket(struct ike_engine *g, uint64_t own_spi)
+uint32_t
+ike_isa_hash(const struct chain *c)
 {
-	return &g->by_spi[own_spi % IKE_BUCKETS];
+	return (uint32_t)chain_entry(c, struct ike_isa, chain)->own_spi;
 }
 
 struct ike_isa *
 ike_isa_find(struct ike_engine *g, uint64_t own_spi)
 {
 	struct ike_isa *s;
+	struct chain *c;
 
-	LL_FOREACH2(*spi_bucket(g, own_spi), s, spi_next)
+	for (c = chains_at(&g->by_spi, (uint32_t)own_spi); c != NULL;
+	    c = c->next) {
+		s = chain_entry(c, struct ike_isa, chain);
 		if (s->own_spi == own_spi)
 			return s;
+	}
 	return NULL;
 }
 
@@ -188,7 +192,7 @@ ike_isa_new(struct ike_engine *g, bool initiator,
 	s->remote = *remote;
 	s->made = s->born = s->last_in = g->now;
 	s->phase = initiator ? IKE_CONNECTING : IKE_IDLE;
-	LL_PREPEND2(*spi_bucket(g, s->own_spi), s, spi_next);
+	chains_add(&g->by_spi, &s->chain);
 	DL_APPEND(g->isas, s);
 	DL_APPEND2(*ike_isas_at(g, &s->remote.addr), s, at_prev, at_next);
 	g->n_isas++;
@@ -327,7 +331,7 @@ unlink_isa(struct ike_isa *s)
 	struct ike_isa *t;
 
 	t = s->origin != 0 ? ike_isa_find(g, s->origin) : NULL;
-	LL_DELETE2(*spi_bucket(g, s->own_spi), s, spi_next);
+	chains_remove(&g->by_spi, &s->chain);
 	DL_DELETE(g->isas, s);
 	DL_DELETE2(*ike_isas_at(g, &s->remote.addr), s, at_prev, at_next);
 	DL_APPEND(g->dead, s);

@@ -52,6 +52,7 @@ free_iface(struct nhrp_iface *f)
 	DL_FOREACH_SAFE(f->fills, x, x2)
 		free(x);
 	nhrp_told_free(&f->told, &f->n_told);
+	chains_fini(&f->by_address);
 	free(f);
 }
 

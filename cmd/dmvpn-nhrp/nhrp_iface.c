@@ -53,6 +53,7 @@ iface_new(struct nhrp_engine *g, const char *name, struct err *e)
 			return err_null(err_set(e, ENOMEM,
 			    "nhrp: out of memory"));
 		}
+	chains_init(&f->by_address, nhrp_binding_hash);
 	snprintf(f->conf.interface, sizeof(f->conf.interface), "%s", name);
 	/* far from guessable, far from its end */
 	f->next_id = nhrp_random(g, 1U << 30);
@@ -273,6 +274,7 @@ nhrp_engine_delete(struct nhrp_engine *g, uint64_t now,
 		;
 	*at = f->next;
 	nhrp_told_free(&f->told, &f->n_told);
+	chains_fini(&f->by_address);
 	free(f);
 	if (g->ifaces == NULL)
 		nhrp_node_flush(g);

@@ -5,33 +5,34 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* FNV-1a */
-static size_t
-bucket(const struct addr *a)
+uint32_t
+nhrp_binding_hash(const struct chain *c)
 {
-	uint32_t h = 2166136261u;
-	size_t i;
+	const struct nhrp_binding *b = chain_entry(c, struct nhrp_binding,
+	    chain);
 
-	for (i = 0; i < a->len; i++)
-		h = (h ^ a->b[i]) * 16777619u;
-	return h % NHRP_BUCKETS;
+	return chain_hash(b->address.b, b->address.len);
 }
 
 struct nhrp_binding *
 nhrp_binding_find(const struct nhrp_iface *f, const struct addr *a)
 {
 	struct nhrp_binding *b;
+	struct chain *c;
 
-	for (b = f->by_address[bucket(a)]; b != NULL; b = b->chain)
+	for (c = chains_at(&f->by_address, chain_hash(a->b, a->len));
+	    c != NULL; c = c->next) {
+		b = chain_entry(c, struct nhrp_binding, chain);
 		if (addr_equal(&b->address, a))
 			return b;
+	}
 	return NULL;
 }
 
 static void
 list(struct nhrp_iface *f, struct nhrp_binding *b)
 {
-	LL_PREPEND2(f->by_address[bucket(&b->address)], b, chain);
+	chains_add(&f->by_address, &b->chain);
 	DL_APPEND2(f->bindings, b, all_prev, all_next);
 	f->n_bindings++;
 }
@@ -39,7 +40,7 @@ list(struct nhrp_iface *f, struct nhrp_binding *b)
 static void
 unlist(struct nhrp_iface *f, struct nhrp_binding *b)
 {
-	LL_DELETE2(f->by_address[bucket(&b->address)], b, chain);
+	chains_remove(&f->by_address, &b->chain);
 	DL_DELETE2(f->bindings, b, all_prev, all_next);
 	f->n_bindings--;
 }

@@ -12,6 +12,7 @@
 #include <uthash.h>
 #include <utlist.h>
 
+#include "base/chain.h"
 #include "nhrp_engine.h"
 #include "nhrp_heap.h"
 #include "wire/nhrp.h"
@@ -31,7 +32,6 @@
 #define NHRP_LOOK_LEAST		300
 #define NHRP_REDIRECT_GAP	2000	/* ms between redirects of a pair */
 #define NHRP_REDIRECT_SLOTS	2048
-#define NHRP_BUCKETS		4096	/* of registrations, by address */
 #define NHRP_HOPS		255
 #define NHRP_OWNER		"nhrp"
 #define NHRP_WHY		160
@@ -133,7 +133,7 @@ struct nhrp_binding {
 	struct nhrp_told *told;
 	struct nhrp_timer timer;
 	struct nhrp_binding *prev, *next;	/* of the node */
-	struct nhrp_binding *chain;	/* of its bucket, by address */
+	struct chain	 chain;		/* by address */
 	struct nhrp_binding *all_prev, *all_next;	/* of the tunnel */
 };
 
@@ -240,7 +240,7 @@ struct nhrp_iface {
 	struct nhrp_server servers[8];
 	struct nhrp_binding *bindings;		/* as they were made */
 	size_t		 n_bindings;
-	struct nhrp_binding *by_address[NHRP_BUCKETS];
+	struct chains	 by_address;
 	size_t		 n_cuts, n_refused, n_up;
 	uint32_t	 look;		/* ms, while any is up */
 	struct nhrp_cut	*cuts;
@@ -462,6 +462,7 @@ void nhrp_servers_find(struct nhrp_engine *g, struct nhrp_iface *f);
 
 /* nhrp_server.c: registrations at the hub */
 void nhrp_registration_request(struct nhrp_engine *g, struct nhrp_rx *rx);
+uint32_t nhrp_binding_hash(const struct chain *c);
 struct nhrp_binding *nhrp_binding_find(const struct nhrp_iface *f,
     const struct addr *a);
 void nhrp_binding_drop(struct nhrp_engine *g, struct nhrp_binding *b,
