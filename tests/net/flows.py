@@ -1,28 +1,63 @@
 # UDP flows that are counted:
-#	flows.py recv ADDRESS PORT FILE		until FILE is gone: what came
+#	flows.py recv ADDRESS PORT FILE		until all came: how many
 #	flows.py send ADDRESS PORT FLOWS FILE	until FILE is gone: what was sent
 # 50 packets a second of each flow; both print a number, that of the receiver
-# is of packets that are different.
+# is of packets that are different.  The sender leaves its number in
+# FILE.sent, so that the receiver need not guess how long the last ones take on
+# a busy machine; it gives up when nothing came for 5 s.
 import os
 import socket
 import struct
 import sys
 import time
 
+SO_RCVBUFFORCE = 33	# more than rmem_max: it may not have a turn for a second
+GIVE_UP = 5
+
+
+def sent(stop):
+    try:
+        with open(stop + ".sent") as f:
+            return int(f.read())
+    except FileNotFoundError:
+        return None
+
+
+def lost(seen, total, flows):
+    """Of each flow the runs that did not come, for who reads a failure."""
+    runs = []
+    for flow in range(flows):
+        first = None
+        for n in range(total // flows + 1):
+            here = struct.pack("!II", flow, n) in seen
+            if not here and n < total // flows and first is None:
+                first = n
+            elif first is not None and (here or n == total // flows):
+                runs.append("%d: %d-%d" % (flow, first, n - 1))
+                first = None
+    return runs
+
 
 def recv(addr, port, stop):
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    s.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
     s.bind((addr, port))
-    s.settimeout(0.2)
+    s.settimeout(0.1)
     print("ready", file=sys.stderr, flush=True)
-    seen = set()
+    seen, last = set(), time.monotonic()
     while True:
         try:
             seen.add(s.recv(64))
+            last = time.monotonic()
         except socket.timeout:
-            if not os.path.exists(stop):
-                return len(seen)
+            total = sent(stop)
+            if total is not None and (
+                    len(seen) >= total or time.monotonic() - last > GIVE_UP):
+                break
+    if len(seen) != total:
+        flows = 1 + max(struct.unpack("!II", p)[0] for p in seen)
+        print("lost", *lost(seen, total, flows), sep="\n", file=sys.stderr)
+    return len(seen)
 
 
 def send(addr, port, flows, stop):
@@ -34,6 +69,9 @@ def send(addr, port, flows, stop):
             s.sendto(struct.pack("!II", i, n), (addr, port))
         n += 1
         time.sleep(max(0, begin + n / 50 - time.monotonic()))
+    with open(stop + ".new", "w") as f:
+        f.write(str(n * flows))
+    os.rename(stop + ".new", stop + ".sent")
     return n * flows
 
 

@@ -92,6 +92,7 @@ flows() {
 	local from=$1 to=$2 addr=$3 r s
 	shift 3
 	touch "$T/go-$from"
+	rm -f "$T/go-$from.sent" "$T/recv-$from"	# of an earlier time
 	on "$to" python3 "$BATS_TEST_DIRNAME/flows.py" recv "$addr" 7000 \
 	    "$T/go-$from" >"$T/got-$from" 2>"$T/recv-$from" 3>&- &
 	r=$!
@@ -104,6 +105,9 @@ flows() {
 	wait $r
 	wait $s
 	echo "from $from: sent $(cat "$T/sent-$from"), got $(cat "$T/got-$from")"
+	head -n 20 "$T/recv-$from"
+	gre "$from" status -j | jq -c .drops
+	gre "$to" status -j | jq -c .drops
 	[ "$(cat "$T/got-$from")" -eq "$(cat "$T/sent-$from")" ]
 }
 
