@@ -59,8 +59,10 @@ on_peer_moved(struct ike_engine *g, const struct gre_peer_moved *m)
 	if (p == NULL || p->isa == NULL || p->isa->nat_local)
 		return;
 	p->remote = m->remote;
-	if (p->isa->local.port == IKE_PORT_NAT)
+	if (p->isa->local.port == IKE_PORT_NAT) {
 		ike_isa_set_remote(p->isa, &m->remote);
+		ike_isa_lead(p->isa);
+	}
 	g->generation++;
 }
 

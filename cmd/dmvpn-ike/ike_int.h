@@ -519,6 +519,8 @@ const struct reason *ike_why_of(const struct ike_isa *s);
 /* All whose remote is there, and some others, are linked by at_next. */
 struct ike_isa **ike_isas_at(struct ike_engine *g, const struct addr *a);
 void ike_isa_set_remote(struct ike_isa *s, const struct endpoint *remote);
+/* Those that are to take its place are where it is. */
+void ike_isa_lead(const struct ike_isa *s);
 void ike_isa_set_profile(struct ike_isa *s, struct ike_profile *p);
 void ike_isa_up(struct ike_isa *s);
 /* It ends: children go, the peer too when nobody else speaks for it, and

@@ -81,6 +81,22 @@ ike_isa_set_remote(struct ike_isa *s, const struct endpoint *remote)
 	DL_APPEND2(*to, s, at_prev, at_next);
 }
 
+void
+ike_isa_lead(const struct ike_isa *s)
+{
+	struct ike_isa *next[] = { s->out.heir, s->rival };
+	size_t i;
+
+	for (i = 0; i < sizeof(next) / sizeof(next[0]); i++) {
+		if (next[i] == NULL)
+			continue;
+		ike_isa_set_remote(next[i], &s->remote);
+		next[i]->local = s->local;
+		next[i]->nat_local = s->nat_local;
+		next[i]->nat_remote = s->nat_remote;
+	}
+}
+
 bool
 ike_isa_live(const struct ike_isa *s)
 {

@@ -312,6 +312,7 @@ set_path(struct ike_peer *p, struct ike_isa *s)
 void
 ike_peer_moved(struct ike_isa *s)
 {
+	ike_isa_lead(s);
 	if (s->peer == NULL || s->peer->isa != s)
 		return;
 	set_path(s->peer, s);
