@@ -10,6 +10,16 @@ isa(const struct sim *s, int node)
 	return s->n[node].g->isas;
 }
 
+/* What was replaced may still wait to be closed. */
+static struct ike_isa *
+current(const struct sim *s, int node)
+{
+	struct ike_isa *t;
+
+	DL_SEARCH_SCALAR(s->n[node].g->isas, t, phase, IKE_UP);
+	return t;
+}
+
 static struct addr
 far(void)
 {
@@ -300,6 +310,32 @@ another_kind_that_began_is_left_alone(void **state)
 
 #define CASE(name, fn) { name, fn, NULL, NULL, NULL }
 
+/* The peer makes keys anew for both SAs while we move: the new IKE SA is not
+ * to be where the old one was as it began. */
+static void
+a_move_while_keys_are_made_anew(void **state)
+{
+	struct addr there = far();
+	struct sim *s;
+	unsigned ms;
+
+	(void)state;
+	for (ms = 0; ms < 40; ms++) {
+		s = member_up(330 + ms);
+		sim_rekey(s, 1, true);
+		sim_rekey(s, 1, false);
+		sim_run(s, ms);
+		s->n[0].addr = there;
+		sim_run(s, 20000);
+		assert_true(addr_equal(&current(s, 0)->local.addr, &there));
+		assert_true(addr_equal(&current(s, 1)->remote.addr, &there));
+		assert_true(addr_equal(&s->n[1].last_set.remote.addr,
+		    &there));
+		assert_int_equal(s->n[0].downs + s->n[1].downs, 0);
+		sim_free(s);
+	}
+}
+
 int
 main(void)
 {
@@ -312,6 +348,8 @@ main(void)
 		    a_move_with_a_question_open),
 		CASE("what is open is asked from there at once",
 		    an_open_question_goes_out_at_once),
+		CASE("who moves while the peer makes keys anew is followed",
+		    a_move_while_keys_are_made_anew),
 		CASE("a peer of another kind is connected anew",
 		    another_kind_is_connected_anew),
 		CASE("an address that the profile names stays",
