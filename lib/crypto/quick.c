@@ -131,7 +131,6 @@ quick_begin(void)
 	if (provider != NULL &&
 	    (ctx = ctx_new("quick", provider_init)) != NULL)
 		keyless = ctx_new("keyless", provider_init_keyless);
-	quick_often_begin();
 	ERR_clear_error();
 }
 

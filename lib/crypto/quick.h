@@ -34,15 +34,4 @@ struct evp_pkey_st *quick_key(struct rbuf spki);
 /* ECDSA with such a key: 1 verifies, 0 does not, -1 it is another key. */
 int quick_verify(struct evp_pkey_st *k, struct rbuf hash, struct rbuf sig);
 
-/*
- * This P-256 point, in octets, has verified once more.  The few that do so
- * often will do so faster, wherever OpenSSL verifies with them in this thread,
- * the only one that may.  Other keys, and calls before quick_begin, change
- * nothing.  A table takes 16 ms and spares 20 us: it is made when it would
- * have paid for itself.
- */
-#define QUICK_OFTEN	800	/* times */
-void quick_often(struct rbuf point);
-void quick_often_begin(void);		/* by quick_begin */
-
 #endif

@@ -6,7 +6,6 @@
 #include <openssl/x509_vfy.h>
 
 #include "base/date.h"
-#include "crypto/quick.h"
 #include "crypto/verdict_int.h"
 
 #define DEPTH_MAX	8
@@ -231,20 +230,6 @@ take_path(struct verdict *v, X509_STORE_CTX *ctx)
 	}
 }
 
-/* Who has signed a good certificate will sign others. */
-static void
-note_issuer(X509_STORE_CTX *ctx)
-{
-	STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(ctx);
-	const ASN1_BIT_STRING *key;
-
-	if (sk_X509_num(chain) < 2 || (key = X509_get0_pubkey_bitstr(
-	    sk_X509_value(chain, 1))) == NULL)
-		return;
-	quick_often(rbuf_of(ASN1_STRING_get0_data(key),
-	    (size_t)ASN1_STRING_length(key)));
-}
-
 static bool
 any_failed(const struct verdict *v)
 {
@@ -273,8 +258,6 @@ verdict_walk_path(struct verdict_walk *w)
 		X509_STORE_CTX_set_verify_cb(ctx, on_verify);
 		rc = X509_verify_cert(ctx);
 		take_path(v, ctx);
-		if (rc == 1 && !any_failed(v))
-			note_issuer(ctx);
 	}
 	if (rc != 1 && !any_failed(v))
 		verdict_fail(v, VERDICT_CHAIN, VERDICT_FAILED, "the path could not be "
