@@ -156,7 +156,7 @@ what_the_verdict_would_refuse_is_not_issued(void **state)
 	assert_true(refused(&w, "wants --tunnel-address"));
 	w = make_want("x", "spoke");
 	assert_int_equal(pki_want_days(&w, MAKE_NOW, 3651, NULL), 0);
-	assert_true(refused(&w, "outlive its CA by 1 days"));
+	assert_true(refused(&w, "outlive its CA by 1 day:"));
 }
 
 static void
