@@ -10,9 +10,11 @@
 
 #define AGAIN_MS	50
 #define AGAIN_TRIES	40
+#define AGAIN_GONE	4	/* without a socket: it is the end */
 
 /* Does somebody serve (again)?  A packet half that died is replaced, and
- * only the privileged half's end is the end. */
+ * only the privileged half's end is the end.  For a moment there is no socket
+ * then either: the new one takes the place of the old one. */
 static bool
 serves_again(void)
 {
@@ -20,11 +22,12 @@ serves_again(void)
 	char path[108];
 	struct conn *c;
 	struct err e;
-	int i;
+	int i, gone = 0;
 
 	if (run_path(path, sizeof(path), GRE_SOCK, &e) < 0)
 		return false;
-	for (i = 0; i < AGAIN_TRIES && access(path, F_OK) == 0; i++) {
+	for (i = 0; i < AGAIN_TRIES && gone < AGAIN_GONE; i++) {
+		gone = access(path, F_OK) == 0 ? 0 : gone + 1;
 		if ((c = ask_open(GRE_SOCK, &e)) != NULL) {
 			conn_close(c);
 			return true;
