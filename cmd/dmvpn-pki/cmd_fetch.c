@@ -129,7 +129,7 @@ one(const char *place, const struct fetch_opts *o,
     const struct cert_set *trust, struct err *e)
 {
 	struct pki_fetch f;
-	int rc = pki_fetch_init(&f, place, e), got;
+	int rc = pki_fetch_init(&f, place, e), got = 0;
 
 	if (rc == 0 && o->cache != NULL)
 		(void)pki_fetch_restore(&f, o->cache, trust, NULL);

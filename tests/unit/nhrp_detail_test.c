@@ -92,7 +92,7 @@ test_what_is_a_nat(void **state)
 	sim_free(s);
 	s = unheard(60);
 	a = &s->sites[1];
-	cie.nbma = hub->nbma;
+	cie.nbma = s->sites[0].nbma;
 	cie.proto = a->tunnel;
 	answer(a, 60, &cie);
 	assert_true(addr_equal(&server(a, 0)->nat, &cie.nbma));
