@@ -371,7 +371,7 @@ struct path {
 	struct install_set		*installs;
 	struct peer			*peers, *busy;
 	uint64_t			 search_at; /* not before; 0: none */
-	bool				 probes;    /* queued, nobody woken */
+	unsigned			 probes;    /* queued, nobody woken */
 	struct guard			 guard;
 	struct fair			 fair[FAIR_WAYS];
 	int				 devices;	/* their counters */

@@ -32,6 +32,17 @@ check_of(const struct path *p, uint16_t peer, uint32_t serial)
 
 /* ------------------------------------------------------------- control */
 
+/* For all that were queued at once: thousands search at the same time. */
+static void
+flush(struct path *p)
+{
+	if (p->probes > 0)
+		path_thread_wake(&p->thread[share_holder(p,
+		    share_sender(p, 0))]);
+	p->probes = 0;
+}
+
+/* The sender is woken in time: its ring has room for many, not for all. */
 static void
 queue(struct path *p, const struct event_head *h, const uint8_t *data)
 {
@@ -39,17 +50,9 @@ queue(struct path *p, const struct event_head *h, const uint8_t *data)
 
 	if (path_ring_put(&p->thread[sender].commands, h, sizeof(*h), data,
 	    PROBE_LEN))
-		p->probes = true;
-}
-
-/* Once for all that were queued: thousands search at the same time. */
-static void
-flush(struct path *p)
-{
-	if (p->probes)
-		path_thread_wake(&p->thread[share_holder(p,
-		    share_sender(p, 0))]);
-	p->probes = false;
+		p->probes++;
+	if (p->probes >= MANY)
+		flush(p);
 }
 
 static void
